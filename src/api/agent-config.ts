@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { agentSpec } from "./agent.ts";
+import { tenantSpec } from "./tenant.ts";
+
+/** Where an agent pod finds what the operator gives it. Directories are mounted whole (never subPath), so that changes arrive. */
+export const AGENT_FILES = {
+  /** One file, `agent.json`: an {@link AgentConfig}. */
+  config: "/etc/agentpg/config",
+  /** The files of {@link DATABASE_FILES}. */
+  database: "/etc/agentpg/database",
+  /** One file, `api-key`. May be missing until the Secret exists. */
+  anthropic: "/etc/agentpg/anthropic",
+  /** One file, `jwks.json`: the keys of the cluster's own token issuer; present when `access.source` is `cluster`. */
+  access: "/etc/agentpg/access",
+} as const;
+
+/** The keys of the credentials Secret: one file each, published together (a Secret volume swaps all of them at once). */
+export const DATABASE_FILES = {
+  host: "host",
+  port: "port",
+  database: "dbname",
+  user: "username",
+  password: "password",
+  sslMode: "sslmode",
+  ca: "ca.crt",
+  schema: "schema",
+  revision: "revision",
+} as const;
+
+export const API_PORT = 8080;
+export const METRICS_PORT = 9090;
+
+/** Who may call an agent, and how its tokens are checked. */
+const access = z.discriminatedUnion("source", [
+  /** Tokens of an OIDC issuer; its keys are fetched from it. */
+  z.object({
+    source: z.literal("oidc"),
+    issuer: z.string(),
+    audience: z.string(),
+    tenantClaim: z.string(),
+    userClaim: z.string(),
+    /** What the tenant claim must say. */
+    tenant: z.string(),
+  }),
+  /** Service-account tokens of this cluster; the operator publishes the issuer's keys as a file. The tenant is the token's namespace. */
+  z.object({ source: z.literal("cluster"), issuer: z.string(), audience: z.string(), namespace: z.string() }),
+  /** No check. Only for the stand-alone runtime, behind an explicit flag. */
+  z.object({ source: z.literal("none") }),
+]);
+
+/** All that an agent pod has to know, apart from secrets: the contents of `agent.json`. */
+export const agentConfig = z.object({
+  tenant: z.object({ name: z.string(), uid: z.string(), namespace: z.string() }),
+  agent: z.object({ name: z.string(), uid: z.string() }),
+  model: agentSpec.shape.model,
+  systemPrompt: z.string().optional(),
+  maxOutputTokens: agentSpec.shape.maxOutputTokens,
+  limits: agentSpec.shape.limits,
+  tools: agentSpec.shape.tools,
+  tenantLimits: tenantSpec.shape.limits,
+  budget: tenantSpec.shape.budget,
+  access,
+  /** Where the Messages API is; left out: Anthropic's own. */
+  anthropicBaseUrl: z.string().optional(),
+});
+export type AgentConfig = z.infer<typeof agentConfig>;
+export type AccessConfig = z.infer<typeof access>;

@@ -1,0 +1,184 @@
+import { z } from "zod";
+import { API_VERSION, conditions, dataKey, objectMeta, objectName, quantity, rules } from "./resource.ts";
+
+/** A JSON Schema (draft 2020-12) of an object, as tools take it. Kept as it is: the API server does not look inside. */
+const jsonSchema = z
+  .record(z.string(), z.unknown())
+  .meta({ type: "object", "x-kubernetes-preserve-unknown-fields": true })
+  .describe("JSON Schema of the tool's input; type object.");
+
+const toolName = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[a-zA-Z0-9_-]+$/)
+  .describe("What the model calls the tool by.");
+
+const sqlTool = z
+  .object({
+    statement: z.string().min(1).max(16_384).describe("One SQL statement with $1, $2, … for its parameters. It runs read-only, in the tenant's data schema."),
+    parameters: jsonSchema.default({ type: "object", properties: {} }),
+    arguments: z
+      .array(z.string().min(1).max(64))
+      .max(32)
+      .optional()
+      .describe("Which property is $1, $2, …; left out: the properties in the order of parameters.required."),
+  })
+  .describe("A query of the tenant's own data.");
+
+const httpTool = z
+  .object({
+    allowedHosts: z
+      .array(z.string().min(1).max(253).regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/))
+      .min(1)
+      .max(64)
+      .describe("Host names that may be called, *.example.com for all below one."),
+    methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])).min(1).max(6).default(["GET"]),
+  })
+  .describe("https calls to named hosts.");
+
+const filesTool = z.object({ access: z.enum(["ReadOnly", "ReadWrite"]).default("ReadOnly") }).describe("Files of the workspace volume.");
+
+const commandsTool = z
+  .record(z.string().max(64), z.object({ argv: z.array(z.string().min(1).max(4096)).min(1).max(64) }))
+  .meta({ maxProperties: 64 })
+  .describe("An allow-list of actions, each a fixed argument vector; there is no shell.");
+
+const mcpTool = z
+  .object({
+    url: z.string().max(2048).regex(/^https:\/\/[^\s/?#]+/),
+    allowedTools: z.array(z.string().min(1).max(128)).min(1).max(128).meta({ "x-kubernetes-list-type": "set" }),
+  })
+  .describe("Tools of a Model Context Protocol server.");
+
+const agentTool = z.object({ name: objectName.max(57) }).describe("Another Agent of this tenant, asked as a tool.");
+
+/** The kinds of tool; each entry of `tools` has exactly one. */
+export const TOOL_KINDS = ["sql", "http", "files", "commands", "mcp", "agent"] as const;
+export type ToolKind = (typeof TOOL_KINDS)[number];
+
+export const toolSpec = z
+  .object({
+    name: toolName,
+    description: z.string().min(1).max(4096).describe("What the tool does and when to use it, for the model."),
+    idempotent: z.boolean().default(false).describe("true: a call that was cut short may be run again."),
+    timeoutSeconds: z.int().min(1).max(3600).optional(),
+    sql: sqlTool.optional(),
+    http: httpTool.optional(),
+    files: filesTool.optional(),
+    commands: commandsTool.optional(),
+    mcp: mcpTool.optional(),
+    agent: agentTool.optional(),
+  })
+  .meta(
+    rules({
+      rule: `[${TOOL_KINDS.map((kind) => `has(self.${kind})`).join(", ")}].filter(present, present).size() == 1`,
+      message: `a tool is exactly one of ${TOOL_KINDS.join(", ")}: keep one of them`,
+    }),
+  );
+
+export const agentSpec = z
+  .object({
+    model: z
+      .string()
+      .min(1)
+      .max(128)
+      .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/)
+      .describe("The model's id, for example claude-sonnet-5-5."),
+    systemPrompt: z.string().max(200_000).optional(),
+    systemPromptFrom: z
+      .object({ configMapKeyRef: z.object({ name: objectName, key: dataKey }) })
+      .optional()
+      .describe("The system prompt from a ConfigMap of the namespace."),
+    mode: z.enum(["Streaming", "Batch"]).default("Streaming"),
+    replicas: z.int().min(0).max(1000).default(1),
+    maxOutputTokens: z.int().min(1).max(200_000).default(4096),
+    limits: z
+      .object({
+        maxIterations: z.int().min(1).max(1000).default(25).describe("Model calls of one run."),
+        runTimeoutSeconds: z.int().min(1).max(86_400).default(600),
+        toolTimeoutSeconds: z.int().min(1).max(3600).default(30),
+      })
+      .prefault({}),
+    tools: z
+      .array(toolSpec)
+      .max(500)
+      .default([])
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+    approvals: z
+      .object({
+        tools: z.array(toolName).max(500).default([]).meta({ "x-kubernetes-list-type": "set" }),
+        timeoutSeconds: z.int().min(1).max(604_800).default(3600),
+        onTimeout: z.enum(["Deny", "Approve"]).default("Deny"),
+      })
+      .optional()
+      .describe("Tools whose calls wait for a person."),
+    dataProtection: z
+      .object({
+        pii: z.enum(["Off", "Redact", "Block"]).default("Off"),
+        encryptTranscripts: z.boolean().default(false),
+      })
+      .prefault({}),
+    compaction: z
+      .object({
+        triggerRatio: z.number().gt(0).max(1).default(0.85),
+        targetTokens: z.int().min(1000).max(2_000_000).default(80_000),
+        preserveLast: z.int().min(0).max(1000).default(10),
+        protectedTokens: z.int().min(0).max(2_000_000).default(40_000),
+        summarizerModel: z.string().min(1).max(128).default("claude-haiku-5-5"),
+      })
+      .prefault({}),
+    resources: z
+      .object({
+        requests: z.object({ cpu: quantity.default("100m"), memory: quantity.default("192Mi") }).prefault({}),
+        limits: z.object({ cpu: quantity.optional(), memory: quantity.default("512Mi") }).prefault({}),
+      })
+      .prefault({}),
+  })
+  .meta(
+    rules(
+      {
+        rule: "!(has(self.systemPrompt) && has(self.systemPromptFrom))",
+        message: "set systemPrompt or systemPromptFrom, not both",
+        fieldPath: ".systemPrompt",
+      },
+      {
+        rule: "self.compaction.protectedTokens <= self.compaction.targetTokens",
+        message: "compaction.protectedTokens must not be larger than compaction.targetTokens",
+        fieldPath: ".compaction.protectedTokens",
+      },
+    ),
+  );
+
+export const agentStatus = z.object({
+  observedGeneration: z.int().optional(),
+  conditions: conditions.optional(),
+  replicas: z.int().optional(),
+  readyReplicas: z.int().optional(),
+  selector: z.string().optional(),
+  endpoint: z.string().optional(),
+  configRevision: z.string().optional(),
+});
+
+/** An Agent as the API server gives it. */
+export const agent = z.object({
+  apiVersion: z.literal(API_VERSION).default(API_VERSION),
+  kind: z.literal("Agent").default("Agent"),
+  metadata: objectMeta,
+  spec: agentSpec,
+  status: agentStatus.prefault({}),
+});
+
+export type Agent = z.infer<typeof agent>;
+export type AgentSpec = z.infer<typeof agentSpec>;
+export type AgentStatus = z.infer<typeof agentStatus>;
+export type ToolSpec = z.infer<typeof toolSpec>;
+
+export type AgentConditionType = "Ready" | "Available" | "Progressing" | "ConfigurationValid" | "CredentialsReady";
+
+/** The kind of a tool; the API server has made sure that it has exactly one. */
+export function toolKind(tool: ToolSpec): ToolKind {
+  const kind = TOOL_KINDS.find((it) => tool[it] !== undefined);
+  if (!kind) throw new TypeError(`tool ${tool.name} has no kind`);
+  return kind;
+}

@@ -1,0 +1,173 @@
+import { z } from "zod";
+import { conditions, dataKey, immutableField, objectMeta, objectName, quantity, rules, API_VERSION } from "./resource.ts";
+
+/** US dollars as a decimal string, so that no binary rounding touches money. */
+const usd = z
+  .string()
+  .max(20)
+  .regex(/^[0-9]+(\.[0-9]{1,6})?$/)
+  .describe('US dollars as a decimal string, for example "50" or "12.50".');
+
+const spendLimit = z
+  .object({
+    usd: usd.optional(),
+    tokens: z.int().min(0).max(1e15).optional().describe("Input and output tokens together."),
+  })
+  .meta(rules({ rule: "has(self.usd) || has(self.tokens)", message: "set usd, tokens or both, or leave this limit out" }));
+
+const httpsUrl = z
+  .string()
+  .max(2048)
+  .regex(/^https:\/\/[^\s/?#]+/)
+  .describe("An https URL.");
+
+const egressRule = z.object({
+  cidr: z
+    .string()
+    .max(64)
+    .meta(
+      rules(
+        { rule: "isCIDR(self)", message: "cidr must be a network such as 203.0.113.0/24" },
+        {
+          rule: "!isCIDR(self) || !(cidr('169.254.0.0/16').containsCIDR(self) || cidr('fe80::/10').containsCIDR(self) || cidr('127.0.0.0/8').containsCIDR(self))",
+          message: "link-local, metadata and loopback addresses are never opened: remove this entry",
+        },
+      ),
+    ),
+  ports: z.array(z.int().min(1).max(65535)).max(32).default([443]).describe("TCP ports."),
+});
+
+export const tenantSpec = z
+  .object({
+    namespace: z
+      .string()
+      .min(1)
+      .max(63)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+      .optional()
+      .meta(
+        rules({
+          rule: "!self.startsWith('kube-') && self != 'default'",
+          message: "a tenant cannot take a namespace of Kubernetes itself (default, kube-*): choose another name",
+        }),
+      )
+      .describe("The tenant's namespace; the Tenant's name when left out. Immutable."),
+    deletionPolicy: z
+      .enum(["Retain", "Delete"])
+      .default("Retain")
+      .describe("Retain: data stays and logins are closed. Delete: schema and roles go with the Tenant."),
+    database: z
+      .object({
+        isolation: z
+          .enum(["Schema", "Database"])
+          .default("Schema")
+          .describe("Schema: a schema in the shared database. Database: a database of its own. Immutable."),
+        connectionLimit: z.int().min(2).max(10_000).default(50).describe("Connections of all the tenant's pods together."),
+        passwordRotationDays: z.int().min(1).max(365).default(30),
+      })
+      .prefault({})
+      .meta(
+        rules({
+          rule: "self.isolation == oldSelf.isolation",
+          message: "isolation is immutable: export the tenant and create it anew",
+          fieldPath: ".isolation",
+          reason: "FieldValueForbidden",
+        }),
+      ),
+    anthropic: z.object({
+      apiKeySecretRef: z
+        .object({ name: objectName, key: dataKey.default("api-key") })
+        .describe("A Secret in the tenant's namespace that holds the Anthropic API key."),
+      allowedModels: z
+        .array(z.string().min(1).max(128))
+        .max(64)
+        .default([])
+        .meta({ "x-kubernetes-list-type": "set" })
+        .describe("Models that Agents of this tenant may name; empty: any."),
+    }),
+    access: z
+      .object({
+        oidc: z
+          .object({
+            issuer: httpsUrl,
+            audience: z.string().min(1).max(256).default("agentpg"),
+            tenantClaim: z.string().min(1).max(128).default("tenant"),
+            userClaim: z.string().min(1).max(128).default("sub"),
+          })
+          .optional()
+          .describe("Who issues the tokens of end users. Left out: the cluster's own service-account tokens, audience agentpg."),
+      })
+      .prefault({}),
+    budget: z
+      .object({ perDay: spendLimit.optional(), perMonth: spendLimit.optional() })
+      .prefault({})
+      .describe("Hard limits on spend, per UTC day and UTC month."),
+    limits: z
+      .object({
+        runsPerMinute: z.int().min(1).max(1_000_000).default(600),
+        concurrentRuns: z.int().min(1).max(100_000).default(50),
+      })
+      .prefault({}),
+    retention: z
+      .object({
+        sessionDays: z.int().min(1).max(36_500).default(90),
+        archiveDays: z.int().min(1).max(36_500).default(30),
+        auditDays: z.int().min(1).max(36_500).default(365),
+      })
+      .prefault({}),
+    quota: z
+      .object({
+        pods: z.int().min(1).max(100_000).default(50),
+        cpu: quantity.default("8"),
+        memory: quantity.default("16Gi"),
+      })
+      .prefault({})
+      .describe("Limits of the tenant's namespace: pods, and the sums of CPU and memory limits."),
+    network: z
+      .object({
+        egress: z.array(egressRule).max(64).default([]).describe("Networks beyond DNS, Postgres and the model endpoint."),
+      })
+      .prefault({}),
+    paused: z.boolean().default(false).describe("true: the operator leaves the tenant and its Agents as they are."),
+  })
+  .meta(rules(immutableField("namespace", "create another Tenant for another namespace")));
+
+export const tenantStatus = z.object({
+  observedGeneration: z.int().optional(),
+  conditions: conditions.optional(),
+  namespace: z.string().optional(),
+  schema: z.string().optional(),
+  agents: z.int().optional(),
+  schemaVersion: z.int().optional().describe("The migration that the tenant's schema is at."),
+  activeLogin: z.enum(["a", "b"]).optional(),
+  credentialsRevision: z.string().optional(),
+  passwordChangedAt: z.string().meta({ format: "date-time" }).optional(),
+});
+
+/** A Tenant as the API server gives it. */
+export const tenant = z.object({
+  apiVersion: z.literal(API_VERSION).default(API_VERSION),
+  kind: z.literal("Tenant").default("Tenant"),
+  metadata: objectMeta,
+  spec: tenantSpec,
+  status: tenantStatus.prefault({}),
+});
+
+export type Tenant = z.infer<typeof tenant>;
+export type TenantSpec = z.infer<typeof tenantSpec>;
+export type TenantStatus = z.infer<typeof tenantStatus>;
+
+/** Why and how a Tenant's condition is what it is; `True` conditions use the reason in the same words. */
+export type TenantConditionType =
+  | "Ready"
+  | "NamespaceReady"
+  | "DatabaseReady"
+  | "CredentialsReady"
+  | "MigrationsCurrent"
+  | "NetworkReady"
+  | "Paused"
+  | "DeletionBlocked";
+
+/** The namespace that a Tenant owns. */
+export const tenantNamespace = (it: { metadata: { name: string }; spec: { namespace?: string } }): string =>
+  it.spec.namespace ?? it.metadata.name;
