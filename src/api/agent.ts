@@ -16,7 +16,11 @@ const toolName = z
 
 const sqlTool = z
   .object({
-    statement: z.string().min(1).max(16_384).describe("One SQL statement with $1, $2, … for its parameters. It runs read-only, in the tenant's data schema."),
+    statement: z
+      .string()
+      .min(1)
+      .max(16_384)
+      .describe("One SQL statement with $1, $2, … for its parameters. It runs read-only, in the tenant's data schema."),
     parameters: jsonSchema.default({ type: "object", properties: {} }),
     arguments: z
       .array(z.string().min(1).max(64))
@@ -29,15 +33,27 @@ const sqlTool = z
 const httpTool = z
   .object({
     allowedHosts: z
-      .array(z.string().min(1).max(253).regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/))
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(253)
+          .regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/),
+      )
       .min(1)
       .max(64)
       .describe("Host names that may be called, *.example.com for all below one."),
-    methods: z.array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])).min(1).max(6).default(["GET"]),
+    methods: z
+      .array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]))
+      .min(1)
+      .max(6)
+      .default(["GET"]),
   })
   .describe("https calls to named hosts.");
 
-const filesTool = z.object({ access: z.enum(["ReadOnly", "ReadWrite"]).default("ReadOnly") }).describe("Files of the workspace volume.");
+const filesTool = z
+  .object({ access: z.enum(["ReadOnly", "ReadWrite"]).default("ReadOnly") })
+  .describe("Files of the workspace volume.");
 
 const commandsTool = z
   .record(z.string().max(64), z.object({ argv: z.array(z.string().min(1).max(4096)).min(1).max(64) }))
@@ -46,7 +62,10 @@ const commandsTool = z
 
 const mcpTool = z
   .object({
-    url: z.string().max(2048).regex(/^https:\/\/[^\s/?#]+/),
+    url: z
+      .string()
+      .max(2048)
+      .regex(/^https:\/\/[^\s/?#]+/),
     allowedTools: z.array(z.string().min(1).max(128)).min(1).max(128).meta({ "x-kubernetes-list-type": "set" }),
   })
   .describe("Tools of a Model Context Protocol server.");

@@ -48,12 +48,15 @@ export interface CelRule {
 export const rules = (...list: CelRule[]) => ({ "x-kubernetes-validations": list });
 
 /** A rule that holds an optional field of `self` as it was first set, including set → unset and unset → set. */
-export const immutableField = (field: string, why: string): CelRule => ({
-  rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
-  message: `${field} is immutable: ${why}`,
-  fieldPath: `.${field}`,
-  reason: "FieldValueForbidden",
-});
+export const immutableField = (field: string, why: string): CelRule => {
+  const name = field === "namespace" ? "__namespace__" : field; // a reserved word of CEL
+  return {
+    rule: `has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name})`,
+    message: `${field} is immutable: ${why}`,
+    fieldPath: `.${field}`,
+    reason: "FieldValueForbidden",
+  };
+};
 
 /** A Kubernetes resource quantity, as `"500m"`, `"16Gi"` or a number. */
 export const quantity = z

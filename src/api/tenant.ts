@@ -1,5 +1,14 @@
 import { z } from "zod";
-import { conditions, dataKey, immutableField, objectMeta, objectName, quantity, rules, API_VERSION } from "./resource.ts";
+import {
+  conditions,
+  dataKey,
+  immutableField,
+  objectMeta,
+  objectName,
+  quantity,
+  rules,
+  API_VERSION,
+} from "./resource.ts";
 
 /** US dollars as a decimal string, so that no binary rounding touches money. */
 const usd = z
@@ -13,7 +22,9 @@ const spendLimit = z
     usd: usd.optional(),
     tokens: z.int().min(0).max(1e15).optional().describe("Input and output tokens together."),
   })
-  .meta(rules({ rule: "has(self.usd) || has(self.tokens)", message: "set usd, tokens or both, or leave this limit out" }));
+  .meta(
+    rules({ rule: "has(self.usd) || has(self.tokens)", message: "set usd, tokens or both, or leave this limit out" }),
+  );
 
 const httpsUrl = z
   .string()
@@ -62,7 +73,12 @@ export const tenantSpec = z
           .enum(["Schema", "Database"])
           .default("Schema")
           .describe("Schema: a schema in the shared database. Database: a database of its own. Immutable."),
-        connectionLimit: z.int().min(2).max(10_000).default(50).describe("Connections of all the tenant's pods together."),
+        connectionLimit: z
+          .int()
+          .min(2)
+          .max(10_000)
+          .default(50)
+          .describe("Connections of all the tenant's pods together."),
         passwordRotationDays: z.int().min(1).max(365).default(30),
       })
       .prefault({})
@@ -95,7 +111,9 @@ export const tenantSpec = z
             userClaim: z.string().min(1).max(128).default("sub"),
           })
           .optional()
-          .describe("Who issues the tokens of end users. Left out: the cluster's own service-account tokens, audience agentpg."),
+          .describe(
+            "Who issues the tokens of end users. Left out: the cluster's own service-account tokens, audience agentpg.",
+          ),
       })
       .prefault({}),
     budget: z
@@ -125,7 +143,11 @@ export const tenantSpec = z
       .describe("Limits of the tenant's namespace: pods, and the sums of CPU and memory limits."),
     network: z
       .object({
-        egress: z.array(egressRule).max(64).default([]).describe("Networks beyond DNS, Postgres and the model endpoint."),
+        egress: z
+          .array(egressRule)
+          .max(64)
+          .default([])
+          .describe("Networks beyond DNS, Postgres and the model endpoint."),
       })
       .prefault({}),
     paused: z.boolean().default(false).describe("true: the operator leaves the tenant and its Agents as they are."),

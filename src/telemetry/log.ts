@@ -32,7 +32,10 @@ export function createLogger(name: string, level = "info", destination?: { write
       level: (label: string) => ({ level: label }),
       log: (fields: Record<string, unknown>) =>
         Object.fromEntries(
-          Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? describeError(value) : scrub(value, key)]),
+          Object.entries(fields).map(([key, value]) => [
+            key,
+            value instanceof Error ? describeError(value) : scrub(value, key),
+          ]),
         ),
     },
     hooks: {

@@ -1,4 +1,5 @@
-const SECRET_KEY = /^(.*[-_.])?(password|passwd|pwd|secret|token|authorization|api[-_]?key|x-api-key|cookie|credential|private[-_]?key|verifier)$/i;
+const SECRET_KEY =
+  /^(.*[-_.])?(password|passwd|pwd|secret|token|authorization|api[-_]?key|x-api-key|cookie|credential|private[-_]?key|verifier)$/i;
 
 /** What a secret looks like in a text, whatever the field it stands in. */
 const SECRET_TEXT: [RegExp, string][] = [
@@ -12,7 +13,8 @@ const SECRET_TEXT: [RegExp, string][] = [
 ];
 
 /** The text without what looks like a secret. */
-export const scrubText = (text: string): string => SECRET_TEXT.reduce((it, [pattern, to]) => it.replace(pattern, to), text);
+export const scrubText = (text: string): string =>
+  SECRET_TEXT.reduce((it, [pattern, to]) => it.replace(pattern, to), text);
 
 /**
  * The value without secrets, at any depth: fields that are named like one, and texts that look like one.

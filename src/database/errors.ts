@@ -1,0 +1,121 @@
+import { scrubText } from "../telemetry/scrub.ts";
+import { classify, codeOf } from "./sqlstate.ts";
+
+/** Everything that this folder throws on purpose. The message says what failed and what to do, and holds no secret. */
+export class DatabaseError extends Error {
+  override readonly name: string = "DatabaseError";
+  /** SQLSTATE or system code of the cause. */
+  readonly code: string | undefined;
+  /** Whether the same call can succeed later without anybody changing anything but the database's state. */
+  readonly retryable: boolean = true;
+
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = codeOf(cause);
+  }
+
+  /** In CamelCase, fit for the reason of a Kubernetes condition. */
+  get reason(): string {
+    return this.name;
+  }
+}
+
+/** No connection, or it broke. */
+export class DatabaseUnreachable extends DatabaseError {
+  override readonly name = "DatabaseUnreachable";
+}
+/** The server knows neither this user nor this password. */
+export class DatabaseAuthenticationFailed extends DatabaseError {
+  override readonly name = "DatabaseAuthenticationFailed";
+}
+/** No TLS, or a certificate that does not prove the server. */
+export class DatabaseTlsFailed extends DatabaseError {
+  override readonly name = "DatabaseTlsFailed";
+}
+export class DatabaseMissing extends DatabaseError {
+  override readonly name = "DatabaseMissing";
+}
+/** A lock, a time-out or a conflict: the next attempt will probably do. */
+export class DatabaseBusy extends DatabaseError {
+  override readonly name = "DatabaseBusy";
+}
+/** The operator's role may not do this; somebody with more rights has to act. */
+export class InsufficientPrivilege extends DatabaseError {
+  override readonly name = "InsufficientPrivilege";
+}
+/** Somebody made other objects depend on the tenant's roles, for example in another database. */
+export class DependentObjectsRemain extends DatabaseError {
+  override readonly name = "DependentObjectsRemain";
+}
+/** A newer leader has taken over: this process must not write any more. */
+export class StaleEpoch extends DatabaseError {
+  override readonly name = "StaleEpoch";
+  override readonly retryable = false;
+}
+/** The tenant's name is claimed in this database by another cluster. */
+export class SchemaClaimedByOther extends DatabaseError {
+  override readonly name = "SchemaClaimedByOther";
+  override readonly retryable = false;
+}
+/** An earlier Tenant of this name left its data here. */
+export class RetainedByEarlierTenant extends DatabaseError {
+  override readonly name = "RetainedByEarlierTenant";
+  override readonly retryable = false;
+}
+/** The data of this name is being deleted. */
+export class TenantBeingDeleted extends DatabaseError {
+  override readonly name = "TenantBeingDeleted";
+}
+/** Nothing was ever provisioned for this Tenant. */
+export class TenantNotProvisioned extends DatabaseError {
+  override readonly name = "TenantNotProvisioned";
+}
+/** The schema has migrations that this program does not know. */
+export class DatabaseNewerThanProgram extends DatabaseError {
+  override readonly name = "DatabaseNewerThanProgram";
+  override readonly retryable = false;
+}
+/** A migration file is not what was applied under its number, or the folder is not in order. */
+export class MigrationChanged extends DatabaseError {
+  override readonly name = "MigrationChanged";
+  override readonly retryable = false;
+}
+/** A migration's SQL failed; nothing of it was kept. */
+export class MigrationFailed extends DatabaseError {
+  override readonly name = "MigrationFailed";
+}
+/** Connections of closed logins would not go away. */
+export class BackendsRemain extends DatabaseError {
+  override readonly name = "BackendsRemain";
+}
+
+/** Any error as one of this tree. `doing` completes the sentence "… failed while …". */
+export function databaseError(error: unknown, doing: string): DatabaseError {
+  if (error instanceof DatabaseError) return error;
+  const code = codeOf(error);
+  const failed = `Postgres: ${doing} failed${code ? ` (${code})` : ""}`;
+  switch (classify(error)) {
+    case "unreachable":
+      return new DatabaseUnreachable(`${failed}: the server cannot be reached or closed the connection; check host, port, network policy and that it runs`, error);
+    case "authentication":
+      return new DatabaseAuthenticationFailed(`${failed}: the server refused the login; check user and password in the Secret, and pg_hba.conf`, error);
+    case "tls":
+      return new DatabaseTlsFailed(`${failed}: the server's certificate could not be verified; check the CA and that the certificate names this host`, error);
+    case "missing":
+      return new DatabaseMissing(`${failed}: the database does not exist; create it, owned by the operator's role`, error);
+    case "privilege":
+      return new InsufficientPrivilege(
+        `${failed}: the operator's role lacks a right (${text(error)}); it has to own the database, have CREATEROLE, and have made the tenant's roles itself or hold ADMIN on them`,
+        error,
+      );
+    case "busy":
+      return new DatabaseBusy(`${failed}: a lock, time-out or conflict (${text(error)}); it is tried again`, error);
+    case "dependents":
+      return new DependentObjectsRemain(`${failed}: other objects depend on it (${text(error)}); drop or reassign them, other databases of the server included`, error);
+    case "other":
+      return new DatabaseError(`${failed}: ${text(error)}`, error);
+  }
+}
+
+/** Postgres' own sentence: names of objects, never values that a client sent, and scrubbed all the same. */
+const text = (error: unknown): string => scrubText(error instanceof Error ? error.message : String(error));

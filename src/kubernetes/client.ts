@@ -1,0 +1,206 @@
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import { fetch, type Response } from "undici";
+import { HttpMethod, RequestContext } from "@kubernetes/client-node";
+import { ApiError, ApiUnreachable } from "./errors.ts";
+import type { PooledKubeConfig } from "./kube-config.ts";
+import type { KubernetesObject } from "./object.ts";
+import { resourcePath, type ResourceKind } from "./resource-kind.ts";
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+interface RequestOptions {
+  query?: Query;
+  body?: unknown;
+  contentType?: string;
+  /** Milliseconds until the request is given up; 30 s unless told, none for `0`. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface ListPage<T> {
+  items: T[];
+  resourceVersion: string;
+  continue: string | undefined;
+}
+
+/** An event of a watch, as the wire has it. */
+export interface WatchEvent {
+  type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  object: KubernetesObject;
+}
+
+const APPLY = "application/apply-patch+yaml"; // JSON is YAML
+
+/**
+ * A small generic client: kinds are data, objects are plain. Authentication, TLS and token refresh are client-node's.
+ * @throws ApiError when the API server refuses; ApiUnreachable when it does not answer
+ */
+export class KubernetesClient {
+  readonly #config: PooledKubeConfig;
+  /** Number of requests sent, by method: for tests and benchmarks of how chatty a controller is. */
+  readonly sent: Record<string, number> = {};
+
+  constructor(config: PooledKubeConfig) {
+    this.#config = config;
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    { query = {}, body, contentType, timeoutMs = 30_000, signal }: RequestOptions,
+  ): Promise<Response> {
+    const cluster = this.#config.getCurrentCluster();
+    if (!cluster)
+      throw new ApiUnreachable("the kubeconfig has no current cluster: set current-context, or pass --kubeconfig");
+    const url = new URL(cluster.server.replace(/\/$/, "") + path);
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    const context = new RequestContext(url.toString(), method as HttpMethod);
+    await this.#config.applySecurityAuthentication(context);
+    const signals = [...(signal ? [signal] : []), ...(timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : [])];
+    this.sent[method] = (this.sent[method] ?? 0) + 1;
+    try {
+      return await fetch(url, {
+        method,
+        headers: {
+          ...context.getHeaders(),
+          accept: "application/json",
+          ...(body === undefined ? {} : { "content-type": contentType ?? "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        dispatcher: context.getDispatcher() as never,
+        ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}),
+      });
+    } catch (error) {
+      throw new ApiUnreachable(`${method} ${path}: the API server does not answer`, { cause: error });
+    }
+  }
+
+  /** One request; the body of the answer. */
+  async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const response = await this.#send(method, path, options);
+    if (!response.ok) throw await apiError(response);
+    const text = await response.text().catch((error: unknown) => {
+      throw new ApiUnreachable(`${method} ${path}: the answer broke off`, { cause: error });
+    });
+    return (text && response.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text) as T;
+  }
+
+  get<T = KubernetesObject>(kind: ResourceKind, name: string, namespace?: string): Promise<T> {
+    return this.request("GET", resourcePath(kind, namespace, name));
+  }
+
+  /** One page of a list. */
+  async listPage<T = KubernetesObject>(
+    kind: ResourceKind,
+    query: Query,
+    namespace?: string,
+    signal?: AbortSignal,
+  ): Promise<ListPage<T>> {
+    const list = await this.request<{ items?: T[]; metadata: { resourceVersion: string; continue?: string } }>(
+      "GET",
+      resourcePath(kind, namespace),
+      { query, ...(signal ? { signal } : {}) },
+    );
+    return {
+      items: list.items ?? [],
+      resourceVersion: list.metadata.resourceVersion,
+      continue: list.metadata.continue || undefined,
+    };
+  }
+
+  async list<T = KubernetesObject>(kind: ResourceKind, namespace?: string, query: Query = {}): Promise<T[]> {
+    const items: T[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.listPage<T>(kind, { limit: 500, ...query, continue: token }, namespace);
+      items.push(...page.items);
+      token = page.continue;
+    } while (token);
+    return items;
+  }
+
+  create<T = KubernetesObject>(kind: ResourceKind, object: unknown, namespace?: string): Promise<T> {
+    return this.request("POST", resourcePath(kind, namespace), { body: object });
+  }
+
+  replace<T extends KubernetesObject>(kind: ResourceKind, object: T, subresource?: string): Promise<T> {
+    const { name, namespace } = object.metadata;
+    return this.request("PUT", resourcePath(kind, namespace, name, subresource), { body: object });
+  }
+
+  /** Server-side apply: what this manager no longer says goes. `force`: what it says wins over others; else 409. */
+  apply<T = KubernetesObject>(
+    kind: ResourceKind,
+    object: KubernetesObject,
+    { fieldManager, force = true, subresource }: { fieldManager: string; force?: boolean; subresource?: string },
+  ): Promise<T> {
+    const { name, namespace } = object.metadata;
+    return this.request("PATCH", resourcePath(kind, namespace, name, subresource), {
+      query: { fieldManager, force },
+      body: { apiVersion: kind.apiVersion, kind: kind.kind, ...object },
+      contentType: APPLY,
+    });
+  }
+
+  mergePatch<T = KubernetesObject>(
+    kind: ResourceKind,
+    name: string,
+    namespace: string | undefined,
+    body: unknown,
+    subresource?: string,
+  ): Promise<T> {
+    return this.request("PATCH", resourcePath(kind, namespace, name, subresource), {
+      body,
+      contentType: "application/merge-patch+json",
+    });
+  }
+
+  /** Deletes; an object that is not there is no error. `uid` guards against deleting a successor of the same name. */
+  async delete(kind: ResourceKind, name: string, namespace?: string, uid?: string): Promise<void> {
+    const body = { propagationPolicy: "Background", ...(uid ? { preconditions: { uid } } : {}) };
+    await this.request("DELETE", resourcePath(kind, namespace, name), { body }).catch((error: unknown) => {
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+    });
+  }
+
+  /** The events of a watch until it ends or `signal` aborts. Each event passes through `onAny` as it arrives, bookmarks too. */
+  async *watch(kind: ResourceKind, query: Query, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const path = resourcePath(kind);
+    const response = await this.#send("GET", path, { query: { ...query, watch: true }, timeoutMs: 0, signal });
+    if (!response.ok) throw await apiError(response);
+    if (!response.body) return;
+    const lines = createInterface(Readable.fromWeb(response.body as never));
+    try {
+      for await (const line of lines) if (line) yield JSON.parse(line) as WatchEvent;
+    } catch (error) {
+      throw new ApiUnreachable(`watch ${path}: the connection broke`, { cause: error });
+    } finally {
+      lines.close();
+    }
+  }
+}
+
+async function apiError(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => "");
+  let status: { message?: string; reason?: string; details?: { retryAfterSeconds?: number } } = {};
+  try {
+    status = JSON.parse(text) as typeof status;
+  } catch {
+    // not a metav1.Status: a proxy, or an API server that is starting
+  }
+  const seconds = Number(response.headers.get("retry-after") ?? status.details?.retryAfterSeconds ?? Number.NaN);
+  return new ApiError(
+    response.status,
+    status.reason ?? "",
+    status.message ?? `the API server answered ${response.status}`,
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+  );
+}
+
+/** What an ERROR event of a watch says. */
+export function watchError(object: unknown): ApiError {
+  const status = object as { code?: number; reason?: string; message?: string };
+  return new ApiError(status.code ?? 500, status.reason ?? "", status.message ?? "the watch reported an error");
+}

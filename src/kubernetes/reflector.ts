@@ -1,0 +1,174 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "../telemetry/log.ts";
+import { watchError, type KubernetesClient } from "./client.ts";
+import { isGone } from "./errors.ts";
+import { keyOf, type KubernetesObject } from "./object.ts";
+import type { ResourceKind } from "./resource-kind.ts";
+
+export interface ReflectorOptions<T> {
+  client: KubernetesClient;
+  kind: ResourceKind;
+  logger: Logger;
+  labelSelector?: string;
+  /** Parses an object at the edge; what it throws away (`undefined`) is not cached. */
+  parse?: (object: KubernetesObject) => T | undefined;
+  /** Silence after which a watch counts as stalled, in milliseconds. Bookmarks come about every minute. */
+  stallMs?: number;
+}
+
+export type Change<T> =
+  | { type: "set"; key: string; object: T; previous: T | undefined }
+  | { type: "deleted"; key: string; previous: T };
+
+/**
+ * A list-watch cache of one kind. It never gives up: failures are retried with jittered back-off, HTTP 410 lists again,
+ * and a watchdog ends a watch from which nothing (not even a bookmark) has come. client-node's own informer
+ * stops for good on a failed list and can stall in silence (its issues #596, #958, #1933), hence this one.
+ */
+export class Reflector<T extends KubernetesObject = KubernetesObject> {
+  readonly kind: ResourceKind;
+  readonly #options: ReflectorOptions<T>;
+  readonly #objects = new Map<string, T>();
+  readonly #listeners: ((change: Change<T>) => void)[] = [];
+  #resourceVersion: string | undefined;
+  #synced = false;
+  #heardAt = 0;
+
+  constructor(options: ReflectorOptions<T>) {
+    this.kind = options.kind;
+    this.#options = options;
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): T[] {
+    return [...this.#objects.values()];
+  }
+
+  /** Whether the first list is in. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** Whether the cache has heard from the API server lately enough to be believed. */
+  fresh(now = Date.now()): boolean {
+    return this.#synced && now - this.#heardAt < 2 * this.#stallMs;
+  }
+
+  /** `listener` is called in order for each change; it must not throw or block. Deletions missed while away are reported too. */
+  onChange(listener: (change: Change<T>) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  get #stallMs(): number {
+    return this.#options.stallMs ?? 120_000;
+  }
+
+  /** Runs until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      const began = Date.now();
+      try {
+        if (this.#resourceVersion === undefined) await this.#relist(signal);
+        await this.#follow(signal);
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isGone(error)) this.#resourceVersion = undefined;
+        failures = Date.now() - began > 30_000 ? 1 : failures + 1;
+        this.#options.logger.warn({ kind: this.kind.kind, failures, err: error }, "list-watch failed; trying again");
+        const wait = Math.min(30_000, 200 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
+        await sleep(wait, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  async #relist(signal: AbortSignal): Promise<void> {
+    const seen = new Set<string>();
+    let token: string | undefined;
+    let version: string;
+    do {
+      const query = { limit: 500, continue: token, labelSelector: this.#options.labelSelector };
+      const page = await this.#options.client.listPage(this.kind, query, undefined, signal);
+      for (const item of page.items) {
+        seen.add(keyOf(item));
+        this.#set(item);
+      }
+      token = page.continue;
+      version = page.resourceVersion;
+    } while (token);
+    for (const key of [...this.#objects.keys()]) if (!seen.has(key)) this.#remove(key);
+    this.#resourceVersion = version;
+    this.#synced = true;
+    this.#heardAt = Date.now();
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const stalled = new AbortController();
+    let watchdog: NodeJS.Timeout | undefined;
+    const heard = () => {
+      this.#heardAt = Date.now();
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => stalled.abort(new Error(`nothing heard for ${this.#stallMs} ms`)), this.#stallMs);
+    };
+    heard();
+    const query = {
+      resourceVersion: this.#resourceVersion,
+      allowWatchBookmarks: true,
+      labelSelector: this.#options.labelSelector,
+      timeoutSeconds: 300 + Math.floor(Math.random() * 300), // the server ends it; spread, so that not all come back at once
+    };
+    try {
+      for await (const event of this.#options.client.watch(
+        this.kind,
+        query,
+        AbortSignal.any([signal, stalled.signal]),
+      )) {
+        heard();
+        if (event.type === "ERROR") throw watchError(event.object);
+        if (event.type === "DELETED") this.#remove(keyOf(event.object));
+        else if (event.type !== "BOOKMARK") this.#set(event.object);
+        this.#resourceVersion = event.object.metadata.resourceVersion;
+      }
+    } finally {
+      clearTimeout(watchdog);
+    }
+  }
+
+  #set(raw: KubernetesObject): void {
+    const key = keyOf(raw);
+    const previous = this.#objects.get(key);
+    if (previous && previous.metadata.resourceVersion === raw.metadata.resourceVersion) return;
+    delete raw.metadata["managedFields"]; // half of an object's size, and nothing here reads it
+    const object = this.#options.parse ? this.#parse(raw) : (raw as T);
+    if (object === undefined) return this.#remove(key);
+    this.#objects.set(key, object);
+    this.#tell({ type: "set", key, object, previous });
+  }
+
+  #parse(raw: KubernetesObject): T | undefined {
+    try {
+      return this.#options.parse?.(raw);
+    } catch (error) {
+      this.#options.logger.error(
+        { kind: this.kind.kind, key: keyOf(raw), err: error },
+        "cannot read this object; it is left alone",
+      );
+      return undefined;
+    }
+  }
+
+  #remove(key: string): void {
+    const previous = this.#objects.get(key);
+    if (previous === undefined) return;
+    this.#objects.delete(key);
+    this.#tell({ type: "deleted", key, previous });
+  }
+
+  #tell(change: Change<T>): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}

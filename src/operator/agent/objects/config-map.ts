@@ -1,0 +1,54 @@
+import { agentConfig, type AccessConfig, type AgentConfig } from "../../../api/agent-config.ts";
+import type { Agent } from "../../../api/agent.ts";
+import { tenantNamespace, type Tenant } from "../../../api/tenant.ts";
+import { contentHash } from "../../../kubernetes/apply.ts";
+import { CONFIG_MAP } from "../../../kubernetes/resource-kind.ts";
+import type { OperatorConfig } from "../../config.ts";
+import { agentLabels } from "../../labels.ts";
+import { owned } from "../../owned-object.ts";
+import { controllerOf } from "./owner.ts";
+
+function access(tenant: Tenant, issuer: string, config: OperatorConfig): AccessConfig {
+  const { oidc } = tenant.spec.access;
+  if (oidc) return { source: "oidc", ...oidc, tenant: tenant.metadata.name };
+  return { source: "cluster", issuer, audience: config.tokenAudience, namespace: tenantNamespace(tenant) };
+}
+
+/** All that the pods of this Agent have to know, apart from secrets. */
+export function agentConfigOf(
+  agent: Agent,
+  tenant: Tenant,
+  systemPrompt: string | undefined,
+  issuer: string,
+  config: OperatorConfig,
+): AgentConfig {
+  const { model, maxOutputTokens, limits, tools } = agent.spec;
+  return agentConfig.parse({
+    tenant: { name: tenant.metadata.name, uid: tenant.metadata.uid, namespace: tenantNamespace(tenant) },
+    agent: { name: agent.metadata.name, uid: agent.metadata.uid },
+    model,
+    systemPrompt,
+    maxOutputTokens,
+    limits,
+    tools,
+    tenantLimits: tenant.spec.limits,
+    budget: tenant.spec.budget,
+    access: access(tenant, issuer, config),
+    anthropicBaseUrl: config.model.baseUrl,
+  });
+}
+
+/** Names a configuration by its content: old pods keep reading the old one while new pods roll out. */
+export const configRevision = (config: AgentConfig): string => contentHash(config).slice(0, 10);
+
+export const configMap = (agent: Agent, config: AgentConfig) =>
+  owned(CONFIG_MAP, {
+    metadata: {
+      name: `agent-${agent.metadata.name}-${configRevision(config)}`,
+      namespace: config.tenant.namespace,
+      labels: agentLabels(agent.metadata.name, config.tenant.name),
+      ownerReferences: [controllerOf(agent)],
+    },
+    immutable: true,
+    data: { "agent.json": JSON.stringify(config) },
+  });

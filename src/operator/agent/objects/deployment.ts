@@ -1,0 +1,130 @@
+import { AGENT_FILES, API_PORT, METRICS_PORT } from "../../../api/agent-config.ts";
+import type { Agent } from "../../../api/agent.ts";
+import type { Tenant } from "../../../api/tenant.ts";
+import { tenantNamespace } from "../../../api/tenant.ts";
+import { DEPLOYMENT } from "../../../kubernetes/resource-kind.ts";
+import type { OperatorConfig } from "../../config.ts";
+import { agentLabels, agentSelector } from "../../labels.ts";
+import { owned } from "../../owned-object.ts";
+import { controllerOf, ownedName } from "./owner.ts";
+
+export const DRAIN_SECONDS = 25;
+
+/** What a pod has to be told of the tenant's shared objects. */
+export interface PodInputs {
+  agent: Agent;
+  tenant: Tenant;
+  config: OperatorConfig;
+  configMapName: string;
+  configRevision: string;
+  credentialsSecret: string;
+  accessConfigMap: string;
+}
+
+const volumes = ({ tenant, configMapName, credentialsSecret, accessConfigMap }: PodInputs) => {
+  const { name, key } = tenant.spec.anthropic.apiKeySecretRef;
+  return [
+    { name: "config", configMap: { name: configMapName } },
+    { name: "database", secret: { secretName: credentialsSecret, defaultMode: 0o440 } },
+    // Optional, so that a key that comes later reaches the pod without a restart.
+    {
+      name: "anthropic",
+      secret: { secretName: name, defaultMode: 0o440, optional: true, items: [{ key, path: "api-key" }] },
+    },
+    { name: "access", configMap: { name: accessConfigMap, optional: true } },
+    { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
+  ];
+};
+
+const volumeMounts = [
+  { name: "config", mountPath: AGENT_FILES.config, readOnly: true },
+  { name: "database", mountPath: AGENT_FILES.database, readOnly: true },
+  { name: "anthropic", mountPath: AGENT_FILES.anthropic, readOnly: true },
+  { name: "access", mountPath: AGENT_FILES.access, readOnly: true },
+  { name: "tmp", mountPath: "/tmp" },
+];
+
+const probe = (path: string, more: object) => ({ httpGet: { path, port: "api" }, timeoutSeconds: 3, ...more });
+
+const container = ({ agent, config, configRevision }: PodInputs) => ({
+  name: "agent",
+  image: config.image,
+  imagePullPolicy: config.imagePullPolicy,
+  args: ["runtime"],
+  env: [
+    { name: "AGENTPG_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+    { name: "AGENTPG_CONFIG_REVISION", value: configRevision },
+    { name: "AGENTPG_DRAIN_SECONDS", value: String(DRAIN_SECONDS) },
+  ],
+  ports: [
+    { name: "api", containerPort: API_PORT },
+    { name: "metrics", containerPort: METRICS_PORT },
+  ],
+  startupProbe: probe("/livez", { periodSeconds: 1, failureThreshold: 60 }),
+  livenessProbe: probe("/livez", { periodSeconds: 10, failureThreshold: 3 }),
+  readinessProbe: probe("/readyz", { periodSeconds: 2, failureThreshold: 2 }),
+  resources: agent.spec.resources,
+  securityContext: {
+    allowPrivilegeEscalation: false,
+    privileged: false,
+    readOnlyRootFilesystem: true,
+    runAsNonRoot: true,
+    runAsUser: 1000,
+    capabilities: { drop: ["ALL"] },
+    seccompProfile: { type: "RuntimeDefault" },
+  },
+  volumeMounts,
+});
+
+/** Spread over nodes and zones, as far as there are any. */
+const topologySpread = (selector: Record<string, string>) =>
+  ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable: "ScheduleAnyway",
+    labelSelector: { matchLabels: selector },
+  }));
+
+/** The Agent's pods: Pod Security `restricted`, from no field of the spec to be weakened. */
+export function deployment(inputs: PodInputs, replicas: number) {
+  const { agent, tenant, config } = inputs;
+  const selector = agentSelector(agent.metadata.name);
+  const labels = agentLabels(agent.metadata.name, tenant.metadata.name);
+  return owned(DEPLOYMENT, {
+    metadata: {
+      name: ownedName(agent),
+      namespace: tenantNamespace(tenant),
+      labels,
+      ownerReferences: [controllerOf(agent)],
+    },
+    spec: {
+      replicas,
+      revisionHistoryLimit: 2,
+      progressDeadlineSeconds: 120,
+      selector: { matchLabels: selector },
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      template: {
+        metadata: { labels },
+        spec: {
+          serviceAccountName: ownedName(agent),
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: DRAIN_SECONDS + 10,
+          ...(config.imagePullSecrets.length > 0
+            ? { imagePullSecrets: config.imagePullSecrets.map((name) => ({ name })) }
+            : {}),
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 1000,
+            runAsGroup: 1000,
+            fsGroup: 1000,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+          ...(agent.spec.replicas > 1 ? { topologySpreadConstraints: topologySpread(selector) } : {}),
+          containers: [container(inputs)],
+          volumes: volumes(inputs),
+        },
+      },
+    },
+  });
+}

@@ -1,0 +1,242 @@
+import type { Agent } from "../../api/agent.ts";
+import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
+import type { KubernetesClient } from "../../kubernetes/client.ts";
+import type { ReconcileResult } from "../../kubernetes/controller.ts";
+import { isInvalid, isNotFound } from "../../kubernetes/errors.ts";
+import type { EventRecorder } from "../../kubernetes/events.ts";
+import type { KubernetesObject } from "../../kubernetes/object.ts";
+import * as kinds from "../../kubernetes/resource-kind.ts";
+import { Applier, ForeignObject } from "../applier.ts";
+import { AGENT, type Caches } from "../caches.ts";
+import type { OperatorConfig } from "../config.ts";
+import { AGENT_LABEL, agentSelector } from "../labels.ts";
+import type { OwnedObject } from "../owned-object.ts";
+import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
+import { writeStatus } from "../status-writer.ts";
+import type { TokenIssuer } from "../token-issuer.ts";
+import { agentConfigOf, configMap, configRevision } from "./objects/config-map.ts";
+import { deployment } from "./objects/deployment.ts";
+import { networkPolicy } from "./objects/network-policy.ts";
+import { ownedName } from "./objects/owner.ts";
+import { endpointOf, podDisruptionBudget, service, serviceAccount } from "./objects/service.ts";
+import { startProblem } from "./start-problem.ts";
+import { agentConditions, deploymentStatus, type AgentFacts } from "./status.ts";
+import { configurationProblem, type Problem } from "./validate.ts";
+
+const FIELD_MANAGER = "agentpg-agent-controller";
+const SOON_MS = 5_000;
+
+export interface AgentDependencies {
+  client: KubernetesClient;
+  caches: Caches;
+  config: OperatorConfig;
+  events: EventRecorder;
+  tokenIssuer: () => Promise<TokenIssuer>;
+  /** What the Agent's pods last said is wrong: an unknown model, a refused key. */
+  podProblem: (tenant: Tenant, agent: Agent) => Promise<Problem | undefined>;
+}
+
+/** Brings the world to what one Agent says. */
+export class AgentReconciler {
+  readonly #deps: AgentDependencies;
+  readonly #applier: Applier;
+
+  constructor(deps: AgentDependencies) {
+    this.#deps = deps;
+    this.#applier = new Applier(deps.client, deps.caches, FIELD_MANAGER);
+  }
+
+  async reconcile(key: string): Promise<ReconcileResult> {
+    const agent = this.#deps.caches.agents.get(key);
+    if (!agent || agent.metadata.deletionTimestamp) return {}; // what it owns goes with it
+    const tenant = this.#deps.caches.tenantOfNamespace(agent.metadata.namespace ?? "");
+    if (!tenant || tenant.metadata.deletionTimestamp) return this.#withoutTenant(agent, tenant);
+    if (tenant.spec.paused) return {};
+    return this.#inTenant(agent, tenant);
+  }
+
+  async #withoutTenant(agent: Agent, tenant: Tenant | undefined): Promise<ReconcileResult> {
+    await this.#stop(agent);
+    const namespace = agent.metadata.namespace;
+    const problem: Problem = tenant
+      ? {
+          reason: "TenantDeleting",
+          message: `Tenant ${tenant.metadata.name} is being deleted: this Agent's pods are stopped`,
+        }
+      : {
+          reason: "NoTenant",
+          message: `namespace ${namespace} belongs to no Tenant: create a Tenant with namespace ${namespace}, or the Agent in a tenant's namespace`,
+        };
+    await this.#status(agent, { problem, credentials: undefined, podProblem: undefined, startProblem: undefined }, {});
+    return {};
+  }
+
+  /** Takes the pods away; data and configuration stay. */
+  async #stop(agent: Agent): Promise<void> {
+    const live = this.#deployment(agent);
+    if (live && !live.metadata.deletionTimestamp)
+      await this.#deps.client.delete(kinds.DEPLOYMENT, live.metadata.name, live.metadata.namespace, live.metadata.uid);
+  }
+
+  async #inTenant(agent: Agent, tenant: Tenant): Promise<ReconcileResult> {
+    const prompt = await this.#systemPrompt(agent);
+    const siblings = this.#deps.caches.agentsOfNamespace(tenantNamespace(tenant));
+    const problem = configurationProblem({ agent, tenant, siblings, promptFound: prompt !== undefined });
+    const credentials = credentialsProblem(tenant);
+    const databaseReady = tenant.status.credentialsRevision !== undefined;
+    let applyProblem: Problem | undefined;
+    let fields: Record<string, unknown> = {};
+    if (!problem && databaseReady) {
+      try {
+        fields = await this.#apply(agent, tenant, prompt);
+      } catch (error) {
+        applyProblem = refusal(error);
+        if (!applyProblem) throw error;
+      }
+    }
+    const settled = await this.#statusFromPods(agent, tenant, problem ?? applyProblem, credentials, fields);
+    if (agent.spec.systemPromptFrom) return { requeueAfterMs: settled ? 30_000 : SOON_MS };
+    return { requeueAfterMs: settled ? this.#deps.config.resyncSeconds * 1000 : SOON_MS };
+  }
+
+  async #apply(agent: Agent, tenant: Tenant, prompt: string | undefined): Promise<Record<string, unknown>> {
+    const { config, tokenIssuer } = this.#deps;
+    const { issuer } = await tokenIssuer();
+    const settings = agentConfigOf(agent, tenant, prompt, issuer, config);
+    const revision = configRevision(settings);
+    const map = configMap(agent, settings);
+    const inputs = {
+      agent,
+      tenant,
+      config,
+      configMapName: map.object.metadata.name,
+      configRevision: revision,
+      credentialsSecret: DATABASE_SECRET,
+      accessConfigMap: ACCESS_CONFIG_MAP,
+    };
+    const wanted: OwnedObject[] = [
+      networkPolicy(agent, tenant, config), // before any pod can start
+      serviceAccount(agent, tenant),
+      map,
+      service(agent, tenant),
+      ...(agent.spec.replicas > 1 ? [podDisruptionBudget(agent, tenant)] : []),
+      deployment(inputs, agent.spec.replicas),
+    ];
+    const applied = await this.#applier.apply(wanted);
+    for (const it of applied.filter(({ reason }) => reason === "drifted")) {
+      await this.#deps.events.record(
+        agent,
+        "Warning",
+        "DriftRepaired",
+        `${it.kind} ${it.name} had been changed and was set right`,
+      );
+    }
+    await this.#prune(agent, map.object.metadata.name);
+    return { configRevision: revision, endpoint: endpointOf(agent, tenant) };
+  }
+
+  /** Old configurations go once no pod reads them; the disruption budget goes with the second replica. */
+  async #prune(agent: Agent, currentMap: string): Promise<void> {
+    const namespace = agent.metadata.namespace ?? "";
+    const ours = (it: KubernetesObject) =>
+      it.metadata.ownerReferences?.some(({ uid }) => uid === agent.metadata.uid) ?? false;
+    if (agent.spec.replicas <= 1) await this.#applier.prune(kinds.POD_DISRUPTION_BUDGET, namespace, ours);
+    const live = this.#deployment(agent);
+    const { updatedReplicas = 0, replicas = 0, observedGeneration = 0 } = deploymentStatus(live);
+    const rolledOut =
+      live !== undefined && observedGeneration >= (live.metadata.generation ?? 0) && updatedReplicas === replicas;
+    if (rolledOut)
+      await this.#applier.prune(kinds.CONFIG_MAP, namespace, (it) => ours(it) && it.metadata.name !== currentMap);
+  }
+
+  /** Writes the status; tells whether it is final until something changes. */
+  async #statusFromPods(
+    agent: Agent,
+    tenant: Tenant,
+    problem: Problem | undefined,
+    credentials: Problem | undefined,
+    fields: Record<string, unknown>,
+  ): Promise<boolean> {
+    const live = this.#deployment(agent);
+    const { readyReplicas = 0, replicas = 0, updatedReplicas = 0 } = deploymentStatus(live);
+    const complete =
+      readyReplicas === agent.spec.replicas && replicas === readyReplicas && updatedReplicas === readyReplicas;
+    const pods = live && !complete ? await this.#pods(agent) : [];
+    const podProblem =
+      live && !problem && agent.spec.replicas > 0 ? await this.#deps.podProblem(tenant, agent) : undefined;
+    const facts = { problem, credentials, podProblem, startProblem: startProblem(pods) };
+    await this.#status(agent, facts, fields);
+    return complete && !facts.problem && !credentials && !podProblem;
+  }
+
+  async #status(
+    agent: Agent,
+    facts: Omit<AgentFacts, "agent" | "deployment">,
+    fields: Record<string, unknown>,
+  ): Promise<void> {
+    const live = this.#deployment(agent);
+    const conditions = agentConditions({ agent, deployment: live, ...facts });
+    const { replicas = 0, readyReplicas = 0 } = deploymentStatus(live);
+    const selector = Object.entries(agentSelector(agent.metadata.name))
+      .map(([key, value]) => `${key}=${value}`)
+      .join(",");
+    const kept = { endpoint: agent.status.endpoint, configRevision: agent.status.configRevision };
+    const wanted = { conditions, fields: { ...kept, ...fields, replicas, readyReplicas, selector } };
+    const changed = await writeStatus(this.#deps.client, AGENT, agent, wanted, FIELD_MANAGER);
+    for (const it of changed.filter(({ type }) => type === "Ready" || type === "ConfigurationValid")) {
+      if (it.type === "Ready" && it.status === "True")
+        await this.#deps.events.record(agent, "Normal", "Ready", it.message);
+      else if (it.status === "False" && it.reason !== "NoPodReady" && it.reason !== "NoPods")
+        await this.#deps.events.record(agent, "Warning", it.reason, it.message);
+    }
+  }
+
+  #deployment(agent: Agent): KubernetesObject | undefined {
+    return this.#deps.caches.owned(kinds.DEPLOYMENT)?.get(`${agent.metadata.namespace}/${ownedName(agent)}`);
+  }
+
+  #pods(agent: Agent): Promise<KubernetesObject[]> {
+    return this.#deps.client.list(kinds.POD, agent.metadata.namespace, {
+      labelSelector: `${AGENT_LABEL}=${agent.metadata.name}`,
+    });
+  }
+
+  async #systemPrompt(agent: Agent): Promise<string | undefined> {
+    const { systemPrompt, systemPromptFrom } = agent.spec;
+    if (!systemPromptFrom) return systemPrompt;
+    const { name, key } = systemPromptFrom.configMapKeyRef;
+    try {
+      const map = await this.#deps.client.get<{ data?: Record<string, string> }>(
+        kinds.CONFIG_MAP,
+        name,
+        agent.metadata.namespace,
+      );
+      return map.data?.[key];
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function credentialsProblem(tenant: Tenant): Problem | undefined {
+  const found = tenant.status.conditions?.find((it) => it.type === "CredentialsReady");
+  if (found?.status === "True") return undefined;
+  return {
+    reason: found?.status === "False" ? found.reason : "TenantNotReady",
+    message:
+      found?.status === "False"
+        ? found.message
+        : `Tenant ${tenant.metadata.name} is not ready yet: see \`kubectl describe tenant ${tenant.metadata.name}\``,
+  };
+}
+
+function refusal(error: unknown): Problem | undefined {
+  if (error instanceof ForeignObject) return { reason: "ForeignObject", message: error.message };
+  if (isInvalid(error))
+    return {
+      reason: "ObjectRefused",
+      message: `the API server refuses what this Agent would become: ${(error as Error).message}`,
+    };
+  return undefined;
+}

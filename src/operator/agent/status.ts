@@ -1,0 +1,112 @@
+import type { Agent } from "../../api/agent.ts";
+import type { ConditionInput } from "../../kubernetes/conditions.ts";
+import type { KubernetesObject } from "../../kubernetes/object.ts";
+import type { Problem } from "./validate.ts";
+
+interface DeploymentStatus {
+  observedGeneration?: number;
+  replicas?: number;
+  updatedReplicas?: number;
+  readyReplicas?: number;
+  availableReplicas?: number;
+  conditions?: { type: string; status: string; reason?: string; message?: string }[];
+}
+
+/** What the status of an Agent is made of. */
+export interface AgentFacts {
+  agent: Agent;
+  /** What is wrong with the Agent as written. */
+  problem: Problem | undefined;
+  /** What is wrong with the tenant's credentials. */
+  credentials: Problem | undefined;
+  deployment: KubernetesObject | undefined;
+  /** What the pods say of themselves: a model that does not exist, a key that is refused. */
+  podProblem: Problem | undefined;
+  /** Why pods do not start, as their containers say. */
+  startProblem: Problem | undefined;
+}
+
+const condition = (
+  type: string,
+  status: "True" | "False" | "Unknown",
+  reason: string,
+  message: string,
+): ConditionInput => ({ type, status, reason, message });
+
+export const deploymentStatus = (deployment: KubernetesObject | undefined): DeploymentStatus =>
+  (deployment?.["status"] ?? {}) as DeploymentStatus;
+
+function available({ agent, deployment }: AgentFacts): ConditionInput {
+  if (!deployment)
+    return condition("Available", "False", "NoPods", "no pods yet: see ConfigurationValid and CredentialsReady");
+  const { readyReplicas = 0 } = deploymentStatus(deployment);
+  if (agent.spec.replicas === 0)
+    return condition(
+      "Available",
+      "True",
+      "ScaledToZero",
+      "spec.replicas is 0: no pod runs, runs wait until it is scaled up",
+    );
+  if (readyReplicas > 0)
+    return condition("Available", "True", "PodsReady", `${readyReplicas} of ${agent.spec.replicas} pods answer`);
+  return condition("Available", "False", "NoPodReady", "no pod is ready yet");
+}
+
+function progressing({ agent, deployment, startProblem }: AgentFacts): ConditionInput {
+  if (!deployment) return condition("Progressing", "False", "Waiting", "nothing is rolled out");
+  const {
+    updatedReplicas = 0,
+    replicas = 0,
+    availableReplicas = 0,
+    observedGeneration = 0,
+    conditions = [],
+  } = deploymentStatus(deployment);
+  const current = observedGeneration >= (deployment.metadata.generation ?? 0);
+  const wanted = agent.spec.replicas;
+  if (current && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted) {
+    return condition("Progressing", "False", "RolledOut", "all pods run the current configuration");
+  }
+  if (startProblem) return condition("Progressing", "False", startProblem.reason, startProblem.message);
+  const stuck = conditions.find((it) => it.type === "Progressing" && it.reason === "ProgressDeadlineExceeded");
+  if (stuck)
+    return condition(
+      "Progressing",
+      "False",
+      "RolloutStuck",
+      "new pods do not become ready; the old ones keep serving. Look at `kubectl describe pod` and `kubectl logs` of the newest pod",
+    );
+  const failure = conditions.find((it) => it.type === "ReplicaFailure" && it.status === "True");
+  if (failure)
+    return condition(
+      "Progressing",
+      "False",
+      "PodsRefused",
+      `pods are refused (${failure.message ?? failure.reason ?? "no reason given"}): raise the Tenant's quota, or ask for less`,
+    );
+  return condition(
+    "Progressing",
+    "True",
+    "RollingOut",
+    `${updatedReplicas} of ${wanted} pods run the current configuration`,
+  );
+}
+
+/** The conditions of an Agent. */
+export function agentConditions(facts: AgentFacts): ConditionInput[] {
+  const invalid = facts.problem ?? facts.podProblem;
+  const configuration = invalid
+    ? condition("ConfigurationValid", "False", invalid.reason, invalid.message)
+    : condition("ConfigurationValid", "True", "Valid", "the configuration can run");
+  const credentials = facts.credentials
+    ? condition("CredentialsReady", "False", facts.credentials.reason, facts.credentials.message)
+    : condition("CredentialsReady", "True", "Published", "API key and database login are there");
+  const list = [available(facts), progressing(facts), configuration, credentials];
+  const [availability, progress] = list as [ConditionInput, ConditionInput];
+  const culprit =
+    [configuration, credentials].find((it) => it.status !== "True") ??
+    (availability.status === "True" ? undefined : facts.startProblem ? progress : availability);
+  const ready = culprit
+    ? condition("Ready", "False", culprit.reason, culprit.message)
+    : condition("Ready", "True", "Ready", "pods answer and the configuration is valid");
+  return [ready, ...list];
+}

@@ -1,0 +1,83 @@
+import { agent as agentSchema, type Agent } from "../api/agent.ts";
+import { API_VERSION } from "../api/resource.ts";
+import { tenant as tenantSchema, tenantNamespace, type Tenant } from "../api/tenant.ts";
+import type { KubernetesClient } from "../kubernetes/client.ts";
+import type { KubernetesObject } from "../kubernetes/object.ts";
+import { Reflector } from "../kubernetes/reflector.ts";
+import * as kinds from "../kubernetes/resource-kind.ts";
+import type { ResourceKind } from "../kubernetes/resource-kind.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { MANAGED_SELECTOR } from "./labels.ts";
+
+export const TENANT: ResourceKind = { apiVersion: API_VERSION, kind: "Tenant", plural: "tenants", namespaced: false };
+export const AGENT: ResourceKind = { apiVersion: API_VERSION, kind: "Agent", plural: "agents", namespaced: true };
+
+/** Kinds that the operator owns objects of and watches, by label. Secrets are not among them: they are read one by one. */
+const OWNED_KINDS = [
+  kinds.NAMESPACE,
+  kinds.RESOURCE_QUOTA,
+  kinds.LIMIT_RANGE,
+  kinds.NETWORK_POLICY,
+  kinds.ROLE_BINDING,
+  kinds.CONFIG_MAP,
+  kinds.SERVICE_ACCOUNT,
+  kinds.SERVICE,
+  kinds.DEPLOYMENT,
+  kinds.POD_DISRUPTION_BUDGET,
+];
+
+/** All that the operator holds in memory of the cluster. */
+export class Caches {
+  readonly tenants: Reflector<Tenant & KubernetesObject>;
+  readonly agents: Reflector<Agent & KubernetesObject>;
+  readonly #owned = new Map<string, Reflector>();
+
+  constructor(client: KubernetesClient, logger: Logger) {
+    this.tenants = new Reflector({
+      client,
+      logger,
+      kind: TENANT,
+      parse: (it) => tenantSchema.parse(it) as Tenant & KubernetesObject,
+    });
+    this.agents = new Reflector({
+      client,
+      logger,
+      kind: AGENT,
+      parse: (it) => agentSchema.parse(it) as Agent & KubernetesObject,
+    });
+    for (const kind of OWNED_KINDS) {
+      this.#owned.set(kind.kind, new Reflector({ client, logger, kind, labelSelector: MANAGED_SELECTOR }));
+    }
+  }
+
+  owned(kind: ResourceKind): Reflector | undefined {
+    return this.#owned.get(kind.kind);
+  }
+
+  ownedReflectors(): Reflector[] {
+    return [...this.#owned.values()];
+  }
+
+  all(): { synced: boolean; kind: ResourceKind; fresh(): boolean; run(signal: AbortSignal): Promise<void> }[] {
+    return [this.tenants, this.agents, ...this.#owned.values()];
+  }
+
+  /** The Tenant whose namespace this is: the one that was first, when several want it. */
+  tenantOfNamespace(namespace: string): Tenant | undefined {
+    return this.tenantsOfNamespace(namespace)[0];
+  }
+
+  /** All Tenants that want a namespace, the oldest first. */
+  tenantsOfNamespace(namespace: string): Tenant[] {
+    return this.tenants
+      .list()
+      .filter((it) => tenantNamespace(it) === namespace)
+      .sort((a, b) => created(a) - created(b) || (a.metadata.uid < b.metadata.uid ? -1 : 1));
+  }
+
+  agentsOfNamespace(namespace: string): Agent[] {
+    return this.agents.list().filter((it) => it.metadata.namespace === namespace);
+  }
+}
+
+const created = (it: Tenant): number => new Date(it.metadata.creationTimestamp ?? 0).getTime();

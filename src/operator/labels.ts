@@ -1,0 +1,40 @@
+import { GROUP } from "../api/resource.ts";
+
+export const MANAGED_BY = "agentpg-operator";
+export const MANAGED_SELECTOR = `app.kubernetes.io/managed-by=${MANAGED_BY}`;
+
+export const TENANT_LABEL = `${GROUP}/tenant`;
+export const TENANT_UID_LABEL = `${GROUP}/tenant-uid`;
+export const AGENT_LABEL = `${GROUP}/agent`;
+/** On a Tenant: take over the retained schema of an earlier Tenant of the same name. */
+export const ADOPT_ANNOTATION = `${GROUP}/adopt`;
+export const FINALIZER = `${GROUP}/tenant`;
+/** On a namespace: the operator made it, so it goes with the Tenant when the deletion policy says so. */
+export const CREATED_ANNOTATION = `${GROUP}/created`;
+
+const recommended = (name: string, instance: string) => ({
+  "app.kubernetes.io/name": name,
+  "app.kubernetes.io/instance": instance,
+  "app.kubernetes.io/part-of": "agentpg",
+  "app.kubernetes.io/managed-by": MANAGED_BY,
+});
+
+/** Labels of what a Tenant owns (Kubernetes' recommended labels, and ours). */
+export const tenantLabels = (tenant: { metadata: { name: string; uid: string } }): Record<string, string> => ({
+  ...recommended("agentpg-tenant", tenant.metadata.name),
+  [TENANT_LABEL]: tenant.metadata.name,
+  [TENANT_UID_LABEL]: tenant.metadata.uid,
+});
+
+/** What selects an Agent's pods: never changes, for a Deployment's selector is immutable. */
+export const agentSelector = (agentName: string): Record<string, string> => ({
+  "app.kubernetes.io/name": "agentpg-agent",
+  [AGENT_LABEL]: agentName,
+});
+
+/** Labels of what an Agent owns. */
+export const agentLabels = (agentName: string, tenantName: string): Record<string, string> => ({
+  ...recommended("agentpg-agent", `agent-${agentName}`),
+  ...agentSelector(agentName),
+  [TENANT_LABEL]: tenantName,
+});

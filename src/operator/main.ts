@@ -1,0 +1,176 @@
+import { hostname } from "node:os";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { Registry, collectDefaultMetrics } from "prom-client";
+import { tenantNamespace } from "../api/tenant.ts";
+import { KubernetesClient } from "../kubernetes/client.ts";
+import { Controller } from "../kubernetes/controller.ts";
+import { EventRecorder } from "../kubernetes/events.ts";
+import { loadKubeConfig } from "../kubernetes/kube-config.ts";
+import { LeaderElection } from "../kubernetes/leader-election.ts";
+import { ControllerMetrics } from "../kubernetes/metrics.ts";
+import { NAMESPACE } from "../kubernetes/resource-kind.ts";
+import { createLogger, type Logger } from "../telemetry/log.ts";
+import { AgentReconciler } from "./agent/reconcile.ts";
+import { Caches } from "./caches.ts";
+import { loadOperatorConfig, type OperatorConfig } from "./config.ts";
+import { DatabaseAccess } from "./database-access.ts";
+import { wireTriggers } from "./triggers.ts";
+import { serveOperations } from "./operations-server.ts";
+import { podProblemSource } from "./agent/pod-problem.ts";
+import { TenantReconciler } from "./tenant/reconcile.ts";
+import { tokenIssuerSource } from "./token-issuer.ts";
+
+export interface OperatorOptions {
+  config: OperatorConfig;
+  /** A kubeconfig; left out: the pod's service account, or the user's own. */
+  kubeconfig?: string;
+  logger: Logger;
+  migrationsDir: string;
+}
+
+export interface RunningOperator {
+  /** Whether this process leads. */
+  leading(): boolean;
+  client: KubernetesClient;
+  metrics: Registry;
+  /** Settles when the operator has ended: `lost` when the lease went to another. */
+  ended: Promise<"lost" | "stopped">;
+  /** Drains: what is under way is finished, the lease is given up. */
+  stop(): Promise<void>;
+}
+
+/** Starts an operator in this process. It serves health and metrics at once and reconciles when it leads. */
+export async function startOperator({
+  config,
+  kubeconfig,
+  logger,
+  migrationsDir,
+}: OperatorOptions): Promise<RunningOperator> {
+  const identity = `${hostname()}-${randomBytes(4).toString("hex")}`;
+  const kube = loadKubeConfig(kubeconfig);
+  const client = new KubernetesClient(kube);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const metrics = new ControllerMetrics(registry);
+  const caches = new Caches(client, logger);
+  const events = new EventRecorder({ client, component: "agentpg-operator", logger });
+  const database = new DatabaseAccess({
+    config: config.database,
+    identity,
+    clusterUid: async () => (await client.get(NAMESPACE, "kube-system")).metadata.uid ?? "",
+    migrationsDir,
+    logger,
+  });
+  const tokenIssuer = tokenIssuerSource(client);
+  const shared = { client, caches, config, events, tokenIssuer };
+  const tenants = new TenantReconciler({ ...shared, database });
+  const agents = new AgentReconciler({ ...shared, podProblem: podProblemSource(database) });
+
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const fatal = new AbortController();
+  const guard = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      if ((error as { reason?: string }).reason === "StaleEpoch") fatal.abort(); // another process leads: end at once
+      throw error;
+    });
+  const tenantController = new Controller({
+    name: "tenant",
+    reconcile: (key) => guard(tenants.reconcile(key)),
+    concurrency: config.concurrency,
+    logger,
+    metrics,
+  });
+  const agentController = new Controller({
+    name: "agent",
+    reconcile: (key) => guard(agents.reconcile(key)),
+    concurrency: config.concurrency,
+    logger,
+    metrics,
+  });
+  wireTriggers(caches, { tenant: tenantController.queue, agent: agentController.queue, tenantNamespace });
+
+  let leading = false;
+  const server = await serveOperations({
+    registry,
+    healthPort: config.healthPort,
+    metricsPort: config.metricsPort,
+    ready: () => caches.all().every((it) => it.fresh()),
+  });
+  const reflectors = caches.all().map((it) => it.run(signal));
+  const election = new LeaderElection({
+    client,
+    namespace: config.namespace,
+    name: "agentpg-operator",
+    identity,
+    logger,
+  });
+
+  const lead = async (): Promise<"lost" | "stopped"> => {
+    try {
+      if (config.leaderElection) await election.acquire(signal);
+    } catch {
+      return "stopped"; // asked to end while waiting
+    }
+    leading = true;
+    metrics.leader("agentpg-operator", true);
+    const work = new AbortController();
+    const until = AbortSignal.any([signal, fatal.signal, work.signal]);
+    const controllers = [tenantController.run(until), agentController.run(until)];
+    const outcome = await Promise.race([
+      config.leaderElection
+        ? election.hold(AbortSignal.any([signal, fatal.signal]))
+        : new Promise<"stopped">((resolve) =>
+            signal.addEventListener("abort", () => resolve("stopped"), { once: true }),
+          ),
+      new Promise<"lost">((resolve) => fatal.signal.addEventListener("abort", () => resolve("lost"), { once: true })),
+    ]);
+    leading = false;
+    metrics.leader("agentpg-operator", false);
+    work.abort();
+    if (outcome === "stopped") {
+      await Promise.all(controllers);
+      if (config.leaderElection) await election.release();
+    }
+    return fatal.signal.aborted ? "lost" : outcome;
+  };
+  const ended = lead().finally(async () => {
+    stopping.abort();
+    await Promise.allSettled([...reflectors, server.close(), database.close()]);
+    await kube.close();
+  });
+  return {
+    client,
+    metrics: registry,
+    leading: () => leading,
+    ended,
+    stop: async () => {
+      stopping.abort();
+      await ended;
+    },
+  };
+}
+
+/** `agentpg operator`: runs until SIGTERM or until the lease is lost. Returns the exit code. */
+export async function runOperator(options: {
+  config: string;
+  kubeconfig?: string;
+  logLevel?: string;
+  migrationsDir?: string;
+}): Promise<number> {
+  const logger = createLogger("operator", options.logLevel ?? "info");
+  const config = loadOperatorConfig(options.config);
+  const migrationsDir =
+    options.migrationsDir ?? config.migrationsDir ?? join(import.meta.dirname, "..", "..", "migrations");
+  const operator = await startOperator({
+    config,
+    logger,
+    migrationsDir,
+    ...(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {}),
+  });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void operator.stop());
+  const outcome = await operator.ended;
+  if (outcome === "lost") logger.fatal("another process leads now; this one ends");
+  return outcome === "lost" ? 1 : 0;
+}

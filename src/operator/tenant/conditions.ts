@@ -1,0 +1,36 @@
+import type { TenantConditionType } from "../../api/tenant.ts";
+import type { ConditionInput } from "../../kubernetes/conditions.ts";
+
+/** What became of one stage of a Tenant. */
+export interface Outcome {
+  status: "True" | "False" | "Unknown";
+  reason: string;
+  message: string;
+}
+
+export const ok = (reason: string, message: string): Outcome => ({ status: "True", reason, message });
+export const failed = (reason: string, message: string): Outcome => ({ status: "False", reason, message });
+export const waiting = (message: string): Outcome => ({ status: "Unknown", reason: "Waiting", message });
+
+const STAGES = ["NamespaceReady", "NetworkReady", "DatabaseReady", "MigrationsCurrent", "CredentialsReady"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** The conditions of a Tenant after its stages; what was not reached waits. */
+export function tenantConditions(
+  stages: Partial<Record<Stage, Outcome>>,
+  more: Partial<Record<"Paused" | "DeletionBlocked", Outcome>> = {},
+): ConditionInput[] {
+  const list = STAGES.map((type) => ({
+    type: type as TenantConditionType,
+    ...(stages[type] ?? waiting("an earlier step is not done")),
+  }));
+  const notReady = list.find((it) => it.status === "False") ?? list.find((it) => it.status !== "True");
+  const ready = notReady
+    ? {
+        ...failed(notReady.reason, notReady.message),
+        ...(notReady.status === "Unknown" ? { reason: "Progressing" } : {}),
+      }
+    : ok("Ready", "namespace, database, credentials and network policies are in place");
+  const extra = Object.entries(more).map(([type, outcome]) => ({ type, ...outcome }));
+  return [{ type: "Ready", ...ready }, ...list, ...extra];
+}

@@ -1,0 +1,30 @@
+import { tenantNamespace, type Tenant } from "../../../api/tenant.ts";
+import { NETWORK_POLICY } from "../../../kubernetes/resource-kind.ts";
+import type { OperatorConfig } from "../../config.ts";
+import { tenantLabels } from "../../labels.ts";
+import { owned } from "../../owned-object.ts";
+
+/** Nothing in, nothing out, for every pod of the namespace; the other policies open what is needed. */
+export const defaultDeny = (tenant: Tenant) =>
+  owned(NETWORK_POLICY, {
+    metadata: { name: "agentpg-default-deny", namespace: tenantNamespace(tenant), labels: tenantLabels(tenant) },
+    spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+  });
+
+export const allowDns = (tenant: Tenant, config: OperatorConfig) =>
+  owned(NETWORK_POLICY, {
+    metadata: { name: "agentpg-allow-dns", namespace: tenantNamespace(tenant), labels: tenantLabels(tenant) },
+    spec: {
+      podSelector: {},
+      policyTypes: ["Egress"],
+      egress: [
+        {
+          to: config.dnsPeers,
+          ports: [
+            { protocol: "UDP", port: 53 },
+            { protocol: "TCP", port: 53 },
+          ],
+        },
+      ],
+    },
+  });

