@@ -16,7 +16,7 @@ CREATE INDEX sessions_of_user ON sessions (agent, user_id, id DESC);
 -- One question and all that it takes to answer it.
 CREATE TABLE runs (
   id uuid PRIMARY KEY,
-  session_id uuid NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  session_id uuid NOT NULL REFERENCES sessions (id),
   agent text NOT NULL,
   state text NOT NULL CHECK (state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch',
                                        'completed', 'failed', 'cancelled')),
@@ -58,8 +58,10 @@ CREATE UNIQUE INDEX runs_idempotency ON runs (session_id, idempotency_key) WHERE
 CREATE INDEX runs_of_parent ON runs (parent_run) WHERE parent_run IS NOT NULL;
 
 -- What was said, in order, as the Messages API takes it. A queued run's question joins when the run starts.
+-- No foreign key here and below: each insert would lock and log the session's row once more; who erases a session
+-- deletes its messages and its runs' tool_executions first, in the same transaction.
 CREATE TABLE messages (
-  session_id uuid NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  session_id uuid NOT NULL,
   seq integer NOT NULL,
   run_id uuid NOT NULL,
   role text NOT NULL CHECK (role IN ('user', 'assistant')),
@@ -70,7 +72,7 @@ CREATE TABLE messages (
 
 -- A tool call. The row is committed before the tool runs; `running` after a crash means: cut short.
 CREATE TABLE tool_executions (
-  run_id uuid NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  run_id uuid NOT NULL,
   tool_use_id text NOT NULL,
   name text NOT NULL,
   state text NOT NULL CHECK (state IN ('running', 'completed', 'failed')),
@@ -111,7 +113,7 @@ CREATE TABLE audit (
 );
 -- The end of the chain: appenders take turns on this row, and a truncated chain no longer matches it.
 CREATE TABLE audit_head (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   seq bigint NOT NULL,
   hash bytea NOT NULL
 ) WITH (fillfactor = 10);

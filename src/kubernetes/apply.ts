@@ -46,7 +46,7 @@ export function covers(wanted: unknown, live: unknown, inQuantities = false): bo
     if (live === undefined && Object.keys(wanted).length === 0) return true;
     if (typeof live !== "object" || live === null) return false;
     return Object.entries(wanted).every(([key, value]) =>
-      covers(value, (live as Record<string, unknown>)[key], QUANTITY_MAPS.has(key)),
+      covers(value, (live as Record<string, unknown>)[key], inQuantities || QUANTITY_MAPS.has(key)),
     );
   }
   return wanted === live || (inQuantities && sameQuantity(wanted, live));

@@ -19,7 +19,8 @@ const onlyStatusChanged = (now: Seen, before: Seen | undefined): boolean =>
   now.metadata.uid === before.metadata.uid &&
   now.metadata.generation === before.metadata.generation &&
   now.metadata.deletionTimestamp === before.metadata.deletionTimestamp &&
-  JSON.stringify([now.metadata.annotations, now.metadata.finalizers]) === JSON.stringify([before.metadata.annotations, before.metadata.finalizers]);
+  JSON.stringify([now.metadata.annotations, now.metadata.finalizers]) ===
+    JSON.stringify([before.metadata.annotations, before.metadata.finalizers]);
 
 /** Which keys a change in a cache puts into which queue. What the first lists bring is backlog: fresh changes go before it. */
 export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }: Queues): void {
@@ -31,7 +32,8 @@ export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }:
   };
   caches.tenants.onChange((change) => {
     const priority = caches.tenants.synced ? "high" : "low";
-    if (change.type === "deleted" || !onlyStatusChanged(change.object, change.previous)) tenant.add(change.key, priority);
+    if (change.type === "deleted" || !onlyStatusChanged(change.object, change.previous))
+      tenant.add(change.key, priority);
     const it = change.type === "set" ? change.object : change.previous;
     agentsOf(tenantNamespace(it), priority);
     if (change.type === "deleted") allTenantsOf(tenantNamespace(it)); // the next in line may have the namespace now

@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+# One image for the operator, the agents and the CLI: Node, one bundled program and its migrations; no shell, no package manager.
+FROM node:24-bookworm-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+# What the program is made of, and apart from it (in /node_modules, which /src looks up to) the bundler.
+RUN npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund --loglevel=error \
+ && npm install --prefix / --ignore-scripts --no-save --no-package-lock --no-audit --no-fund --loglevel=error \
+      "esbuild@$(node -p "require('./package.json').devDependencies.esbuild")"
+COPY tsconfig.json ./
+COPY dev/bundle.ts dev/
+COPY src src
+RUN node dev/bundle.ts /out/app
+# The libraries that node needs, and nothing else of the distribution.
+RUN mkdir -p /rootfs/etc /rootfs/tmp /rootfs/usr/local/bin \
+ && cp /usr/local/bin/node /rootfs/usr/local/bin/ \
+ && for library in $(ldd /usr/local/bin/node | grep -o '/[^ ]*'); do mkdir -p "/rootfs$(dirname "$library")" && cp -L "$library" "/rootfs$library"; done \
+ && for library in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2; do path=$(find /lib /usr/lib -name "$library" | head -n 1) && mkdir -p "/rootfs$(dirname "$path")" && cp -L "$path" "/rootfs$path"; done \
+ && echo 'agentpg:x:1000:1000::/tmp:/nonexistent' > /rootfs/etc/passwd \
+ && echo 'agentpg:x:1000:' > /rootfs/etc/group \
+ && echo 'hosts: files dns' > /rootfs/etc/nsswitch.conf \
+ && chmod 1777 /rootfs/tmp
+
+FROM scratch
+COPY --from=build /rootfs /
+COPY --from=build /out/app /app
+COPY migrations /app/migrations
+USER 1000:1000
+WORKDIR /tmp
+ENV NODE_ENV=production
+ENTRYPOINT ["/usr/local/bin/node", "/app/agentpg.mjs"]

@@ -1,0 +1,81 @@
+import type { RoleName, SchemaName } from "../../api/names.ts";
+import type { CatalogName } from "../quote.ts";
+import { type Grantee, type Membership, PUBLIC, type RoleAttributes, type Securable } from "./state.ts";
+
+/** The attributes that a plan puts right; `login` and `connectionLimit` follow the Tenant's spec, the others never change. */
+export type AttributeChange = Partial<RoleAttributes>;
+
+/** One change to Postgres. A plan is a list of them, in the order in which they have to happen. */
+export type Step =
+  | { kind: "createRole"; role: RoleName }
+  | { kind: "alterRole"; role: RoleName; attributes: AttributeChange }
+  | { kind: "setRoleSetting"; role: RoleName; name: string; value: string }
+  | { kind: "clearDatabaseSetting"; role: RoleName; name: string }
+  | { kind: "grantMembership"; membership: Membership }
+  | { kind: "revokeMembership"; role: Membership["role"]; member: Membership["member"]; grantor: CatalogName }
+  | { kind: "createSchema"; schema: SchemaName; owner: RoleName }
+  | { kind: "changeOwner"; object: Securable; from: CatalogName; to: RoleName }
+  | { kind: "revoke"; object: Securable; grantee: Grantee; privileges: string[] }
+  | { kind: "grant"; object: Securable; grantee: RoleName; privileges: string[] }
+  | { kind: "enableRowSecurity"; schema: SchemaName; table: CatalogName }
+  | { kind: "dropPolicy"; schema: SchemaName; table: CatalogName; policy: CatalogName }
+  | { kind: "createPolicy"; schema: SchemaName; table: CatalogName };
+
+const who = (grantee: Grantee): string => (grantee === PUBLIC ? "PUBLIC" : grantee);
+
+function what(object: Securable): string {
+  switch (object.kind) {
+    case "database":
+      return `database ${object.name}`;
+    case "publicSchema":
+      return "schema public";
+    case "schema":
+      return `schema ${object.schema}`;
+    case "table":
+    case "view":
+    case "sequence":
+      return `${object.kind} ${object.schema}.${object.name}`;
+    case "routine":
+      return `routine ${object.signature}`;
+    case "defaults":
+      return `future ${object.objects.toLowerCase()}${object.schema ? ` in ${object.schema}` : ""}`;
+  }
+}
+
+/** The step as a sentence, for an Event or a log. */
+export function describeStep(step: Step): string {
+  switch (step.kind) {
+    case "createRole":
+      return `created role ${step.role}`;
+    case "alterRole":
+      return `set ${Object.entries(step.attributes)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(", ")} on role ${step.role}`;
+    case "setRoleSetting":
+      return `set ${step.name} of role ${step.role} to ${step.value}`;
+    case "clearDatabaseSetting":
+      return `cleared the override of ${step.name} of role ${step.role} in this database`;
+    case "grantMembership":
+      return `made ${step.membership.member} a member of ${step.membership.role}`;
+    case "revokeMembership":
+      return `removed ${step.member} from ${step.role}`;
+    case "createSchema":
+      return `created schema ${step.schema}`;
+    case "changeOwner":
+      return `gave ${what(step.object)} from ${step.from} back to ${step.to}`;
+    case "revoke":
+      return `revoked ${step.privileges.join(", ")} on ${what(step.object)} from ${who(step.grantee)}`;
+    case "grant":
+      return `granted ${step.privileges.join(", ")} on ${what(step.object)} to ${step.grantee}`;
+    case "enableRowSecurity":
+      return `enabled row-level security on ${step.schema}.${step.table}`;
+    case "dropPolicy":
+      return `dropped policy ${step.policy} on ${step.schema}.${step.table}`;
+    case "createPolicy":
+      return `created the tenant's policy on ${step.schema}.${step.table}`;
+  }
+}
+
+/** Whether the step follows a change of the Tenant's spec, so that it repairs nothing. */
+export const followsSpec = (step: Step): boolean =>
+  step.kind === "alterRole" && Object.keys(step.attributes).every((name) => name === "connectionLimit");

@@ -1,0 +1,82 @@
+import type { Queryable } from "./database.ts";
+import type { ClaimedRun } from "./run.ts";
+
+interface Row {
+  id: string;
+  session_id: string;
+  fence: number;
+  step: number;
+  iteration: number;
+  depth: number;
+  prompt: string;
+  user_id: string;
+  cancel_requested: boolean;
+  deadline: Date;
+  input_tokens: string;
+  output_tokens: string;
+  cache_read_tokens: string;
+  cache_write_tokens: string;
+  usd: string;
+}
+
+// Claimable: the first of a session's queue; work whose worker is gone or let go of it; a parent whose children are all done
+// (or that is to be cancelled, or out of time).
+const CLAIM = `
+WITH candidate AS (
+  SELECT r.id FROM runs r
+  WHERE r.agent = $1 AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch') AND CASE r.state
+    WHEN 'pending' THEN NOT EXISTS (
+      SELECT 1 FROM runs o
+      WHERE o.agent = $1 AND o.session_id = r.session_id
+        AND o.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+        AND (o.state <> 'pending' OR o.id < r.id))
+    WHEN 'running' THEN NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = r.lease_owner AND w.expires_at > now())
+    WHEN 'awaiting_agent' THEN r.cancel_requested OR r.deadline < now() OR NOT EXISTS (
+      SELECT 1 FROM tool_executions t JOIN runs c ON c.id = t.child_run
+      WHERE t.run_id = r.id AND t.state = 'running' AND c.state NOT IN ('completed', 'failed', 'cancelled'))
+    ELSE false END
+  ORDER BY r.id
+  LIMIT $3
+  FOR UPDATE OF r SKIP LOCKED
+)
+UPDATE runs r SET
+  state = 'running', lease_owner = $2, fence = r.fence + 1, step = 0,
+  started_at = coalesce(r.started_at, now()),
+  deadline = coalesce(r.deadline, now() + make_interval(secs => $4::float8))
+FROM candidate, sessions s
+WHERE r.id = candidate.id AND s.id = r.session_id
+RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, s.user_id, r.cancel_requested, r.deadline,
+  r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd`;
+
+/** Runs of this agent that nobody works on, now held by `worker`; the oldest first, `room` at most. */
+export async function claimRuns(db: Queryable, agent: string, worker: string, room: number, timeoutSeconds: number): Promise<ClaimedRun[]> {
+  const rows = await db.query<Row>("claim_runs", CLAIM, [agent, worker, room, timeoutSeconds]);
+  return rows.map((row) => ({
+    id: row.id,
+    sessionId: row.session_id,
+    fence: row.fence,
+    step: row.step,
+    iteration: row.iteration,
+    depth: row.depth,
+    prompt: row.prompt,
+    userId: row.user_id,
+    cancelRequested: row.cancel_requested,
+    deadline: row.deadline.getTime(),
+    tokens: {
+      input: Number(row.input_tokens),
+      output: Number(row.output_tokens),
+      cacheRead: Number(row.cache_read_tokens),
+      cacheWrite: Number(row.cache_write_tokens),
+    },
+    usd: Number(row.usd),
+  }));
+}
+
+/** Lets go of runs so that any worker may take them at once. They stay `running`: that keeps their place in the session. */
+export async function releaseRuns(db: Queryable, worker: string, runs: string[]): Promise<void> {
+  await db.query(
+    "release_runs",
+    "UPDATE runs SET lease_owner = NULL, fence = fence + 1 WHERE lease_owner = $1 AND id = ANY($2::uuid[]) AND state = 'running'",
+    [worker, runs],
+  );
+}

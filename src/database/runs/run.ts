@@ -1,0 +1,76 @@
+/** States of a run (design, §5). The last three are final. */
+export const RUN_STATES = ["pending", "running", "awaiting_agent", "awaiting_approval", "awaiting_batch", "completed", "failed", "cancelled"] as const;
+export type RunState = (typeof RUN_STATES)[number];
+export type FinalState = "completed" | "failed" | "cancelled";
+
+export const isFinal = (state: RunState): state is FinalState => state === "completed" || state === "failed" || state === "cancelled";
+
+/** A content block of the Messages API; fields that we do not know are kept as they came. */
+export interface ContentBlock {
+  type: string;
+  [field: string]: unknown;
+}
+
+export interface Message {
+  role: "user" | "assistant";
+  content: ContentBlock[];
+}
+
+export interface StoredMessage extends Message {
+  seq: number;
+  runId: string;
+  createdAt: string;
+}
+
+export interface RunError {
+  type: string;
+  message: string;
+}
+
+export interface Tokens {
+  input: number;
+  output: number;
+  cacheRead: number;
+  cacheWrite: number;
+}
+
+/** What a worker has to know of a run that it holds. */
+export interface ClaimedRun {
+  id: string;
+  sessionId: string;
+  /** Grows with every claim; writes with an older one are refused. */
+  fence: number;
+  /** Number of the last write under this fence. */
+  step: number;
+  iteration: number;
+  depth: number;
+  prompt: string;
+  userId: string;
+  cancelRequested: boolean;
+  /** Milliseconds since the epoch. */
+  deadline: number;
+  tokens: Tokens;
+  usd: number;
+}
+
+/** A conversation as the model gets it, and where it goes on. */
+export interface Conversation {
+  messages: Message[];
+  /** Sequence number of the last message. */
+  lastSeq: number;
+}
+
+export interface ToolExecution {
+  toolUseId: string;
+  name: string;
+  state: "running" | "completed" | "failed";
+  attempts: number;
+  isError: boolean | null;
+  output: string | null;
+  idempotencyKey: string;
+  childRun: string | null;
+  /** Of the child run, when there is one. */
+  childState: RunState | null;
+  childResponse: string | null;
+  childError: RunError | null;
+}

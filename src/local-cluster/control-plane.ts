@@ -1,0 +1,95 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Progress } from "../telemetry/progress.ts";
+import { apiClient } from "./api-client.ts";
+import { type Component, failIfEnded, startComponent, stopComponent } from "./component.ts";
+import { apiServerArguments, controllerManagerArguments, etcdArguments } from "./control-plane-arguments.ts";
+import { auditLogPath, type ControlPlaneConfig, serverUrl, writeControlPlaneFiles } from "./control-plane-config.ts";
+import { freePorts } from "./ports.ts";
+import { ensureTools } from "./tools.ts";
+import { until } from "./wait.ts";
+
+export interface ControlPlaneOptions {
+  progress: Progress;
+  /** Part of the temporary folder's name. */
+  name?: string;
+  /** Writes every request's metadata to `auditLog`. */
+  auditLog?: boolean;
+  /** Namespaces get finalized, garbage collected, ServiceAccounts made only with it. */
+  controllerManager?: boolean;
+  /** More arguments for kube-apiserver, such as `--feature-gates=…`. */
+  apiServerArguments?: string[];
+  signal?: AbortSignal;
+}
+
+export interface ControlPlane {
+  kubeconfig: string;
+  serverUrl: string;
+  /** The path of the audit log, JSON lines, when it was asked for. */
+  auditLog: string | undefined;
+  /** Ends all of it and removes its files. May be called again. */
+  stop(): Promise<void>;
+}
+
+async function loopbackConfig(options: ControlPlaneOptions): Promise<ControlPlaneConfig> {
+  const folder = await mkdtemp(join(tmpdir(), `agentpg-${options.name ?? "control-plane"}-`));
+  const [port = 0, etcdPort = 0, etcdPeerPort = 0] = await freePorts(3);
+  const config = { folder, port, etcdPort, etcdPeerPort, address: "127.0.0.1", serviceCidr: "10.96.0.0/16" };
+  return {
+    ...config,
+    serviceAddress: "10.96.0.1",
+    audit: options.auditLog ?? false,
+    apiServerArguments: options.apiServerArguments ?? [],
+  };
+}
+
+/**
+ * An API server with its etcd and nothing else, on loopback, in a temporary folder: for tests of what only needs the API.
+ * No root, no node: pods stay Pending. Ends with this process, however that ends. Seconds, once the programs are built.
+ */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const withManager = options.controllerManager ? (["kube-controller-manager"] as const) : [];
+  const tools = await ensureTools(["etcd", "kube-apiserver", ...withManager], options.progress, options.signal);
+  const config = await loopbackConfig(options);
+  const running: Component[] = [];
+  const start = (name: keyof typeof tools, args: string[]) => {
+    const component = startComponent(name, ...withParent(tools[name], args), {
+      logFile: join(config.folder, `${name}.log`),
+      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: config.folder },
+      detached: false,
+    });
+    running.push(component);
+    return component;
+  };
+  const stop = async () => {
+    for (const component of running.splice(0).reverse()) await stopComponent(component);
+    await rm(config.folder, { recursive: true, force: true });
+  };
+  try {
+    await options.progress.step("starting etcd and kube-apiserver", async () => {
+      await mkdir(join(config.folder, "etcd"), { mode: 0o700 });
+      const { admin } = await writeControlPlaneFiles(config);
+      const components = [start("etcd", etcdArguments(config)), start("kube-apiserver", apiServerArguments(config))];
+      if (options.controllerManager) components.push(start("kube-controller-manager", controllerManagerArguments(config)));
+      const api = apiClient(admin);
+      const isReady = async () => {
+        for (const component of components) await failIfEnded(component);
+        return api.get(options.controllerManager ? "/api/v1/namespaces/default/serviceaccounts/default" : "/readyz");
+      };
+      await until("the API server", isReady, { seconds: 60, everyMs: 50, signal: options.signal });
+      api.close();
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const auditLog = config.audit ? auditLogPath(config.folder) : undefined;
+  return { kubeconfig: join(config.folder, "kubeconfig"), serverUrl: serverUrl(config), auditLog, stop };
+}
+
+/** On Linux the kernel ends the program when this process is gone, even if it was killed. */
+function withParent(command: string, args: string[]): [string, string[]] {
+  if (process.platform !== "linux") return [command, args];
+  return ["setpriv", ["--pdeathsig", "KILL", command, ...args]];
+}

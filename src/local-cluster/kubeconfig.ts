@@ -1,0 +1,39 @@
+import { writeFile } from "node:fs/promises";
+import { stringify } from "yaml";
+import type { Credentials } from "./pki.ts";
+
+/** How a client reaches an API server as somebody. */
+export interface Access {
+  server: string;
+  /** The authority's certificate, PEM. */
+  authority: string;
+  user: Credentials;
+}
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+/** A kubeconfig that needs no other file. */
+export function kubeconfigText(name: string, access: Access): string {
+  return stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": name,
+    contexts: [{ name, context: { cluster: name, user: name } }],
+    clusters: [
+      { name, cluster: { server: access.server, "certificate-authority-data": base64(access.authority) } },
+    ],
+    users: [
+      {
+        name,
+        user: {
+          "client-certificate-data": base64(access.user.certificate),
+          "client-key-data": base64(access.user.key),
+        },
+      },
+    ],
+  });
+}
+
+export async function writeKubeconfig(path: string, name: string, access: Access): Promise<void> {
+  await writeFile(path, kubeconfigText(name, access), { mode: 0o600 });
+}

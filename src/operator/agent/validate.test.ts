@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { agent as agentSchema, type Agent } from "../../api/agent.ts";
+import { tenant as tenantSchema } from "../../api/tenant.ts";
+import { configurationProblem, delegationCycle } from "./validate.ts";
+
+const tenant = (anthropic: object = {}) =>
+  tenantSchema.parse({
+    metadata: { name: "acme", uid: "u" },
+    spec: { anthropic: { apiKeySecretRef: { name: "k" }, ...anthropic } },
+  });
+const anAgent = (name: string, spec: object = {}): Agent =>
+  agentSchema.parse({
+    metadata: { name, namespace: "acme", uid: name },
+    spec: { model: "claude-sonnet-5-5", ...spec },
+  });
+const asks = (name: string, ...others: string[]) =>
+  anAgent(name, { tools: others.map((it) => ({ name: it, description: "d", agent: { name: it } })) });
+const problem = (agent: Agent, siblings: Agent[] = [], theTenant = tenant(), promptFound = true) =>
+  configurationProblem({ agent, tenant: theTenant, siblings: [agent, ...siblings], promptFound });
+
+test("a plain Agent has no problem", () => {
+  expect(problem(anAgent("a"))).toBeUndefined();
+});
+
+test("a model that the tenant does not allow is named with those that it does", () => {
+  expect(problem(anAgent("a"), [], tenant({ allowedModels: ["claude-haiku-5-5"] }))).toMatchObject({
+    reason: "ModelNotAllowed",
+    message: expect.stringContaining("claude-haiku-5-5"),
+  });
+});
+
+test("a delegate that does not exist is named", () => {
+  expect(problem(asks("a", "b"))).toMatchObject({
+    reason: "DelegateMissing",
+    message: expect.stringContaining("no Agent b"),
+  });
+});
+
+test("a circle of delegates is shown from its start to its start", () => {
+  const all = [asks("a", "b"), asks("b", "c"), asks("c", "a", "d"), asks("d")];
+  expect(delegationCycle(all[0] as Agent, all)).toEqual(["a", "b", "c", "a"]);
+  expect(delegationCycle(all[3] as Agent, all)).toBeUndefined();
+  expect(problem(asks("self", "self"))?.reason).toBe("DelegationCycle");
+});
+
+test("an Agent that only leads into a circle is not part of it", () => {
+  const all = [asks("start", "b"), asks("b", "c"), asks("c", "b")];
+  expect(delegationCycle(all[0] as Agent, all)).toBeUndefined();
+});
+
+test("a prompt source that is not there is named", () => {
+  const agent = anAgent("a", { systemPromptFrom: { configMapKeyRef: { name: "prompts", key: "main" } } });
+  expect(problem(agent, [], tenant(), false)).toMatchObject({
+    reason: "SystemPromptMissing",
+    message: expect.stringContaining("prompts"),
+  });
+});
+
+test.each([
+  ["Batch", { mode: "Batch" }],
+  ["approvals", { approvals: { tools: ["x"] } }],
+  ["redaction", { dataProtection: { pii: "Redact" } }],
+  ["encryption", { dataProtection: { encryptTranscripts: true } }],
+  ["a files tool", { tools: [{ name: "n", description: "d", files: {} }] }],
+])("what is not there yet is refused aloud: %s", (_name, spec) => {
+  expect(problem(anAgent("a", spec))?.reason).toBe("FeatureUnavailable");
+});
+
+const sqlAgent = (sql: object) => anAgent("a", { tools: [{ name: "q", description: "d", sql }] });
+const parameters = { type: "object", properties: { id: {}, since: {} } };
+
+test("an sql statement and its parameters must fit", () => {
+  expect(problem(sqlAgent({ statement: "select $1, $2", parameters }))).toBeUndefined();
+  expect(problem(sqlAgent({ statement: "select $1", parameters }))?.message).toContain("takes 1 values");
+  expect(problem(sqlAgent({ statement: "select $1", parameters, arguments: ["nobody"] }))?.message).toContain("nobody");
+  expect(problem(sqlAgent({ statement: "select 1", parameters: { type: "array" } }))?.message).toContain("type object");
+});

@@ -1,0 +1,105 @@
+/** What the simulated endpoint can be told, at start or at run time by POST /__config. */
+export interface SimulatedConfig {
+  /** Until the first byte of an answer, in milliseconds. */
+  latencyMs: number;
+  /** Between two pieces of a streamed answer, in milliseconds. */
+  chunkDelayMs: number;
+  /** `words`: a piece per word, as a person sees it; a number: so many pieces per block, which is cheaper. */
+  chunks: "words" | number;
+  /** How long a batch stays in progress, in milliseconds. */
+  batchMs: number;
+  /** Refuse what the real API refuses. */
+  strict: boolean;
+  /** How many request bodies GET /__requests remembers. */
+  keepRequests: number;
+  /** The answer when no rule and no word of the script applies. */
+  replyText: string;
+  /** Keys that are refused with 401. */
+  badKeys: string[];
+  /** When not empty: the only keys that are taken. */
+  goodKeys: string[];
+  faults: Fault[];
+  rules: Rule[];
+}
+
+/** A fault that a model call meets. Which call: by number from 1 since start or reset, or by a text in the turn. */
+export interface Fault {
+  kind: FaultKind;
+  first?: number;
+  every?: number;
+  at?: number[];
+  match?: string;
+  /** Hits at most. */
+  times?: number;
+  /** Seconds, for `rate_limit` and `overloaded`. */
+  retryAfter?: number;
+  /** Stream faults strike after so many events. */
+  afterEvents?: number;
+  hits?: number;
+}
+
+export type FaultKind =
+  | "rate_limit"
+  | "overloaded"
+  | "server_error"
+  | "bad_request"
+  | "hang"
+  | "reset"
+  | "truncate"
+  | "malformed_sse"
+  | "error_event"
+  | "stall";
+
+/**
+ * How it acts without magic words: the first rule whose pattern (case-insensitive) matches the question applies.
+ * `$1`, `$2` … in `input` and `then` are captures (a string that is just `$1` and looks like a number becomes one);
+ * `{{result}}` is what the tool answered, `{{result.status}}` a field of it (of its first row, when it is a list of rows),
+ * `{{question}}` this question, `{{first}}` the first question of the conversation, `{{questions}}` how many there were.
+ */
+export interface Rule {
+  match: string;
+  /** The tool to call; the rule is passed over when the request does not offer it. */
+  tool?: string;
+  input?: Record<string, unknown>;
+  then: string;
+}
+
+/** What makes a demo feel natural: orders by number, a researcher to ask, and a memory. */
+export const DEMO_RULES: Rule[] = [
+  { match: "what (?:did|was|were).*\\b(?:first|before|earlier)\\b|remember|my first question", then: "{{memory}}" },
+  {
+    match: "\\border (?:no\\.? ?|number |#)?(\\d+)",
+    tool: "orders",
+    input: { id: "$1" },
+    then: "Order $1: {{result}}",
+  },
+  { match: "\\bask (?:the )?researcher\\b[ ,:]*(?:to |about |for )?(.+)", tool: "researcher", input: { task: "$1" }, then: "The researcher says: {{result}}" },
+  { match: "^(?:please )?(?:find|look|research|compare|summari[sz]e|explain|check)\\b", then: 'About "{{question}}": I have looked at it, and there is nothing out of the ordinary.' },
+];
+
+export const defaultConfig = (): SimulatedConfig => ({
+  latencyMs: 0,
+  chunkDelayMs: 0,
+  chunks: 4,
+  batchMs: 0,
+  strict: true,
+  keepRequests: 50,
+  replyText: "All done.",
+  badKeys: ["sk-ant-bad"],
+  goodKeys: [],
+  faults: [],
+  rules: DEMO_RULES,
+});
+
+/** The fault that call number `n` meets, counted as a hit. */
+export function takeFault(faults: Fault[], n: number, turnText: string): Fault | undefined {
+  const strikes = (it: Fault): boolean =>
+    (it.times === undefined || (it.hits ?? 0) < it.times) &&
+    ((it.first !== undefined && n <= it.first) ||
+      (it.every !== undefined && n % it.every === 0) ||
+      (it.at?.includes(n) ?? false) ||
+      (it.match !== undefined && turnText.includes(it.match)));
+  const fault = faults.find(strikes);
+  if (fault) fault.hits = (fault.hits ?? 0) + 1;
+  return fault;
+}

@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config";
+
+/** Suites by what they need; `npm test` runs them one after another in this order. */
+const project = (name: string, include: string[], more: object = {}) => ({
+  test: { name, include, testTimeout: 30_000, hookTimeout: 120_000, pool: "forks" as const, ...more },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", ["src/**/*.test.ts"], { testTimeout: 10_000 }),
+      project("postgres", ["test/database/**/*.test.ts", "test/runtime/**/*.test.ts"], { maxWorkers: 2, testTimeout: 60_000 }),
+      project("api-server", ["test/api/**/*.test.ts", "test/operator/**/*.test.ts", "test/local-cluster/**/*.test.ts"], { fileParallelism: false, testTimeout: 60_000, hookTimeout: 900_000 }),
+      project("node", ["test/node/**/*.test.ts"], { fileParallelism: false, testTimeout: 180_000, hookTimeout: 1_800_000 }),
+    ],
+  },
+});
