@@ -72,6 +72,13 @@ export const tenantSpec = z
         isolation: z
           .enum(["Schema", "Database"])
           .default("Schema")
+          .meta(
+            rules({
+              rule: "self == oldSelf",
+              message: "isolation is immutable: export the tenant and create it anew",
+              reason: "FieldValueForbidden",
+            }),
+          )
           .describe("Schema: a schema in the shared database. Database: a database of its own. Immutable."),
         connectionLimit: z
           .int()
@@ -81,15 +88,7 @@ export const tenantSpec = z
           .describe("Connections of all the tenant's pods together."),
         passwordRotationDays: z.int().min(1).max(365).default(30),
       })
-      .prefault({})
-      .meta(
-        rules({
-          rule: "self.isolation == oldSelf.isolation",
-          message: "isolation is immutable: export the tenant and create it anew",
-          fieldPath: ".isolation",
-          reason: "FieldValueForbidden",
-        }),
-      ),
+      .prefault({}),
     anthropic: z.object({
       apiKeySecretRef: z
         .object({ name: objectName, key: dataKey.default("api-key") })

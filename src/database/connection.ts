@@ -46,7 +46,10 @@ export function clientOptions(settings: ConnectionSettings, applicationName: str
   };
 }
 
-/** A pool; `onError` hears of idle connections that broke (they are replaced, nothing is lost). */
+/**
+ * A pool; `onError` hears of idle connections that broke (they are replaced, nothing is lost). A connection that breaks
+ * while it is in use fails its query.
+ */
 export function createPool(
   settings: ConnectionSettings,
   applicationName: string,
@@ -63,5 +66,7 @@ export function createPool(
     ...more,
   });
   pool.on("error", onError);
+  // A connection in use also emits `error` when it breaks, and without a listener that would end the process.
+  pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }

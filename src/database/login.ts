@@ -1,7 +1,9 @@
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { Client } from "pg";
 import type { TenantDatabaseNames } from "../api/names.ts";
 import { clientOptions, type ConnectionSettings } from "./connection.ts";
-import { type DatabaseError, databaseError } from "./errors.ts";
+import { type DatabaseError, DatabaseTlsFailed, databaseError } from "./errors.ts";
 import { identifier, literal } from "./quote.ts";
 import type { Login } from "./registry.ts";
 import { newPassword, scramVerifier } from "./scram.ts";
@@ -30,11 +32,21 @@ export async function loginWorks(settings: ConnectionSettings, user: string, pas
     return { result: "ok" };
   } catch (error) {
     if (hasCode(error, SQLSTATE.invalidPassword)) return { result: "wrong password" };
+    if (offersNoTls(client)) {
+      const message = `Postgres: ${settings.host}:${settings.port} offers no TLS; turn it on there (ssl = on), or accept plain text with --insecure-database`;
+      return { result: "cannot connect", error: new DatabaseTlsFailed(message, error) };
+    }
     return { result: "cannot connect", error: databaseError(error, `a login as ${user}`) };
   } finally {
     await client.end().catch(() => {});
   }
 }
+
+/** The server answered the request for TLS with the one byte `N`. node-postgres throws an error without a code for it. */
+const offersNoTls = (client: Client): boolean => {
+  const { stream, ssl } = (client as unknown as { connection: { ssl: unknown; stream?: Socket } }).connection;
+  return Boolean(ssl) && !(stream instanceof TLSSocket) && stream?.bytesRead === 1;
+};
 
 /**
  * Logs in through the real path.

@@ -26,7 +26,7 @@ const VERSIONS: readonly (readonly string[])[] = [
        retained_at timestamptz CHECK ((retained_at IS NULL) = (state <> 'retained'))
      )`,
     // Transactions that change the rights on the database itself take turns on this row: Postgres fails when two change the same catalog row.
-    `CREATE TABLE agentpg_operator.database_rights (only boolean PRIMARY KEY DEFAULT true CHECK (only))`,
+    `CREATE TABLE agentpg_operator.database_rights (single boolean PRIMARY KEY DEFAULT true CHECK (single))`,
     `INSERT INTO agentpg_operator.database_rights DEFAULT VALUES`,
   ],
 ];

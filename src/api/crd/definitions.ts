@@ -78,12 +78,10 @@ export const tenantDefinition = () =>
         rule: "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
         message:
           "a Tenant's name is a DNS label of at most 63 characters without dots: choose a shorter or simpler name",
-        fieldPath: ".metadata.name",
       },
       {
         rule: "has(self.spec.__namespace__) || !(self.metadata.name == 'default' || self.metadata.name.startsWith('kube-'))",
         message: "the namespace would be the Tenant's name, which belongs to Kubernetes itself: set spec.namespace",
-        fieldPath: ".spec",
       },
     ],
     columns: [
@@ -112,7 +110,6 @@ export const agentDefinition = () =>
         rule: "self.metadata.name.size() <= 57 && !self.metadata.name.contains('.')",
         message:
           "an Agent's name is a DNS label of at most 57 characters without dots, because its objects are named agent-<name>",
-        fieldPath: ".metadata.name",
       },
     ],
     columns: [

@@ -25,7 +25,7 @@ export function planTenant(observed: ObservedTenant, desired: DesiredTenant): St
     ...allRoles(desired.names).flatMap((role) => planRole(observed, desired, role)),
     ...planMemberships(observed, desired),
     ...missingSchemas(observed, desired).map((it) => createSchema(it, desired)),
-    ...objects.flatMap((it) => planOwner(observed, desired, it)),
+    ...sequencesLast(objects).flatMap((it) => planOwner(observed, desired, it)),
     // The database comes last: transactions of all tenants take turns there.
     ...objects.filter((it) => !isShared(it.object) && isOurs(observed, desired, it)).flatMap((it) => planGrants(it, desired.names)),
     ...observed.rowSecurity.filter((it) => ownsTable(observed, desired, it)).flatMap((it) => planRowSecurity(it, desired)),
@@ -33,13 +33,20 @@ export function planTenant(observed: ObservedTenant, desired: DesiredTenant): St
   ];
 }
 
+/** Whether a name of ours and one from the catalog are the same. */
+const isSame = (one: string, other: string): boolean => one === other;
+
 const isShared = (object: Securable): boolean => object.kind === "database" || object.kind === "publicSchema";
+
+/** A sequence that belongs to a column changes hands with its table, and must not before. */
+const sequencesLast = (objects: ObservedObject[]): ObservedObject[] =>
+  objects.toSorted((one, other) => Number(one.object.kind === "sequence") - Number(other.object.kind === "sequence"));
 
 function planRole(observed: ObservedTenant, desired: DesiredTenant, name: RoleName): Step[] {
   const found = observed.roles.find((it) => it.name === name);
   if (found && !mayAlter(observed, found)) return [];
   const wanted = desiredAttributes(desired, name);
-  const current = found ?? { ...desiredAttributes({ ...desired, openLogins: [] }, desired.names.owner), settings: {}, databaseSettings: [] };
+  const current: ObservedRole = found ?? newRole(desired, name);
   const changed = Object.entries(wanted).filter(([key, value]) => current[key as keyof typeof wanted] !== value);
   const settings = Object.entries(desiredSettings(desired.names, name));
   return [
@@ -53,6 +60,14 @@ function planRole(observed: ObservedTenant, desired: DesiredTenant, name: RoleNa
       .map(([key]) => ({ kind: "clearDatabaseSetting", role: name, name: key }) as const),
   ];
 }
+
+/** What CREATE ROLE makes. */
+const newRole = (desired: DesiredTenant, name: RoleName): ObservedRole => ({
+  ...desiredAttributes(desired, desired.names.owner),
+  name,
+  settings: {},
+  databaseSettings: [],
+});
 
 /** Postgres lets only a superuser touch a superuser, and only a role that has REPLICATION or BYPASSRLS take it away. */
 const mayAlter = (observed: ObservedTenant, role: ObservedRole): boolean =>
@@ -109,11 +124,11 @@ const createSchema = (it: ObservedObject, desired: DesiredTenant): Step => {
 
 /** The owner is one whose objects the operator can take back: itself, or a role of the tenant. */
 const mayTakeFrom = (observed: ObservedTenant, desired: DesiredTenant, owner: CatalogName): boolean =>
-  observed.operator.superuser || owner === observed.operator.name || allRoles(desired.names).some((role) => role === owner);
+  observed.operator.superuser || owner === observed.operator.name || allRoles(desired.names).some((role) => isSame(role, owner));
 
 function planOwner(observed: ObservedTenant, desired: DesiredTenant, it: ObservedObject): Step[] {
   const to = desired.names.owner;
-  if (isShared(it.object) || it.owner === to || isTenantsOwn(desired, it.object) || !mayTakeFrom(observed, desired, it.owner)) return [];
+  if (isShared(it.object) || isSame(it.owner, to) || isTenantsOwn(desired, it.object) || !mayTakeFrom(observed, desired, it.owner)) return [];
   return [{ kind: "changeOwner", object: it.object, from: it.owner, to }];
 }
 
@@ -123,7 +138,7 @@ const isTenantsOwn = (desired: DesiredTenant, object: Securable): boolean =>
 
 /** Whether the owner role owns it, now or after this plan. */
 const isOurs = (observed: ObservedTenant, desired: DesiredTenant, it: ObservedObject): boolean =>
-  it.owner === desired.names.owner || (!isTenantsOwn(desired, it.object) && mayTakeFrom(observed, desired, it.owner));
+  isSame(it.owner, desired.names.owner) || (!isTenantsOwn(desired, it.object) && mayTakeFrom(observed, desired, it.owner));
 
 const ownsTable = (observed: ObservedTenant, desired: DesiredTenant, it: ObservedRowSecurity): boolean =>
   observed.objects.some(

@@ -40,7 +40,7 @@ WITH candidate AS (
   FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE runs r SET
-  state = 'running', lease_owner = $2, fence = r.fence + 1, step = 0,
+  state = 'running', lease_owner = $2, fence = r.fence + 1, step = 0, model = $5,
   started_at = coalesce(r.started_at, now()),
   deadline = coalesce(r.deadline, now() + make_interval(secs => $4::float8))
 FROM candidate, sessions s
@@ -49,8 +49,12 @@ RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, s
   r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd`;
 
 /** Runs of this agent that nobody works on, now held by `worker`; the oldest first, `room` at most. */
-export async function claimRuns(db: Queryable, agent: string, worker: string, room: number, timeoutSeconds: number): Promise<ClaimedRun[]> {
-  const rows = await db.query<Row>("claim_runs", CLAIM, [agent, worker, room, timeoutSeconds]);
+export async function claimRuns(
+  db: Queryable,
+  claim: { agent: string; worker: string; room: number; timeoutSeconds: number; model: string },
+): Promise<ClaimedRun[]> {
+  const { agent, worker, room, timeoutSeconds, model } = claim;
+  const rows = await db.query<Row>("claim_runs", CLAIM, [agent, worker, room, timeoutSeconds, model]);
   return rows.map((row) => ({
     id: row.id,
     sessionId: row.session_id,

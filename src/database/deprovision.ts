@@ -1,0 +1,122 @@
+import { type RoleName, tenantDatabaseNames, type TenantDatabaseNames } from "../api/names.ts";
+import type { Environment } from "./ensure.ts";
+import { BackendsRemain } from "./errors.ts";
+import { actAs } from "./provisioning/apply.ts";
+import { allRoles } from "./provisioning/desired.ts";
+import { type CatalogName, identifier, qualified } from "./quote.ts";
+import { forgetTenant, lockTenant, markDeleting, markRetained, type TenantRecord } from "./registry.ts";
+import type { Queryable } from "./session.ts";
+
+export type DeletionPolicy = "Retain" | "Delete";
+
+/** Relations that one transaction drops: each takes a lock until its end, and the server's lock table is shared by all. */
+const BATCH = 20;
+const BACKENDS_DEADLINE_MS = 20_000;
+
+/**
+ * Closes the logins and ends their connections; with `Delete`, drops all that the tenant has. Every part looks at what is
+ * still there, so it may be called again after any failure. A deletion that began goes on, whatever the policy says by then.
+ * @throws BackendsRemain, DependentObjectsRemain and the other DatabaseErrors
+ */
+export async function deprovisionTenant(environment: Environment, uid: string, policy: DeletionPolicy, epoch: number): Promise<void> {
+  const { sessions } = environment;
+  const record = await sessions.fenced(epoch, "closing the tenant's logins", (client) => closeTenant(client, environment, uid, policy, epoch));
+  if (!record) return;
+  const names = tenantDatabaseNames(record.id);
+  await endBackends(environment, names, epoch);
+  if (record.state === "retained") return;
+  const dropSome = (client: Queryable) => dropRelations(client, uid, names);
+  while ((await sessions.fenced(epoch, `dropping tables of ${record.id}`, dropSome)) > 0);
+  await sessions.fenced(epoch, `dropping schemas and roles of ${record.id}`, (client) => dropTenant(client, uid, names));
+}
+
+async function closeTenant(
+  client: Queryable,
+  { clusterUid }: Environment,
+  uid: string,
+  policy: DeletionPolicy,
+  epoch: number,
+): Promise<TenantRecord | undefined> {
+  const record = await lockTenant(client, uid);
+  if (record?.clusterUid !== clusterUid) return undefined;
+  const state = policy === "Delete" || record.state === "deleting" ? "deleting" : "retained";
+  await (state === "deleting" ? markDeleting : markRetained)(client, record.id, epoch);
+  const { logins, ...rest } = tenantDatabaseNames(record.id);
+  for (const role of await existingRoles(client, { logins, ...rest })) {
+    await client.query(`GRANT ${identifier(role)} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE`);
+    // The password goes too, so that an adoption later opens no login to somebody who kept it.
+    if (role === logins.a || role === logins.b) await client.query(`ALTER ROLE ${identifier(role)} NOLOGIN PASSWORD NULL`);
+  }
+  return { ...record, state };
+}
+
+async function existingRoles(client: Queryable, names: TenantDatabaseNames): Promise<RoleName[]> {
+  const roles = allRoles(names).toReversed();
+  const { rows } = await client.query<{ name: string }>("SELECT rolname AS name FROM pg_roles WHERE rolname = ANY($1)", [roles]);
+  return roles.filter((role) => rows.some((row) => row.name === role));
+}
+
+/** Ends the connections of the tenant's logins and waits until the server shows none. */
+async function endBackends({ sessions }: Environment, names: TenantDatabaseNames, epoch: number): Promise<void> {
+  const deadline = Date.now() + BACKENDS_DEADLINE_MS;
+  for (;;) {
+    const left = await sessions.fenced(epoch, "ending the tenant's connections", (client) => terminateBackends(client, names));
+    if (left === 0) return;
+    if (Date.now() > deadline) {
+      throw new BackendsRemain(`${left} connections of ${names.schema} do not end: look at them in pg_stat_activity; it is tried again`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Signals them, and says how many there were. Acts as the login itself: a role may end its own connections. */
+async function terminateBackends(client: Queryable, names: TenantDatabaseNames): Promise<number> {
+  const { rows } = await client.query<{ name: RoleName; pids: number[] }>(
+    `SELECT r.rolname AS name, array_agg(a.pid) AS pids FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+      WHERE r.rolname = ANY($1) GROUP BY r.rolname`,
+    [[names.logins.a, names.logins.b]],
+  );
+  for (const { name, pids } of rows) {
+    await actAs(client, name);
+    await client.query("SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", [pids]);
+    await actAs(client, "operator");
+  }
+  return rows.reduce((sum, { pids }) => sum + pids.length, 0);
+}
+
+const DROP = { r: "TABLE", p: "TABLE", f: "FOREIGN TABLE", v: "VIEW", m: "MATERIALIZED VIEW", S: "SEQUENCE" } as const;
+
+/** Drops one batch of the tenant's relations and returns how many were found. */
+async function dropRelations(client: Queryable, uid: string, names: TenantDatabaseNames): Promise<number> {
+  await lockTenant(client, uid);
+  const { rows } = await client.query<{ schema: typeof names.schema; name: CatalogName; kind: keyof typeof DROP }>(
+    `SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = ANY($1) AND c.relkind = ANY($2::"char"[]) ORDER BY c.oid LIMIT $3`,
+    [[names.schema, names.dataSchema], Object.keys(DROP), BATCH],
+  );
+  if (rows.length === 0) return 0;
+  await actAs(client, names.owner);
+  for (const { schema, name, kind } of rows) await client.query(`DROP ${DROP[kind]} IF EXISTS ${qualified(schema, name)} CASCADE`);
+  return rows.length;
+}
+
+/** The schemas with what is left in them, the roles, and the claim: in one transaction. */
+async function dropTenant(client: Queryable, uid: string, names: TenantDatabaseNames): Promise<void> {
+  const record = await lockTenant(client, uid);
+  if (!record) return;
+  const roles = await existingRoles(client, names);
+  if (roles.includes(names.owner)) {
+    await actAs(client, names.owner);
+    for (const schema of [names.schema, names.dataSchema]) await client.query(`DROP SCHEMA IF EXISTS ${identifier(schema)} CASCADE`);
+    await actAs(client, "operator");
+  }
+  // DROP OWNED takes the rights on the database away too.
+  await client.query("SELECT FROM agentpg_operator.database_rights FOR UPDATE");
+  for (const role of roles) {
+    // As the operator, which owns the database: acting as the role itself, Postgres would leave what others granted to it.
+    await client.query(`GRANT ${identifier(role)} TO CURRENT_USER WITH INHERIT TRUE`);
+    await client.query(`DROP OWNED BY ${identifier(role)} CASCADE`);
+    await client.query(`DROP ROLE ${identifier(role)}`);
+  }
+  await forgetTenant(client, record.id);
+}

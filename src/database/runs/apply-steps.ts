@@ -1,0 +1,146 @@
+import type { Queryable } from "./database.ts";
+import type { ContentBlock, Message, RunError, RunState, Tokens } from "./run.ts";
+
+/** A tool call that is about to run, or the child run that answers it. */
+export interface StartedExecution {
+  toolUseId: string;
+  name: string;
+  input: unknown;
+  idempotencyKey: string;
+  childRun?: string;
+}
+
+export interface FinishedExecution {
+  toolUseId: string;
+  output: string;
+  isError: boolean;
+}
+
+/** A run of another agent, asked by a tool call. */
+export interface ChildRun {
+  id: string;
+  sessionId: string;
+  agent: string;
+  userId: string;
+  toolUseId: string;
+  prompt: string;
+  depth: number;
+}
+
+/** One write of the run engine: all that happened to a run since its last write. All of it is applied, or nothing. */
+export interface RunStep {
+  run: string;
+  fence: number;
+  /** One more than the run's last write under this fence. */
+  step: number;
+  /** The state that the run is in. */
+  from: "running" | "pending";
+  to: RunState;
+  iteration: number;
+  tokens: Tokens;
+  usd: number;
+  messages: (Message & { seq: number; content: ContentBlock[] })[];
+  started: StartedExecution[];
+  finished: FinishedExecution[];
+  children: ChildRun[];
+  response: string | null;
+  stopReason: string | null;
+  error: RunError | null;
+  /** Lines of the audit log, as the text that is hashed. */
+  audit: { at: string; record: string }[];
+}
+
+export interface StepOutcome {
+  run: string;
+  /** false: another worker holds the run now, or it is over; nothing was written. */
+  applied: boolean;
+  /** The agent whose run waits for this one, when it is over now. */
+  parentAgent: string | null;
+}
+
+const APPLY = `
+WITH RECURSIVE item AS MATERIALIZED (
+  SELECT i.*, row_number() OVER () AS n FROM jsonb_to_recordset($1::jsonb) AS i (
+    run uuid, fence integer, step integer, "from" text, "to" text, iteration integer, tokens jsonb, usd numeric,
+    messages jsonb, started jsonb, finished jsonb, children jsonb,
+    response text, "stopReason" text, error jsonb, audit jsonb)
+), done AS (
+  UPDATE runs r SET
+    state = i."to", step = i.step, iteration = i.iteration,
+    input_tokens = (i.tokens->>'input')::bigint, output_tokens = (i.tokens->>'output')::bigint,
+    cache_read_tokens = (i.tokens->>'cacheRead')::bigint, cache_write_tokens = (i.tokens->>'cacheWrite')::bigint,
+    usd = i.usd, response = i.response, stop_reason = i."stopReason", error = i.error,
+    lease_owner = CASE WHEN i."to" = 'running' THEN r.lease_owner END,
+    finished_at = CASE WHEN i."to" IN ('completed', 'failed', 'cancelled') THEN now() END
+  FROM item i
+  WHERE r.id = i.run AND r.fence = i.fence AND r.step = i.step - 1 AND r.state = i."from"
+  RETURNING r.id, r.session_id, r.agent, r.model, r.finished_at,
+            r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd, i.n
+), said AS (
+  INSERT INTO messages (session_id, seq, run_id, role, content)
+  SELECT d.session_id, (m->>'seq')::integer, d.id, m->>'role', m->'content'
+  FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.messages) m
+), begun AS (
+  INSERT INTO tool_executions (run_id, tool_use_id, name, state, input, idempotency_key, child_run)
+  SELECT d.id, t->>'toolUseId', t->>'name', 'running', t->'input', (t->>'idempotencyKey')::uuid, (t->>'childRun')::uuid
+  FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.started) t
+  ON CONFLICT (run_id, tool_use_id) DO UPDATE SET attempts = tool_executions.attempts + 1, started_at = now()
+), ended AS (
+  UPDATE tool_executions x SET
+    state = CASE WHEN t."isError" THEN 'failed' ELSE 'completed' END, is_error = t."isError", output = t.output, finished_at = now()
+  FROM done d JOIN item i USING (n)
+    CROSS JOIN jsonb_to_recordset(i.finished) AS t ("toolUseId" text, output text, "isError" boolean)
+  WHERE x.run_id = d.id AND x.tool_use_id = t."toolUseId"
+), child AS (
+  SELECT d.id AS parent_run, c.* FROM done d JOIN item i USING (n)
+    CROSS JOIN jsonb_to_recordset(i.children)
+      AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint)
+), child_session AS (
+  INSERT INTO sessions (id, agent, user_id, parent_run) SELECT "sessionId", agent, "userId", parent_run FROM child
+), child_run AS (
+  INSERT INTO runs (id, session_id, agent, state, depth, parent_run, parent_tool_use, model, prompt)
+  SELECT id, "sessionId", agent, 'pending', depth, parent_run, "toolUseId", '', prompt FROM child
+), spend AS (
+  INSERT INTO usage_daily AS u (day, agent, model, runs, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, usd)
+  SELECT (now() AT TIME ZONE 'UTC')::date, agent, model, count(*),
+         sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(usd)
+  FROM done WHERE finished_at IS NOT NULL GROUP BY agent, model
+  ON CONFLICT (day, agent, model) DO UPDATE SET
+    runs = u.runs + excluded.runs, input_tokens = u.input_tokens + excluded.input_tokens,
+    output_tokens = u.output_tokens + excluded.output_tokens, cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens, usd = u.usd + excluded.usd
+), entry AS MATERIALIZED (
+  SELECT row_number() OVER (ORDER BY d.n, a.ordinality) AS n, (a.value->>'at')::timestamptz AS at, a.value->>'record' AS record
+  FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.audit) WITH ORDINALITY a
+), head AS MATERIALIZED (
+  SELECT seq, hash FROM audit_head WHERE EXISTS (SELECT 1 FROM entry) FOR UPDATE
+), chain AS (
+  SELECT e.n, h.seq + 1 AS seq, e.at, h.hash AS prev_hash, sha256(h.hash || convert_to(e.record, 'UTF8')) AS hash, e.record
+  FROM head h JOIN entry e ON e.n = 1
+  UNION ALL
+  SELECT e.n, c.seq + 1, e.at, c.hash, sha256(c.hash || convert_to(e.record, 'UTF8')), e.record
+  FROM chain c JOIN entry e ON e.n = c.n + 1
+), appended AS (
+  INSERT INTO audit (seq, at, prev_hash, hash, record) SELECT seq, at, prev_hash, hash, record FROM chain
+), moved AS (
+  UPDATE audit_head SET seq = c.seq, hash = c.hash FROM (SELECT seq, hash FROM chain ORDER BY n DESC LIMIT 1) c
+)
+SELECT i.run,
+       d.id IS NOT NULL OR (r.fence = i.fence AND r.step = i.step) AS applied,
+       p.agent AS "parentAgent"
+FROM item i
+  LEFT JOIN done d USING (n)
+  LEFT JOIN runs r ON r.id = i.run
+  LEFT JOIN runs p ON p.id = r.parent_run AND d.finished_at IS NOT NULL`;
+
+// Postgres keeps neither of these in jsonb or text: the character NUL, and halves of a surrogate pair.
+const storable = (_key: string, value: unknown): unknown =>
+  typeof value === "string" && /[\u0000\uD800-\uDFFF]/.test(value) ? value.replaceAll("\u0000", "\uFFFD").toWellFormed() : value;
+
+/**
+ * Writes steps of many runs in one statement: their states, messages, tool calls, child runs, spend, and the audit lines, which are
+ * chained to the tenant's audit log. Sent again, an applied step is left as it is and reported as applied.
+ */
+export async function applySteps(db: Queryable, steps: RunStep[]): Promise<StepOutcome[]> {
+  return db.query<StepOutcome>("apply_steps", APPLY, [JSON.stringify(steps, storable)]);
+}

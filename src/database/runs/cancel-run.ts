@@ -1,0 +1,26 @@
+import type { Queryable } from "./database.ts";
+import type { RunState } from "./run.ts";
+
+/** Notes that the run is to be cancelled; whoever works on it, or claims it next, ends it. Gives the state it was found in. */
+export async function requestCancel(db: Queryable, runId: string): Promise<RunState | undefined> {
+  const rows = await db.query<{ state: RunState }>(
+    "request_cancel",
+    `UPDATE runs SET cancel_requested = true
+     WHERE id = $1 AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+     RETURNING state`,
+    [runId],
+  );
+  return rows[0]?.state;
+}
+
+/** Notes the same for the runs that this one has asked for. Gives the agents that work on them. */
+export async function requestCancelOfChildren(db: Queryable, runId: string): Promise<string[]> {
+  const rows = await db.query<{ agent: string }>(
+    "request_cancel_of_children",
+    `UPDATE runs SET cancel_requested = true
+     WHERE parent_run = $1 AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+     RETURNING agent`,
+    [runId],
+  );
+  return rows.map((it) => it.agent);
+}

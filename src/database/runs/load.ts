@@ -1,0 +1,68 @@
+import type { Queryable } from "./database.ts";
+
+/** What the tenant's limits and budget are held against, over all its agents and pods. */
+export interface TenantLoad {
+  /** Runs accepted since `since`; counted up to the cap. */
+  recentRuns: number;
+  /** Runs that other workers hold now. */
+  activeElsewhere: number;
+  /** Runs of this agent that wait for a worker. */
+  queued: number;
+  day: Spend;
+  month: Spend;
+}
+export interface Spend {
+  usd: number;
+  tokens: number;
+}
+
+interface Row {
+  recent: string;
+  active: string;
+  queued: string;
+  day_usd: string;
+  day_tokens: string;
+  month_usd: string;
+  month_tokens: string;
+}
+
+const OPEN = "state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')";
+
+/**
+ * @param since a UUIDv7 of the moment: ids sort by time, so the primary key answers
+ * @param cap counting stops there
+ */
+export async function tenantLoad(db: Queryable, load: { agent: string; worker: string; since: string; cap: number }): Promise<TenantLoad> {
+  const [row] = await db.query<Row>(
+    "tenant_load",
+    `SELECT (SELECT count(*) FROM (SELECT 1 FROM runs WHERE id >= $3 AND parent_run IS NULL LIMIT $4) recent) AS recent,
+            (SELECT count(*) FROM runs WHERE ${OPEN} AND state = 'running' AND lease_owner <> $2) AS active,
+            (SELECT count(*) FROM runs WHERE ${OPEN} AND state = 'pending' AND agent = $1) AS queued,
+            coalesce(sum(usd) FILTER (WHERE day = today), 0) AS day_usd,
+            coalesce(sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) FILTER (WHERE day = today), 0) AS day_tokens,
+            coalesce(sum(usd), 0) AS month_usd,
+            coalesce(sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens), 0) AS month_tokens
+     FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) t
+       LEFT JOIN usage_daily ON day >= date_trunc('month', today)::date AND day <= today`,
+    [load.agent, load.worker, load.since, load.cap],
+  );
+  const it = row as Row;
+  return {
+    recentRuns: Number(it.recent),
+    activeElsewhere: Number(it.active),
+    queued: Number(it.queued),
+    day: { usd: Number(it.day_usd), tokens: Number(it.day_tokens) },
+    month: { usd: Number(it.month_usd), tokens: Number(it.month_tokens) },
+  };
+}
+
+/** The version that the tenant's schema is at; undefined when the migration runner has not been here. */
+export async function schemaVersion(db: Queryable): Promise<number | undefined> {
+  try {
+    const rows = await db.query<{ version: number | null }>("schema_version", "SELECT max(version)::integer AS version FROM schema_version");
+    return rows[0]?.version ?? undefined;
+  } catch (error) {
+    if ((error as { code?: string }).code === "42P01") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,75 @@
+import type { Queryable } from "./database.ts";
+import type { ContentBlock, Message, StoredMessage } from "./run.ts";
+
+export interface Session {
+  id: string;
+  agent: string;
+  userId: string;
+  metadata: Record<string, unknown>;
+  createdAt: string;
+}
+
+interface Row {
+  id: string;
+  agent: string;
+  user_id: string;
+  metadata: Record<string, unknown>;
+  created_at: Date;
+}
+
+const toSession = (row: Row): Session => ({
+  id: row.id,
+  agent: row.agent,
+  userId: row.user_id,
+  metadata: row.metadata,
+  createdAt: row.created_at.toISOString(),
+});
+
+export async function createSession(db: Queryable, id: string, agent: string, userId: string, metadata: object): Promise<Session> {
+  const rows = await db.query<Row>(
+    "create_session",
+    "INSERT INTO sessions (id, agent, user_id, metadata) VALUES ($1, $2, $3, $4) RETURNING id, agent, user_id, metadata, created_at",
+    [id, agent, userId, JSON.stringify(metadata)],
+  );
+  return toSession(rows[0] as Row);
+}
+
+/** The session, whoever owns it: the caller checks. */
+export async function sessionById(db: Queryable, id: string, agent: string): Promise<Session | undefined> {
+  const rows = await db.query<Row>(
+    "session_by_id",
+    "SELECT id, agent, user_id, metadata, created_at FROM sessions WHERE id = $1 AND agent = $2",
+    [id, agent],
+  );
+  return rows[0] && toSession(rows[0]);
+}
+
+/** The user's own sessions, the newest first; those that another agent opened are left out. `before`: the last id of the page before. */
+export async function sessionsOfUser(db: Queryable, agent: string, userId: string, limit: number, before: string | null): Promise<Session[]> {
+  const rows = await db.query<Row>(
+    "sessions_of_user",
+    `SELECT id, agent, user_id, metadata, created_at FROM sessions
+     WHERE agent = $1 AND user_id = $2 AND parent_run IS NULL AND ($4::uuid IS NULL OR id < $4)
+     ORDER BY id DESC LIMIT $3`,
+    [agent, userId, limit, before],
+  );
+  return rows.map(toSession);
+}
+
+interface MessageRow {
+  seq: number;
+  run_id: string;
+  role: Message["role"];
+  content: ContentBlock[];
+  created_at: Date;
+}
+
+/** Messages of a session after `after`, in order. */
+export async function messagesOfSession(db: Queryable, sessionId: string, after: number, limit: number): Promise<StoredMessage[]> {
+  const rows = await db.query<MessageRow>(
+    "messages_of_session",
+    "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+    [sessionId, after, limit],
+  );
+  return rows.map((it) => ({ seq: it.seq, runId: it.run_id, role: it.role, content: it.content, createdAt: it.created_at.toISOString() }));
+}

@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
+import { clientOptions, type ConnectionSettings } from "../connection.ts";
+import type { Queryable } from "./database.ts";
+
+/**
+ * The channel on which an agent's pods are told to look for work. Channels are database-wide and anyone may listen or send:
+ * the name says nothing, the payload is empty, and a notification is only a hint to poll sooner.
+ */
+export const wakeChannel = (schema: string, agent: string): string =>
+  `w_${createHash("sha256").update(`${schema}/${agent}`).digest("hex").slice(0, 32)}`;
+
+/** Hints the pods of these agents. A statement of its own, after the commit: NOTIFY inside a transaction serialises commits. */
+export async function wake(db: Queryable, schema: string, agents: string[]): Promise<void> {
+  const channels = [...new Set(agents)].map((agent) => wakeChannel(schema, agent));
+  if (channels.length) await db.query("wake", "SELECT pg_notify(c, '') FROM unnest($1::text[]) c", [channels]);
+}
+
+/** Listens on one connection of its own and comes back with back-off when it breaks. `onWake` must not throw. */
+export class WakeListener {
+  readonly #channel: string;
+  readonly #settings: () => ConnectionSettings;
+  readonly #onWake: () => void;
+  readonly #stop = new AbortController();
+  #client: Client | undefined;
+
+  constructor(channel: string, settings: () => ConnectionSettings, onWake: () => void) {
+    this.#channel = channel;
+    this.#settings = settings;
+    this.#onWake = onWake;
+  }
+
+  /** Runs until {@link close}. */
+  async run(): Promise<void> {
+    for (let delay = 500; !this.#stop.signal.aborted; delay = Math.min(delay * 2, 30_000)) {
+      const since = Date.now();
+      await this.#listen().catch(() => {});
+      if (Date.now() - since > 60_000) delay = 500;
+      await sleep(delay * (0.5 + Math.random()), undefined, { signal: this.#stop.signal }).catch(() => {});
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const client = new Client(clientOptions(this.#settings(), "agentpg-wake"));
+    const ended = new Promise<void>((resolve) => client.once("end", resolve).once("error", () => resolve()));
+    this.#client = client;
+    try {
+      await client.connect();
+      client.on("notification", this.#onWake);
+      await client.query(`LISTEN ${this.#channel}`);
+      if (!this.#stop.signal.aborted) await ended;
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+
+  /** Connects again, with the settings of now. */
+  reconnect(): void {
+    void this.#client?.end().catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#client?.end().catch(() => {});
+  }
+}

@@ -1,0 +1,27 @@
+import type { Queryable } from "./database.ts";
+
+/**
+ * Says that the worker is alive, which keeps its leases on all its runs; gives those of its runs that are to be cancelled.
+ * @param leaseSeconds how long the leases hold from now on
+ */
+export async function renewLeases(db: Queryable, worker: string, agent: string, leaseSeconds: number): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(
+    "renew_leases",
+    `WITH alive AS (
+       INSERT INTO workers (id, agent, expires_at) VALUES ($1, $2, now() + make_interval(secs => $3::float8))
+       ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+     ), gone AS (
+       DELETE FROM workers WHERE agent = $2 AND expires_at < now() - interval '1 hour'
+     )
+     SELECT id FROM runs
+     WHERE agent = $2 AND lease_owner = $1 AND cancel_requested
+       AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')`,
+    [worker, agent, leaseSeconds],
+  );
+  return rows.map((it) => it.id);
+}
+
+/** The worker is gone: whatever it still held may be taken at once. */
+export async function endWorker(db: Queryable, worker: string): Promise<void> {
+  await db.query("end_worker", "DELETE FROM workers WHERE id = $1", [worker]);
+}

@@ -1,0 +1,92 @@
+import type { Pool } from "pg";
+import type { Logger } from "../telemetry/log.ts";
+import type { ConnectionSettings } from "./connection.ts";
+import { type DeletionPolicy, deprovisionTenant } from "./deprovision.ts";
+import { type EnsuredTenant, ensureTenant, type TenantRequest } from "./ensure.ts";
+import { acquireEpoch } from "./leader-epoch.ts";
+import { verifyLogin } from "./login.ts";
+import { loadMigrations } from "./migrations.ts";
+import { bootstrap, isBootstrapped } from "./operator-schema.ts";
+import { type EnsuredPassword, ensurePassword } from "./password.ts";
+import { type TenantRecord, tenantByUid } from "./registry.ts";
+import { operatorPool, Sessions } from "./session.ts";
+import { hasCode, SQLSTATE } from "./sqlstate.ts";
+
+export type { ConnectionSettings } from "./connection.ts";
+export type { DeletionPolicy } from "./deprovision.ts";
+export type { EnsuredTenant, TenantRequest } from "./ensure.ts";
+export type { MigrationResult } from "./migrate.ts";
+export type { EnsuredPassword } from "./password.ts";
+export { describeStep, type Step } from "./provisioning/step.ts";
+export type { Login, TenantIdentity, TenantRecord } from "./registry.ts";
+
+/** What the operator does with Postgres. Each method throws only errors of the tree in `errors.ts`. */
+export interface TenantDatabase {
+  /** Makes the operator's own schema and closes the database to PUBLIC. Idempotent, also for two operators at once. */
+  bootstrap(): Promise<void>;
+  /** Once per won election: makes `holder` the leader. Writes with an older epoch are refused from then on. */
+  acquireEpoch(holder: string): Promise<number>;
+  /** Provisions or repairs the tenant and migrates its schema. Writes nothing if nothing differs. */
+  ensure(tenant: TenantRequest, epoch: number): Promise<EnsuredTenant>;
+  /** A password that logs in: `current` (the Secret's) if it does, else a new one. */
+  ensurePassword(tenant: { uid: string }, current: string | undefined, epoch: number): Promise<EnsuredPassword>;
+  /** Idempotent; nothing to do if the Tenant has no claim. */
+  deprovision(tenant: { uid: string }, policy: DeletionPolicy, epoch: number): Promise<void>;
+  /** The registry's row. */
+  find(uid: string): Promise<TenantRecord | undefined>;
+  /** Logs in anew with the admin credentials; returns or throws within 5 seconds or so. */
+  ping(): Promise<void>;
+  /** Takes new admin credentials. Transactions under way end on the old ones. */
+  reconnect(admin: ConnectionSettings): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TenantDatabaseOptions {
+  admin: ConnectionSettings;
+  migrationsDir: string;
+  /** Tells clusters apart that share a database: the UID of the namespace kube-system. */
+  clusterUid: string;
+  logger: Logger;
+  /** For tests that break connections. */
+  openPool?: (settings: ConnectionSettings, onError: (error: Error) => void) => Pool;
+}
+
+/** Reads the migrations; connects only when it is asked for something. */
+export async function createTenantDatabase(options: TenantDatabaseOptions): Promise<TenantDatabase> {
+  const { clusterUid, logger, openPool = operatorPool } = options;
+  const onError = (error: Error) => logger.warn({ err: error }, "an idle database connection broke; it is replaced");
+  let admin = options.admin;
+  let pool = openPool(admin, onError);
+  const sessions = new Sessions(() => pool, clusterUid);
+  const environment = { sessions, clusterUid, logger, migrations: await loadMigrations(options.migrationsDir) };
+  return {
+    bootstrap: () => bootstrapOnce(sessions),
+    acquireEpoch: (holder) => sessions.unfenced("taking the leadership", (client) => acquireEpoch(client, clusterUid, holder)),
+    ensure: (tenant, epoch) => ensureTenant(environment, tenant, epoch),
+    ensurePassword: ({ uid }, current, epoch) => ensurePassword(environment, admin, uid, current, epoch),
+    deprovision: ({ uid }, policy, epoch) => deprovisionTenant(environment, uid, policy, epoch),
+    find: (uid) => sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)),
+    ping: () => verifyLogin(admin),
+    async reconnect(settings) {
+      const old = pool;
+      admin = settings;
+      pool = openPool(settings, onError);
+      old.end().catch(onError);
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** What the loser of a race to create the same object is told (CREATE … IF NOT EXISTS included). */
+const LOST_RACE = [SQLSTATE.uniqueViolation, SQLSTATE.duplicateSchema, SQLSTATE.duplicateTable, SQLSTATE.duplicateObject, SQLSTATE.internalError];
+
+async function bootstrapOnce(sessions: Sessions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    if (await sessions.read("looking at the operator's schema", isBootstrapped)) return;
+    try {
+      return await sessions.unfenced("making the operator's schema", bootstrap);
+    } catch (error) {
+      if (attempt === 5 || !hasCode(error, ...LOST_RACE)) throw error;
+    }
+  }
+}

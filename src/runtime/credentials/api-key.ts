@@ -1,0 +1,18 @@
+import { createHash } from "node:crypto";
+import type { Environment } from "../config.ts";
+import { readSecretFile } from "./files.ts";
+import { Watched } from "./watched.ts";
+
+/** The Anthropic API key: a mounted file, a file of the secrets directory, or the environment; in this order of being set. */
+export function apiKeySource(env: Environment): Watched<string> {
+  if (env.AGENTPG_SECRETS_DIR) {
+    const directory = env.AGENTPG_SECRETS_DIR;
+    return new Watched(() => readSecretFile(directory, "anthropic-api-key"));
+  }
+  const { ANTHROPIC_API_KEY: fixed } = env;
+  if (fixed) return new Watched(async () => fixed, 3_600_000);
+  return new Watched(() => readSecretFile(env.AGENTPG_ANTHROPIC_DIR, "api-key"));
+}
+
+/** What may be shown of a secret: the first 8 hex digits of its SHA-256. */
+export const fingerprint = (secret: string): string => createHash("sha256").update(secret).digest("hex").slice(0, 8);

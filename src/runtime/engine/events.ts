@@ -1,0 +1,98 @@
+import type { FinalState, RunError, Tokens } from "../../database/runs/run.ts";
+
+/** What a client hears of a run. */
+export type RunEvent =
+  | { type: "run.queued"; data: { runId: string; sessionId: string } }
+  | { type: "run.started"; data: { runId: string; sessionId: string } }
+  | { type: "text.delta"; data: { text: string } }
+  /** The text since the last tool call or start is void: the model is asked again. */
+  | { type: "restarted"; data: { reason: string } }
+  | { type: "tool.started"; data: { toolUseId: string; name: string } }
+  | { type: "tool.finished"; data: { toolUseId: string; name: string; isError: boolean } }
+  | { type: "delegation.started"; data: { toolUseId: string; agent: string } }
+  | { type: "delegation.finished"; data: { toolUseId: string; agent: string; isError: boolean } }
+  | { type: `run.${FinalState}`; data: RunResult };
+
+export interface RunResult {
+  runId: string;
+  state: FinalState;
+  response: string | null;
+  stopReason: string | null;
+  error: RunError | null;
+  tokens: Tokens;
+  usd: number;
+}
+
+/**
+ * Where a listener is: it has all messages up to `seq` (numbers of the session), and `part` pieces of what comes next.
+ * As the id of a server-sent event: `seq` or `seq.part`.
+ */
+export interface Position {
+  seq: number;
+  part: number;
+}
+export type PlacedEvent = RunEvent & { at: Position };
+
+export const eventId = ({ seq, part }: Position): string => (part ? `${seq}.${part}` : `${seq}`);
+
+export function parseEventId(id: string | undefined): Position | undefined {
+  const [, seq, part] = /^(\d{1,9})(?:\.(\d{1,9}))?$/.exec(id ?? "") ?? [];
+  return seq === undefined ? undefined : { seq: Number(seq), part: Number(part ?? 0) };
+}
+
+export const isBefore = (a: Position, b: Position): boolean => a.seq < b.seq || (a.seq === b.seq && a.part < b.part);
+export const isFinalEvent = (event: RunEvent): boolean => /^run\.(completed|failed|cancelled)$/.test(event.type);
+
+type Listener = (event: PlacedEvent | undefined) => void;
+
+/** The events of one run while this process works on it. */
+export class RunChannel {
+  readonly #listeners = new Set<Listener>();
+  /** Events since the last committed message: what the database cannot tell a late listener. */
+  #recent: PlacedEvent[] = [];
+  #at: Position;
+
+  constructor(lastSeq: number) {
+    this.#at = { seq: lastSeq, part: 0 };
+  }
+
+  /** The last committed message. */
+  get committed(): number {
+    return this.#at.seq;
+  }
+
+  /** A piece of a message that is not stored yet. */
+  part(event: RunEvent): void {
+    this.#at = { seq: this.#at.seq, part: this.#at.part + 1 };
+    this.#send({ ...event, at: this.#at }, true);
+  }
+
+  /** All up to this message is stored. */
+  commit(seq: number): void {
+    if (seq === this.#at.seq) return;
+    this.#at = { seq, part: 0 };
+    this.#recent = [];
+  }
+
+  /** Something that the stored messages tell as well. */
+  tell(event: RunEvent): void {
+    this.#send({ ...event, at: this.#at }, false);
+  }
+
+  #send(event: PlacedEvent, keep: boolean): void {
+    if (keep) this.#recent.push(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** Hears the pieces of the message under way, then everything; `undefined`: this process no longer works on the run. */
+  listen(listener: Listener): () => void {
+    for (const event of this.#recent) listener(event);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    for (const listener of this.#listeners) listener(undefined);
+    this.#listeners.clear();
+  }
+}
