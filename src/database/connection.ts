@@ -39,7 +39,11 @@ export function clientOptions(settings: ConnectionSettings, applicationName: str
     ssl:
       settings.tls === "disable"
         ? false
-        : { rejectUnauthorized: true, minVersion: "TLSv1.2" as const, ...(settings.tls.ca ? { ca: settings.tls.ca } : {}) },
+        : {
+            rejectUnauthorized: true,
+            minVersion: "TLSv1.2" as const,
+            ...(settings.tls.ca ? { ca: settings.tls.ca } : {}),
+          },
     application_name: applicationName,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,

@@ -18,16 +18,25 @@ const BACKENDS_DEADLINE_MS = 20_000;
  * still there, so it may be called again after any failure. A deletion that began goes on, whatever the policy says by then.
  * @throws BackendsRemain, DependentObjectsRemain and the other DatabaseErrors
  */
-export async function deprovisionTenant(environment: Environment, uid: string, policy: DeletionPolicy, epoch: number): Promise<void> {
+export async function deprovisionTenant(
+  environment: Environment,
+  uid: string,
+  policy: DeletionPolicy,
+  epoch: number,
+): Promise<void> {
   const { sessions } = environment;
-  const record = await sessions.fenced(epoch, "closing the tenant's logins", (client) => closeTenant(client, environment, uid, policy, epoch));
+  const record = await sessions.fenced(epoch, "closing the tenant's logins", (client) =>
+    closeTenant(client, environment, uid, policy, epoch),
+  );
   if (!record) return;
   const names = tenantDatabaseNames(record.id);
   await endBackends(environment, names, epoch);
   if (record.state === "retained") return;
   const dropSome = (client: Queryable) => dropRelations(client, uid, names);
   while ((await sessions.fenced(epoch, `dropping tables of ${record.id}`, dropSome)) > 0);
-  await sessions.fenced(epoch, `dropping schemas and roles of ${record.id}`, (client) => dropTenant(client, uid, names));
+  await sessions.fenced(epoch, `dropping schemas and roles of ${record.id}`, (client) =>
+    dropTenant(client, uid, names),
+  );
 }
 
 async function closeTenant(
@@ -45,14 +54,18 @@ async function closeTenant(
   for (const role of await existingRoles(client, { logins, ...rest })) {
     await client.query(`GRANT ${identifier(role)} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE`);
     // The password goes too, so that an adoption later opens no login to somebody who kept it.
-    if (role === logins.a || role === logins.b) await client.query(`ALTER ROLE ${identifier(role)} NOLOGIN PASSWORD NULL`);
+    if (role === logins.a || role === logins.b)
+      await client.query(`ALTER ROLE ${identifier(role)} NOLOGIN PASSWORD NULL`);
   }
   return { ...record, state };
 }
 
 async function existingRoles(client: Queryable, names: TenantDatabaseNames): Promise<RoleName[]> {
   const roles = allRoles(names).toReversed();
-  const { rows } = await client.query<{ name: string }>("SELECT rolname AS name FROM pg_roles WHERE rolname = ANY($1)", [roles]);
+  const { rows } = await client.query<{ name: string }>(
+    "SELECT rolname AS name FROM pg_roles WHERE rolname = ANY($1)",
+    [roles],
+  );
   return roles.filter((role) => rows.some((row) => row.name === role));
 }
 
@@ -60,10 +73,14 @@ async function existingRoles(client: Queryable, names: TenantDatabaseNames): Pro
 async function endBackends({ sessions }: Environment, names: TenantDatabaseNames, epoch: number): Promise<void> {
   const deadline = Date.now() + BACKENDS_DEADLINE_MS;
   for (;;) {
-    const left = await sessions.fenced(epoch, "ending the tenant's connections", (client) => terminateBackends(client, names));
+    const left = await sessions.fenced(epoch, "ending the tenant's connections", (client) =>
+      terminateBackends(client, names),
+    );
     if (left === 0) return;
     if (Date.now() > deadline) {
-      throw new BackendsRemain(`${left} connections of ${names.schema} do not end: look at them in pg_stat_activity; it is tried again`);
+      throw new BackendsRemain(
+        `${left} connections of ${names.schema} do not end: look at them in pg_stat_activity; it is tried again`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -96,7 +113,8 @@ async function dropRelations(client: Queryable, uid: string, names: TenantDataba
   );
   if (rows.length === 0) return 0;
   await actAs(client, names.owner);
-  for (const { schema, name, kind } of rows) await client.query(`DROP ${DROP[kind]} IF EXISTS ${qualified(schema, name)} CASCADE`);
+  for (const { schema, name, kind } of rows)
+    await client.query(`DROP ${DROP[kind]} IF EXISTS ${qualified(schema, name)} CASCADE`);
   return rows.length;
 }
 
@@ -107,7 +125,8 @@ async function dropTenant(client: Queryable, uid: string, names: TenantDatabaseN
   const roles = await existingRoles(client, names);
   if (roles.includes(names.owner)) {
     await actAs(client, names.owner);
-    for (const schema of [names.schema, names.dataSchema]) await client.query(`DROP SCHEMA IF EXISTS ${identifier(schema)} CASCADE`);
+    for (const schema of [names.schema, names.dataSchema])
+      await client.query(`DROP SCHEMA IF EXISTS ${identifier(schema)} CASCADE`);
     await actAs(client, "operator");
   }
   // DROP OWNED takes the rights on the database away too.

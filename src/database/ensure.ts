@@ -8,7 +8,15 @@ import { observeTenant } from "./provisioning/observe.ts";
 import { beyondOperator, planTenant } from "./provisioning/plan.ts";
 import type { DesiredTenant } from "./provisioning/state.ts";
 import { describeStep, followsSpec, type Step } from "./provisioning/step.ts";
-import { claimTenant, lockTenant, type Login, recordSchemaVersion, type TenantIdentity, type TenantRecord, tenantByUid } from "./registry.ts";
+import {
+  claimTenant,
+  lockTenant,
+  type Login,
+  recordSchemaVersion,
+  type TenantIdentity,
+  type TenantRecord,
+  tenantByUid,
+} from "./registry.ts";
 import type { Queryable, Sessions } from "./session.ts";
 
 export interface TenantRequest extends TenantIdentity {
@@ -46,15 +54,27 @@ export interface Environment {
  * Rights are repaired in a transaction of their own, so that a migration that fails does not keep them from it.
  * @throws DatabaseError
  */
-export async function ensureTenant(environment: Environment, request: TenantRequest, epoch: number): Promise<EnsuredTenant> {
+export async function ensureTenant(
+  environment: Environment,
+  request: TenantRequest,
+  epoch: number,
+): Promise<EnsuredTenant> {
   const { sessions } = environment;
-  const asIs = await sessions.read(`looking at Tenant ${request.name}`, (client) => steadyTenant(client, environment, request));
+  const asIs = await sessions.read(`looking at Tenant ${request.name}`, (client) =>
+    steadyTenant(client, environment, request),
+  );
   if (asIs) return asIs;
-  const base = await sessions.fenced(epoch, `provisioning Tenant ${request.name}`, (client) => provision(client, environment, request, epoch));
-  const repairs = base.outcome === "own" && base.wasActive ? base.steps.filter((step) => !followsSpec(step)).map(describeStep) : [];
+  const base = await sessions.fenced(epoch, `provisioning Tenant ${request.name}`, (client) =>
+    provision(client, environment, request, epoch),
+  );
+  const repairs =
+    base.outcome === "own" && base.wasActive ? base.steps.filter((step) => !followsSpec(step)).map(describeStep) : [];
   // Said before the migrations, which may fail.
-  if (repairs.length > 0) environment.logger.warn({ tenant: request.name, id: base.record.id, repairs }, "drift in Postgres was repaired");
-  const migrated = await sessions.fenced(epoch, `migrating Tenant ${request.name}`, (client) => migrateTenant(client, environment, request, epoch));
+  if (repairs.length > 0)
+    environment.logger.warn({ tenant: request.name, id: base.record.id, repairs }, "drift in Postgres was repaired");
+  const migrated = await sessions.fenced(epoch, `migrating Tenant ${request.name}`, (client) =>
+    migrateTenant(client, environment, request, epoch),
+  );
   return {
     id: base.record.id,
     names: base.names,
@@ -74,7 +94,11 @@ const desiredOf = (record: TenantRecord, request: TenantRequest): DesiredTenant 
 });
 
 /** The tenant, if nothing at all has to be written. */
-async function steadyTenant(client: Queryable, environment: Environment, request: TenantRequest): Promise<EnsuredTenant | undefined> {
+async function steadyTenant(
+  client: Queryable,
+  environment: Environment,
+  request: TenantRequest,
+): Promise<EnsuredTenant | undefined> {
   const record = await tenantByUid(client, request.uid);
   if (record?.state !== "active" || record.clusterUid !== environment.clusterUid) return undefined;
   const desired = desiredOf(record, request);
@@ -86,7 +110,16 @@ async function steadyTenant(client: Queryable, environment: Environment, request
   const version = environment.migrations.length;
   if (record.schemaVersion !== version) return undefined;
   const migrations = { from: version, to: version };
-  return { id: record.id, names: desired.names, created: false, adopted: false, steps: [], repairs: [], migrations, activeLogin: record.activeLogin };
+  return {
+    id: record.id,
+    names: desired.names,
+    created: false,
+    adopted: false,
+    steps: [],
+    repairs: [],
+    migrations,
+    activeLogin: record.activeLogin,
+  };
 }
 
 /** Claim, roles, schemas and rights: in one transaction, so that a schema without a claim cannot exist. */
@@ -95,7 +128,13 @@ async function provision(client: Queryable, environment: Environment, request: T
   const claim = { ...request, clusterUid: environment.clusterUid, epoch, adopt: request.adopt ?? false };
   const { record, outcome } = await claimTenant(client, claim);
   const desired = desiredOf(record, request);
-  return { record, outcome, wasActive: before?.state === "active", names: desired.names, steps: await converge(client, desired) };
+  return {
+    record,
+    outcome,
+    wasActive: before?.state === "active",
+    names: desired.names,
+    steps: await converge(client, desired),
+  };
 }
 
 async function converge(client: Queryable, desired: DesiredTenant): Promise<Step[]> {
@@ -108,7 +147,10 @@ async function converge(client: Queryable, desired: DesiredTenant): Promise<Step
 /** Migrations, and the rights and policies of the tables that they made: in one transaction, so that no table is ever without. */
 async function migrateTenant(client: Queryable, environment: Environment, request: TenantRequest, epoch: number) {
   const record = await lockTenant(client, request.uid);
-  if (record?.state !== "active") throw new TenantNotProvisioned(`Tenant ${request.name} lost its claim while it was provisioned: it was deleted meanwhile`);
+  if (record?.state !== "active")
+    throw new TenantNotProvisioned(
+      `Tenant ${request.name} lost its claim while it was provisioned: it was deleted meanwhile`,
+    );
   const desired = desiredOf(record, request);
   const result = await migrate(client, desired.names, environment.migrations);
   const steps = await converge(client, desired);

@@ -96,13 +96,25 @@ export function databaseError(error: unknown, doing: string): DatabaseError {
   const failed = `Postgres: ${doing} failed${code ? ` (${code})` : ""}`;
   switch (classify(error)) {
     case "unreachable":
-      return new DatabaseUnreachable(`${failed}: the server cannot be reached or closed the connection; check host, port, network policy and that it runs`, error);
+      return new DatabaseUnreachable(
+        `${failed}: the server cannot be reached or closed the connection; check host, port, network policy and that it runs`,
+        error,
+      );
     case "authentication":
-      return new DatabaseAuthenticationFailed(`${failed}: the server refused the login; check user and password in the Secret, and pg_hba.conf`, error);
+      return new DatabaseAuthenticationFailed(
+        `${failed}: the server refused the login; check user and password in the Secret, and pg_hba.conf`,
+        error,
+      );
     case "tls":
-      return new DatabaseTlsFailed(`${failed}: the server's certificate could not be verified; check the CA and that the certificate names this host`, error);
+      return new DatabaseTlsFailed(
+        `${failed}: the server's certificate could not be verified; check the CA and that the certificate names this host`,
+        error,
+      );
     case "missing":
-      return new DatabaseMissing(`${failed}: the database does not exist; create it, owned by the operator's role`, error);
+      return new DatabaseMissing(
+        `${failed}: the database does not exist; create it, owned by the operator's role`,
+        error,
+      );
     case "privilege":
       return new InsufficientPrivilege(
         `${failed}: the operator's role lacks a right (${text(error)}); it has to own the database, have CREATEROLE, and have made the tenant's roles itself or hold ADMIN on them`,
@@ -111,7 +123,10 @@ export function databaseError(error: unknown, doing: string): DatabaseError {
     case "busy":
       return new DatabaseBusy(`${failed}: a lock, time-out or conflict (${text(error)}); it is tried again`, error);
     case "dependents":
-      return new DependentObjectsRemain(`${failed}: other objects depend on it (${text(error)}); drop or reassign them, other databases of the server included`, error);
+      return new DependentObjectsRemain(
+        `${failed}: other objects depend on it (${text(error)}); drop or reassign them, other databases of the server included`,
+        error,
+      );
     case "other":
       return new DatabaseError(`${failed}: ${text(error)}`, error);
   }

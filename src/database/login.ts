@@ -18,13 +18,19 @@ export async function setLoginPassword(client: Queryable, names: TenantDatabaseN
   return password;
 }
 
-export type LoginAttempt = { result: "ok" } | { result: "wrong password" } | { result: "cannot connect"; error: DatabaseError };
+export type LoginAttempt =
+  | { result: "ok" }
+  | { result: "wrong password" }
+  | { result: "cannot connect"; error: DatabaseError };
 
 /** Logs in once as a tenant does: over the network, with TLS and SCRAM. Never throws. */
 export async function loginWorks(settings: ConnectionSettings, user: string, password: string): Promise<LoginAttempt> {
   // node-postgres would look for another password in the environment.
   if (password === "") return { result: "wrong password" };
-  const client = new Client({ ...clientOptions({ ...settings, user, password }, "agentpg-login-check"), connectionTimeoutMillis: 5_000 });
+  const client = new Client({
+    ...clientOptions({ ...settings, user, password }, "agentpg-login-check"),
+    connectionTimeoutMillis: 5_000,
+  });
   // A connection that breaks after the login must not end the process.
   client.on("error", () => {});
   try {
@@ -55,5 +61,6 @@ const offersNoTls = (client: Client): boolean => {
 export async function verifyLogin(settings: ConnectionSettings): Promise<void> {
   const attempt = await loginWorks(settings, settings.user, settings.password);
   if (attempt.result === "cannot connect") throw attempt.error;
-  if (attempt.result === "wrong password") throw databaseError({ code: SQLSTATE.invalidPassword }, `a login as ${settings.user}`);
+  if (attempt.result === "wrong password")
+    throw databaseError({ code: SQLSTATE.invalidPassword }, `a login as ${settings.user}`);
 }

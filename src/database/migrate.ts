@@ -14,7 +14,10 @@ export interface MigrationResult {
 
 /** The migrations that a tenant's schema has; none if it does not exist yet. Acts as the owner for this moment. */
 export async function appliedMigrations(client: Queryable, names: TenantDatabaseNames): Promise<AppliedMigration[]> {
-  const { rows } = await client.query("SELECT FROM pg_class WHERE relname = 'schema_version' AND relnamespace = to_regnamespace($1)", [names.schema]);
+  const { rows } = await client.query(
+    "SELECT FROM pg_class WHERE relname = 'schema_version' AND relnamespace = to_regnamespace($1)",
+    [names.schema],
+  );
   if (rows.length === 0) return [];
   await actAs(client, names.owner);
   const applied = await client.query<AppliedMigration>(
@@ -29,7 +32,11 @@ export async function appliedMigrations(client: Queryable, names: TenantDatabase
  * written before its SQL runs, so that of two programs at once the second waits and then fails instead of running it twice.
  * @throws MigrationFailed if a migration's SQL fails
  */
-export async function migrate(client: Queryable, names: TenantDatabaseNames, known: readonly Migration[]): Promise<MigrationResult> {
+export async function migrate(
+  client: Queryable,
+  names: TenantDatabaseNames,
+  known: readonly Migration[],
+): Promise<MigrationResult> {
   const applied = await appliedMigrations(client, names);
   const pending = pendingMigrations(applied, known, names.schema);
   const result = { from: known.length - pending.length, to: known.length };
@@ -48,18 +55,31 @@ export async function migrate(client: Queryable, names: TenantDatabaseNames, kno
   return result;
 }
 
-async function applyMigration(client: Queryable, names: TenantDatabaseNames, { version, name, checksum, sql }: Migration): Promise<void> {
+async function applyMigration(
+  client: Queryable,
+  names: TenantDatabaseNames,
+  { version, name, checksum, sql }: Migration,
+): Promise<void> {
   const title = `migration ${version} (${name}) of schema ${names.schema}`;
   try {
-    await client.query("INSERT INTO schema_version (version, name, checksum) VALUES ($1, $2, $3)", [version, name, checksum]);
+    await client.query("INSERT INTO schema_version (version, name, checksum) VALUES ($1, $2, $3)", [
+      version,
+      name,
+      checksum,
+    ]);
     await client.query(sql);
   } catch (error) {
     const kind = classify(error);
     if (kind === "unreachable" || kind === "busy") throw databaseError(error, title);
-    throw new MigrationFailed(`${databaseError(error, title).message}; the schema stays at version ${version - 1}`, error);
+    throw new MigrationFailed(
+      `${databaseError(error, title).message}; the schema stays at version ${version - 1}`,
+      error,
+    );
   }
   const { rows } = await client.query<{ role: string }>("SELECT current_user AS role");
   if (rows[0]?.role !== names.owner) {
-    throw new MigrationFailed(`${title} ended the transaction or changed the role: take COMMIT, ROLLBACK and SET ROLE out of the file`);
+    throw new MigrationFailed(
+      `${title} ended the transaction or changed the role: take COMMIT, ROLLBACK and SET ROLE out of the file`,
+    );
   }
 }

@@ -44,7 +44,11 @@ export async function loadMigrations(directory: string): Promise<Migration[]> {
  * @throws DatabaseNewerThanProgram if it has one that this program does not know
  * @throws MigrationChanged if what was applied is not what the program has under that number
  */
-export function pendingMigrations(applied: readonly AppliedMigration[], known: readonly Migration[], where: string): Migration[] {
+export function pendingMigrations(
+  applied: readonly AppliedMigration[],
+  known: readonly Migration[],
+  where: string,
+): Migration[] {
   const current = Math.max(0, ...applied.map((it) => it.version));
   if (current > known.length) {
     throw new DatabaseNewerThanProgram(

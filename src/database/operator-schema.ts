@@ -32,7 +32,9 @@ const VERSIONS: readonly (readonly string[])[] = [
 ];
 
 async function versionOf(client: Queryable): Promise<number> {
-  const { rows } = await client.query<{ found: boolean }>("SELECT to_regclass('agentpg_operator.schema_version') IS NOT NULL AS found");
+  const { rows } = await client.query<{ found: boolean }>(
+    "SELECT to_regclass('agentpg_operator.schema_version') IS NOT NULL AS found",
+  );
   if (!rows[0]?.found) return 0;
   const version = await client.query<{ version: number }>("SELECT version FROM agentpg_operator.schema_version");
   return version.rows[0]?.version ?? 0;

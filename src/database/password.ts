@@ -32,14 +32,23 @@ export async function ensurePassword(
   const names = tenantDatabaseNames(record.id);
   const login = record.activeLogin;
   const user = names.logins[login];
-  const answer = (password: string, changed: boolean): EnsuredPassword => ({ user, login, password, changed, connection: { ...server, user, password } });
+  const answer = (password: string, changed: boolean): EnsuredPassword => ({
+    user,
+    login,
+    password,
+    changed,
+    connection: { ...server, user, password },
+  });
   if (current && isAccepted(await loginWorks(server, user, current))) return answer(current, false);
   const password = await sessions.fenced(epoch, `setting the password of ${user}`, async (client) => {
     active(await lockTenant(client, uid), uid);
     return setLoginPassword(client, names, login);
   });
   const attempt = await loginWorks(server, user, password);
-  if (!isAccepted(attempt)) throw new TenantNotProvisioned(`login ${user} refuses the password that it was just given: another writer changed it; it is tried again`);
+  if (!isAccepted(attempt))
+    throw new TenantNotProvisioned(
+      `login ${user} refuses the password that it was just given: another writer changed it; it is tried again`,
+    );
   return answer(password, true);
 }
 
@@ -56,5 +65,7 @@ function isAccepted(attempt: LoginAttempt): boolean {
 
 function active(record: TenantRecord | undefined, uid: string): TenantRecord {
   if (record?.state === "active") return record;
-  throw new TenantNotProvisioned(`the Tenant with UID ${uid} has no active schema in this database: provision it first`);
+  throw new TenantNotProvisioned(
+    `the Tenant with UID ${uid} has no active schema in this database: provision it first`,
+  );
 }

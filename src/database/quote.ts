@@ -17,7 +17,8 @@ export const identifier = (name: SchemaName | RoleName): Identifier => quoted(na
 /** Quotes a name that pg_catalog gave, for drift that others made: roles, tables and policies we never named. */
 export const catalogIdentifier = (name: CatalogName): Identifier => quoted(name);
 
-export const qualified = (schema: SchemaName, name: CatalogName): Identifier => `${quoted(schema)}.${quoted(name)}` as Identifier;
+export const qualified = (schema: SchemaName, name: CatalogName): Identifier =>
+  `${quoted(schema)}.${quoted(name)}` as Identifier;
 
 /** Takes a name from a pg_catalog row; never call it with anything else. */
 export const catalogName = (fromRow: string): CatalogName => fromRow as CatalogName;
@@ -27,6 +28,7 @@ export const serverQuoted = (fromRow: string): Identifier => fromRow as Identifi
 
 /** A string literal, for the statements that take no `$n` (DDL). Refuses what would need an escape other than a doubled quote. */
 export function literal(text: string): string {
-  if (/[\\\0]/.test(text)) throw new TypeError("this text cannot stand in an SQL literal: it holds a backslash or a NUL");
+  if (/[\\\0]/.test(text))
+    throw new TypeError("this text cannot stand in an SQL literal: it holds a backslash or a NUL");
   return `'${text.replaceAll("'", "''")}'`;
 }

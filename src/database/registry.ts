@@ -31,16 +31,25 @@ const COLUMNS = `id, tenant_uid AS uid, tenant_name AS name, namespace, cluster_
   epoch, schema_version AS "schemaVersion", created_at AS "createdAt", updated_at AS "updatedAt", retained_at AS "retainedAt"`;
 
 type Row = Omit<TenantRecord, "epoch" | "retainedAt"> & { epoch: string; retainedAt: Date | null };
-const record = (row: Row): TenantRecord => ({ ...row, epoch: Number(row.epoch), retainedAt: row.retainedAt ?? undefined });
+const record = (row: Row): TenantRecord => ({
+  ...row,
+  epoch: Number(row.epoch),
+  retainedAt: row.retainedAt ?? undefined,
+});
 
 export async function tenantByUid(client: Queryable, uid: string): Promise<TenantRecord | undefined> {
-  const { rows } = await client.query<Row>(`SELECT ${COLUMNS} FROM agentpg_operator.tenant WHERE tenant_uid = $1`, [uid]);
+  const { rows } = await client.query<Row>(`SELECT ${COLUMNS} FROM agentpg_operator.tenant WHERE tenant_uid = $1`, [
+    uid,
+  ]);
   return rows[0] && record(rows[0]);
 }
 
 /** The row, locked until the transaction ends: whoever writes to a tenant takes turns here. */
 export async function lockTenant(client: Queryable, uid: string): Promise<TenantRecord | undefined> {
-  const { rows } = await client.query<Row>(`SELECT ${COLUMNS} FROM agentpg_operator.tenant WHERE tenant_uid = $1 FOR UPDATE`, [uid]);
+  const { rows } = await client.query<Row>(
+    `SELECT ${COLUMNS} FROM agentpg_operator.tenant WHERE tenant_uid = $1 FOR UPDATE`,
+    [uid],
+  );
   return rows[0] && record(rows[0]);
 }
 
@@ -58,7 +67,9 @@ export function judgeClaim(existing: TenantRecord, claim: Claim): "own" | "adopt
   const name = JSON.stringify(claim.name);
   const sameCluster = existing.clusterUid === claim.clusterUid;
   if (existing.state === "deleting") {
-    throw new TenantBeingDeleted(`the data of an earlier Tenant ${name} is being deleted (${existing.id}): this Tenant gets its own once that is done`);
+    throw new TenantBeingDeleted(
+      `the data of an earlier Tenant ${name} is being deleted (${existing.id}): this Tenant gets its own once that is done`,
+    );
   }
   if (existing.uid === claim.uid && sameCluster) return "own";
   if (!sameCluster && existing.state === "active") {
@@ -127,8 +138,16 @@ export async function markDeleting(client: Queryable, id: string, epoch: number)
   );
 }
 
-export async function recordSchemaVersion(client: Queryable, id: string, version: number, epoch: number): Promise<void> {
-  await client.query("UPDATE agentpg_operator.tenant SET schema_version = $2, epoch = $3, updated_at = now() WHERE id = $1", [id, version, epoch]);
+export async function recordSchemaVersion(
+  client: Queryable,
+  id: string,
+  version: number,
+  epoch: number,
+): Promise<void> {
+  await client.query(
+    "UPDATE agentpg_operator.tenant SET schema_version = $2, epoch = $3, updated_at = now() WHERE id = $1",
+    [id, version, epoch],
+  );
 }
 
 export async function forgetTenant(client: Queryable, id: string): Promise<void> {

@@ -10,12 +10,21 @@ export interface Queryable {
 }
 
 /** Time limits of the operator's own sessions, in milliseconds. A leader that hangs holds its epoch no longer than this. */
-const LIMITS = { connectionTimeoutMillis: 5_000, query_timeout: 360_000, statement_timeout: 60_000, lock_timeout: 10_000, idle_in_transaction_session_timeout: 30_000 };
+const LIMITS = {
+  connectionTimeoutMillis: 5_000,
+  query_timeout: 360_000,
+  statement_timeout: 60_000,
+  lock_timeout: 10_000,
+  idle_in_transaction_session_timeout: 30_000,
+};
 
 /** The pool of the operator's admin connections. Names resolve in pg_catalog only, so nothing in `public` can be mistaken for a function of Postgres. */
 export function operatorPool(settings: ConnectionSettings, onError: (error: Error) => void): Pool {
   const limits = { max: 8, min: 0, idleMs: 30_000, lifetimeSeconds: 600 };
-  return createPool(settings, "agentpg-operator", onError, limits, { ...LIMITS, options: "-c search_path=pg_catalog,pg_temp" });
+  return createPool(settings, "agentpg-operator", onError, limits, {
+    ...LIMITS,
+    options: "-c search_path=pg_catalog,pg_temp",
+  });
 }
 
 /** The operator's transactions. */

@@ -20,7 +20,15 @@ export const SQLSTATE = {
 } as const;
 
 /** What a failure means to a caller who has to decide what to do next. */
-export type Failure = "unreachable" | "authentication" | "tls" | "missing" | "privilege" | "busy" | "dependents" | "other";
+export type Failure =
+  | "unreachable"
+  | "authentication"
+  | "tls"
+  | "missing"
+  | "privilege"
+  | "busy"
+  | "dependents"
+  | "other";
 
 const BY_STATE: Record<string, Failure> = {
   [SQLSTATE.invalidPassword]: "authentication",
@@ -38,11 +46,14 @@ const BY_STATE: Record<string, Failure> = {
 const UNREACHABLE_STATE = /^(08|53|57P|25P0[34])/;
 
 const UNREACHABLE_SYSTEM = new Set(
-  "ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENOTFOUND EAI_AGAIN EAI_FAIL".split(" "),
+  "ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENOTFOUND EAI_AGAIN EAI_FAIL".split(
+    " ",
+  ),
 );
 
 /** OpenSSL's verification results (X509_V_ERR_…) as Node names them, and Node's own TLS codes. */
-const TLS_CODE = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA$|HOSTNAME_MISMATCH$|ERROR_IN_CERT_|PATH_LENGTH_EXCEEDED$|EPROTO$)/;
+const TLS_CODE =
+  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA$|HOSTNAME_MISMATCH$|ERROR_IN_CERT_|PATH_LENGTH_EXCEEDED$|EPROTO$)/;
 
 /** The SQLSTATE or system code of an error that node-postgres or Node threw, if it has one. */
 export function codeOf(error: unknown): string | undefined {

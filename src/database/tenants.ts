@@ -61,7 +61,8 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
   const environment = { sessions, clusterUid, logger, migrations: await loadMigrations(options.migrationsDir) };
   return {
     bootstrap: () => bootstrapOnce(sessions),
-    acquireEpoch: (holder) => sessions.unfenced("taking the leadership", (client) => acquireEpoch(client, clusterUid, holder)),
+    acquireEpoch: (holder) =>
+      sessions.unfenced("taking the leadership", (client) => acquireEpoch(client, clusterUid, holder)),
     ensure: (tenant, epoch) => ensureTenant(environment, tenant, epoch),
     ensurePassword: ({ uid }, current, epoch) => ensurePassword(environment, admin, uid, current, epoch),
     deprovision: ({ uid }, policy, epoch) => deprovisionTenant(environment, uid, policy, epoch),
@@ -73,12 +74,20 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
       pool = openPool(settings, onError);
       old.end().catch(onError);
     },
-    close: () => pool.end(),
+    async close() {
+      if (!pool.ending) await pool.end();
+    },
   };
 }
 
 /** What the loser of a race to create the same object is told (CREATE … IF NOT EXISTS included). */
-const LOST_RACE = [SQLSTATE.uniqueViolation, SQLSTATE.duplicateSchema, SQLSTATE.duplicateTable, SQLSTATE.duplicateObject, SQLSTATE.internalError];
+const LOST_RACE = [
+  SQLSTATE.uniqueViolation,
+  SQLSTATE.duplicateSchema,
+  SQLSTATE.duplicateTable,
+  SQLSTATE.duplicateObject,
+  SQLSTATE.internalError,
+];
 
 async function bootstrapOnce(sessions: Sessions): Promise<void> {
   for (let attempt = 1; ; attempt++) {

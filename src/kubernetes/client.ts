@@ -65,7 +65,7 @@ export class KubernetesClient {
         method,
         headers: {
           ...context.getHeaders(),
-          accept: "application/json",
+          accept: "application/json, */*;q=0.1",
           ...(body === undefined ? {} : { "content-type": contentType ?? "application/json" }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -63,7 +63,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     return component;
   };
   const stop = async () => {
-    for (const component of running.splice(0).reverse()) await stopComponent(component);
+    await Promise.all(running.splice(0).map((component) => stopComponent(component)));
     await rm(config.folder, { recursive: true, force: true });
   };
   try {

@@ -3,7 +3,6 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, type Pool, type QueryResultRow } from "pg";
-import { onTestFinished } from "vitest";
 import { tenantDatabaseNames, type TenantDatabaseNames } from "../../src/api/names.ts";
 import { clientOptions, type ConnectionSettings } from "../../src/database/connection.ts";
 import { operatorPool } from "../../src/database/session.ts";
@@ -32,11 +31,27 @@ export async function migrationFolder(files: Record<string, string>): Promise<st
   return folder;
 }
 
-/** Closed when the test is over. */
-export async function openDatabase(admin: ConnectionSettings, options: Partial<TenantDatabaseOptions> = {}): Promise<TenantDatabase> {
+const opened = new Set<TenantDatabase>();
+/** For `afterAll`. */
+export async function closeDatabases(): Promise<void> {
+  await Promise.all([...opened].map((database) => database.close()));
+  opened.clear();
+}
+
+/** Closed by {@link closeDatabases}. */
+export async function openDatabase(
+  admin: ConnectionSettings,
+  options: Partial<TenantDatabaseOptions> = {},
+): Promise<TenantDatabase> {
   const migrationsDir = options.migrationsDir ?? (await migrationFolder(MIGRATIONS));
-  const database = await createTenantDatabase({ clusterUid: "cluster-1", logger: silentLogger, ...options, admin, migrationsDir });
-  onTestFinished(() => database.close());
+  const database = await createTenantDatabase({
+    clusterUid: "cluster-1",
+    logger: silentLogger,
+    ...options,
+    admin,
+    migrationsDir,
+  });
+  opened.add(database);
   return database;
 }
 
@@ -54,14 +69,32 @@ export async function aLeader(postgres: PostgresAccess, options: Partial<TenantD
 }
 
 /** A provisioned tenant with a password that works. */
-export async function provisioned(leader: { database: TenantDatabase; epoch: number }, request: TenantRequest = aTenant()) {
+export async function provisioned(
+  leader: { database: TenantDatabase; epoch: number },
+  request: TenantRequest = aTenant(),
+) {
   const { names } = await leader.database.ensure(request, leader.epoch);
   const { connection } = await leader.database.ensurePassword(request, undefined, leader.epoch);
   return { request, names, connection };
 }
 
-/** Runs one statement on a connection of its own. */
-export async function run<Row extends QueryResultRow = QueryResultRow>(settings: ConnectionSettings, sql: string, values?: unknown[]): Promise<Row[]> {
+/** A connection that stays open until `close()`. */
+export async function held(
+  settings: ConnectionSettings,
+): Promise<{ client: Client; isOpen(): boolean; close(): Promise<void> }> {
+  const client = new Client(clientOptions(settings, "test"));
+  let open = true;
+  client.on("error", () => (open = false)).on("end", () => (open = false));
+  await client.connect();
+  return { client, isOpen: () => open, close: () => client.end() };
+}
+
+/** Runs statements on a connection of its own. */
+export async function run<Row extends QueryResultRow = QueryResultRow>(
+  settings: ConnectionSettings,
+  sql: string,
+  values?: unknown[],
+): Promise<Row[]> {
   return withClient(settings, async (client) => {
     const result = await client.query<Row>(sql, values);
     // A text of several statements gives a list of results: the last one counts.
@@ -121,7 +154,8 @@ export function breakingPool(fault: Fault) {
     const pool = operatorPool(settings, onError);
     pool.on("connect", (client) => {
       const send = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      const kill = () => (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+      const kill = () =>
+        (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
       client.query = (async (...args: unknown[]) => {
         const counted = !fault.after || args[0] === fault.after;
         const isFault = counted && ++count === fault.at;

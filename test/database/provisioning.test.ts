@@ -1,12 +1,25 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
-import { aLeader, aTenant, breakingPool, codeOfFailure, nextWrite, openDatabase, provisioned, run } from "./fixture.ts";
+import {
+  aLeader,
+  aTenant,
+  breakingPool,
+  closeDatabases,
+  codeOfFailure,
+  nextWrite,
+  openDatabase,
+  provisioned,
+  run,
+} from "./fixture.ts";
 
 let postgres: TestPostgres;
 beforeAll(async () => {
   postgres = await startPostgres({ settings: { autovacuum: "off" } });
 });
-afterAll(() => postgres.stop());
+afterAll(async () => {
+  await closeDatabases();
+  await postgres?.stop();
+});
 
 test("a tenant's login reads and writes its own tables, and starts with its settings", async () => {
   const { names, connection } = await provisioned(await aLeader(postgres));
@@ -18,7 +31,9 @@ test("a tenant's login reads and writes its own tables, and starts with its sett
   expect(await show("search_path")).toBe(`${names.schema}, pg_temp`);
   expect(await show("statement_timeout")).toBe("1min");
   expect(await show("idle_in_transaction_session_timeout")).toBe("1min");
-  expect(await run(connection, "SELECT rolconnlimit AS it FROM pg_roles WHERE rolname = session_user")).toEqual([{ it: 5 }]);
+  expect(await run(connection, "SELECT rolconnlimit AS it FROM pg_roles WHERE rolname = session_user")).toEqual([
+    { it: 5 },
+  ]);
 });
 
 test("the audit table takes rows and gives them, but changes none", async () => {
@@ -63,6 +78,7 @@ test("killed between any two statements, the next call finishes", async () => {
     const first = await codeOfFailure(broken.ensure(request, epoch));
     const second = await database.ensure(request, epoch);
     const third = await database.ensure(request, epoch);
+    await broken.close();
     return { first, second, third, statements: breaking.count() };
   };
   const whole = await provision({ at: Number.POSITIVE_INFINITY });

@@ -24,6 +24,7 @@ export async function eventually<T>(
     if (Date.now() > deadline) break;
     await sleep(everyMs);
   }
-  const seen = failure ? String(failure) : JSON.stringify(last, undefined, 1)?.slice(0, 3000);
+  const brief = (key: string, value: unknown) => (key === "managedFields" || key === "spec" ? undefined : value);
+  const seen = failure ? String(failure) : JSON.stringify(last, brief, 1)?.slice(0, 3000);
   throw new Error(`not so within ${seconds} s; last seen: ${seen}`);
 }

@@ -98,7 +98,7 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
         () => get(kind === "Tenant" ? TENANT : AGENT, own ?? "", namespace),
         (it) => conditionOf(it, type)?.status === status && (reason === undefined || conditionOf(it, type)?.reason === reason),
         seconds,
-      );
+      ).catch((error: Error) => Promise.reject(new Error(`${kind} ${name}: ${type} is not ${status} ${reason ?? ""}\n${error.message.slice(0, 200)}\nthe operator said:\n${log.slice(-8).join("")}`)));
       return conditionOf(object, type) as { reason: string; message: string };
     },
     async prepareTenantNamespace(namespace, tenant, apiKey = "sk-ant-test-planted") {

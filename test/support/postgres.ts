@@ -91,7 +91,11 @@ export async function makeCertificates(names: string[]): Promise<{ ca: string; c
   const x509 = await loadX509();
   const caKeys = await crypto.subtle.generateKey(EC, true, ["sign", "verify"]);
   const keys = await crypto.subtle.generateKey(EC, true, ["sign", "verify"]);
-  const valid = { notBefore: new Date(Date.now() - DAY), notAfter: new Date(Date.now() + 30 * DAY), signingAlgorithm: EC };
+  const valid = {
+    notBefore: new Date(Date.now() - DAY),
+    notAfter: new Date(Date.now() + 30 * DAY),
+    signingAlgorithm: EC,
+  };
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     ...valid,
     serialNumber: "01",
@@ -209,7 +213,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     onLog: heard,
     onError: heard,
   });
-  const failed = (cause: unknown) => new Error(`the test Postgres did not start; it said last:\n${log.join("")}`, { cause });
+  const failed = (cause: unknown) =>
+    new Error(`the test Postgres did not start; it said last:\n${log.join("")}`, { cause });
   const start = () => server.start().catch((cause) => Promise.reject(failed(cause)));
   try {
     await server.initialise();
@@ -237,7 +242,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
 }
 
 /** For `globalSetup` of vitest: one server for all files, its {@link PostgresAddress} under `inject("postgres")`. */
-export default async function setup(project: { provide(key: never, value: never): void }): Promise<() => Promise<void>> {
+export default async function setup(project: {
+  provide(key: never, value: never): void;
+}): Promise<() => Promise<void>> {
   const { host, port, ca, adminUser, adminPassword, stop } = await startPostgres();
   const address: PostgresAddress = { host, port, ca, adminUser, adminPassword };
   project.provide("postgres" as never, address as never);

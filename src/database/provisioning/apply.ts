@@ -1,7 +1,15 @@
 import type { RoleName, TenantDatabaseNames } from "../../api/names.ts";
-import { type CatalogName, catalogIdentifier, type Identifier, identifier, literal, qualified } from "../quote.ts";
+import {
+  type CatalogName,
+  catalogIdentifier,
+  catalogName,
+  type Identifier,
+  identifier,
+  literal,
+  qualified,
+} from "../quote.ts";
 import type { Queryable } from "../session.ts";
-import { POLICY, policyExpression } from "./desired.ts";
+import { allRoles, POLICY, policyExpression } from "./desired.ts";
 import { type Grantee, PUBLIC, type RoleAttributes, type Securable } from "./state.ts";
 import type { AttributeChange, Step } from "./step.ts";
 
@@ -32,7 +40,8 @@ export async function actAs(client: Queryable, role: Statement["as"]): Promise<v
   await client.query(`SET LOCAL ROLE ${role === "operator" ? "NONE" : identifier(role)}`);
 }
 
-export function statementsOf(step: Step, { names, operator }: Scope): Statement[] {
+export function statementsOf(step: Step, scope: Scope): Statement[] {
+  const { names } = scope;
   const asOperator = (...sql: string[]): Statement[] => sql.map((it) => ({ as: "operator", sql: it }));
   const asOwner = (...sql: string[]): Statement[] => sql.map((it) => ({ as: names.owner, sql: it }));
   switch (step.kind) {
@@ -41,7 +50,9 @@ export function statementsOf(step: Step, { names, operator }: Scope): Statement[
     case "alterRole":
       return asOperator(`ALTER ROLE ${identifier(step.role)} ${attributesSql(step.attributes)}`);
     case "setRoleSetting":
-      return asOperator(`ALTER ROLE ${identifier(step.role)} SET ${step.name} = ${settingValue(step.name, step.value)}`);
+      return asOperator(
+        `ALTER ROLE ${identifier(step.role)} SET ${step.name} = ${settingValue(step.name, step.value)}`,
+      );
     case "clearDatabaseSetting":
       return asOperator(
         `DO $do$ BEGIN EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ${step.name}', ${literal(step.role)}, current_database()); END $do$`,
@@ -59,24 +70,29 @@ export function statementsOf(step: Step, { names, operator }: Scope): Statement[
     case "createSchema":
       return asOperator(`CREATE SCHEMA ${identifier(step.schema)} AUTHORIZATION ${identifier(step.owner)}`);
     case "changeOwner":
-      return changeOwner(step, operator);
+      return changeOwner(step, scope);
     case "revoke":
       return grantable(step.object, names, "REVOKE", step.privileges, "FROM", step.grantee);
     case "grant":
       return grantable(step.object, names, "GRANT", step.privileges, "TO", step.grantee);
     case "enableRowSecurity":
-      return asOwner(`ALTER TABLE ${qualified(step.schema, step.table)} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`);
+      return asOwner(
+        `ALTER TABLE ${qualified(step.schema, step.table)} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`,
+      );
     case "dropPolicy":
       return asOwner(`DROP POLICY ${catalogIdentifier(step.policy)} ON ${qualified(step.schema, step.table)}`);
     case "createPolicy": {
       const members = policyExpression(names);
-      return asOwner(`CREATE POLICY ${POLICY} ON ${qualified(step.schema, step.table)} FOR ALL TO PUBLIC USING (${members}) WITH CHECK (${members})`);
+      return asOwner(
+        `CREATE POLICY ${POLICY} ON ${qualified(step.schema, step.table)} FOR ALL TO PUBLIC USING (${members}) WITH CHECK (${members})`,
+      );
     }
   }
 }
 
 const flag = (value: boolean): string => (value ? "TRUE" : "FALSE");
-const roleIdentifier = (role: Grantee): Identifier | "PUBLIC" => (role === PUBLIC ? "PUBLIC" : catalogIdentifier(role as CatalogName));
+const roleIdentifier = (role: Grantee): Identifier | "PUBLIC" =>
+  role === PUBLIC ? "PUBLIC" : catalogIdentifier(role as CatalogName);
 
 const KEYWORDS: Partial<Record<keyof RoleAttributes, string>> = {
   superuser: "SUPERUSER",
@@ -100,16 +116,15 @@ const attributesSql = (attributes: AttributeChange): string =>
 /** search_path is a list of names; a literal would become one name with a comma in it. */
 const settingValue = (name: string, value: string): string => (name === "search_path" ? value : literal(value));
 
-/** To give an object away one needs the rights of its owner; the operator takes them for this moment. */
-function changeOwner(step: Step & { kind: "changeOwner" }, operator: CatalogName): Statement[] {
-  const from = catalogIdentifier(step.from);
-  const me = catalogIdentifier(operator);
+/** To give an object away one needs the rights of its owner, and of the new one to reach it in its schema; the operator takes them for this moment. */
+function changeOwner(step: Step & { kind: "changeOwner" }, { names, operator }: Scope): Statement[] {
+  const involved = allRoles(names).filter((role): boolean => role === step.to || catalogName(role) === step.from);
+  const inherit = (value: boolean) =>
+    involved.map(
+      (role) => `GRANT ${identifier(role)} TO ${catalogIdentifier(operator)} WITH INHERIT ${flag(value)}, SET TRUE`,
+    );
   const alter = `ALTER ${objectSql(step.object)} OWNER TO ${identifier(step.to)}`;
-  const isOwn = step.from === operator || !/^t_[0-9a-f]{12}_/.test(step.from);
-  const statements = isOwn
-    ? [alter]
-    : [`GRANT ${from} TO ${me} WITH INHERIT TRUE, SET TRUE`, alter, `GRANT ${from} TO ${me} WITH INHERIT FALSE, SET TRUE`];
-  return statements.map((sql) => ({ as: "operator", sql }));
+  return [...inherit(true), alter, ...inherit(false)].map((sql) => ({ as: "operator", sql }));
 }
 
 function objectSql(object: Securable): string {
@@ -144,7 +159,12 @@ function grantable(
   const list = privileges.map(privilegeKeyword).join(", ");
   if (object.kind === "defaults") {
     const where = object.schema ? ` IN SCHEMA ${identifier(object.schema)}` : "";
-    return [{ as: names.owner, sql: `ALTER DEFAULT PRIVILEGES FOR ROLE ${identifier(names.owner)}${where} ${verb} ${list} ON ${object.objects} ${end}` }];
+    return [
+      {
+        as: names.owner,
+        sql: `ALTER DEFAULT PRIVILEGES FOR ROLE ${identifier(names.owner)}${where} ${verb} ${list} ON ${object.objects} ${end}`,
+      },
+    ];
   }
   const statement = `${verb} ${list} ON ${objectSql(object)} ${end}`;
   if (object.kind !== "database" && object.kind !== "publicSchema") return [{ as: names.owner, sql: statement }];

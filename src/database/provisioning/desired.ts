@@ -57,7 +57,10 @@ const TABLE_RIGHTS: Record<string, string[]> = {
 };
 
 /** Who may do what with an object, apart from its owner. Nobody else may do anything, PUBLIC included. */
-export function desiredGrants(names: TenantDatabaseNames, object: Securable): { grantee: RoleName; privileges: string[] }[] {
+export function desiredGrants(
+  names: TenantDatabaseNames,
+  object: Securable,
+): { grantee: RoleName; privileges: string[] }[] {
   const only = (grantee: RoleName, ...privileges: string[]) => [{ grantee, privileges }];
   switch (object.kind) {
     case "publicSchema":

@@ -63,10 +63,19 @@ async function schemas(client: Queryable, oids: number[]): Promise<ObservedObjec
   return rows.map(({ schema, ...row }) => observed({ kind: "schema", schema }, row));
 }
 
-const RELATION_KINDS: Record<string, "table" | "view" | "sequence"> = { r: "table", p: "table", f: "table", v: "view", m: "view", S: "sequence" };
+const RELATION_KINDS: Record<string, "table" | "view" | "sequence"> = {
+  r: "table",
+  p: "table",
+  f: "table",
+  v: "view",
+  m: "view",
+  S: "sequence",
+};
 
 async function relations(client: Queryable, schemaOids: number[]): Promise<ObservedObject[]> {
-  const { rows } = await client.query<Row & { schema: SchemaName; name: CatalogName; kind: string; columnGrants: Grant[] }>(
+  const { rows } = await client.query<
+    Row & { schema: SchemaName; name: CatalogName; kind: string; columnGrants: Grant[] }
+  >(
     `SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind, pg_get_userbyid(c.relowner) AS owner,
             ${grantsIn("coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", c.relowner))", "c.relowner")} AS grants,
             (SELECT coalesce(json_agg(g), '[]') FROM pg_attribute a, json_array_elements(${grantsIn("a.attacl", "c.relowner")}) g
@@ -87,23 +96,37 @@ async function routines(client: Queryable, schemaOids: number[]): Promise<Observ
        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.pronamespace = ANY($1::oid[]) ORDER BY 2`,
     [schemaOids],
   );
-  return rows.map(({ schema, signature, ...row }) => observed({ kind: "routine", schema, signature: serverQuoted(signature) }, row));
+  return rows.map(({ schema, signature, ...row }) =>
+    observed({ kind: "routine", schema, signature: serverQuoted(signature) }, row),
+  );
 }
 
 const DEFAULT_KINDS = { r: "TABLES", S: "SEQUENCES", f: "FUNCTIONS" } as const;
 
 /** The default privileges of the owner role. One that is not stored is what Postgres has built in: EXECUTE on functions for PUBLIC. */
-async function defaults(client: Queryable, names: TenantDatabaseNames, owner: number | undefined): Promise<ObservedObject[]> {
+async function defaults(
+  client: Queryable,
+  names: TenantDatabaseNames,
+  owner: number | undefined,
+): Promise<ObservedObject[]> {
   const { rows } = await client.query<Row & { schema: SchemaName | null; kind: keyof typeof DEFAULT_KINDS }>(
     `SELECT n.nspname AS schema, d.defaclobjtype AS kind, pg_get_userbyid(d.defaclrole) AS owner, ${grantsIn("d.defaclacl", "d.defaclrole")} AS grants
        FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
       WHERE d.defaclrole = $1::oid AND d.defaclobjtype IN ('r', 'S', 'f')`,
     [owner ?? 0],
   );
-  const stored = rows.map(({ schema, kind, ...row }) => observed({ kind: "defaults", schema: schema ?? undefined, objects: DEFAULT_KINDS[kind] }, row));
+  const stored = rows.map(({ schema, kind, ...row }) =>
+    observed({ kind: "defaults", schema: schema ?? undefined, objects: DEFAULT_KINDS[kind] }, row),
+  );
   const isStored = (object: Securable & { kind: "defaults" }) =>
-    stored.some((it) => it.object.kind === "defaults" && it.object.schema === object.schema && it.object.objects === object.objects);
-  return [...stored, ...builtInDefaults(names).filter((it) => !isStored(it.object as Securable & { kind: "defaults" }))];
+    stored.some(
+      (it) =>
+        it.object.kind === "defaults" && it.object.schema === object.schema && it.object.objects === object.objects,
+    );
+  return [
+    ...stored,
+    ...builtInDefaults(names).filter((it) => !isStored(it.object as Securable & { kind: "defaults" })),
+  ];
 }
 
 /** The default privileges of a role that has set none. */
@@ -111,10 +134,16 @@ export function builtInDefaults(names: TenantDatabaseNames): ObservedObject[] {
   const owner = catalogName(names.owner);
   return [undefined, names.schema, names.dataSchema].flatMap((schema) =>
     (["TABLES", "SEQUENCES", "FUNCTIONS"] as const).map((objects) =>
-      observed({ kind: "defaults", schema, objects }, {
-        owner,
-        grants: schema === undefined && objects === "FUNCTIONS" ? [{ grantee: PUBLIC, privilege: "EXECUTE", grantable: false }] : [],
-      }),
+      observed(
+        { kind: "defaults", schema, objects },
+        {
+          owner,
+          grants:
+            schema === undefined && objects === "FUNCTIONS"
+              ? [{ grantee: PUBLIC, privilege: "EXECUTE", grantable: false }]
+              : [],
+        },
+      ),
     ),
   );
 }

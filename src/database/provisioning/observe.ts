@@ -34,7 +34,10 @@ interface RoleRow extends Omit<ObservedRole, "name" | "settings"> {
   settings: string[];
 }
 
-async function observeRoles(client: Queryable, names: TenantDatabaseNames): Promise<{ roles: ObservedRole[]; oids: Map<RoleName, number> }> {
+async function observeRoles(
+  client: Queryable,
+  names: TenantDatabaseNames,
+): Promise<{ roles: ObservedRole[]; oids: Map<RoleName, number> }> {
   const { rows } = await client.query<RoleRow>(
     `SELECT r.oid, r.rolname AS name, rolsuper AS superuser, rolcreaterole AS "createRole", rolcreatedb AS "createDatabase",
             rolreplication AS replication, rolbypassrls AS "bypassRls", rolcanlogin AS login, rolconnlimit AS "connectionLimit",
@@ -45,7 +48,11 @@ async function observeRoles(client: Queryable, names: TenantDatabaseNames): Prom
        FROM pg_roles r WHERE r.rolname = ANY($1) ORDER BY r.rolname`,
     [allRoles(names)],
   );
-  const roles = rows.map(({ oid: _, name, settings, ...attributes }) => ({ ...attributes, name: roleName(name), settings: asRecord(settings) }));
+  const roles = rows.map(({ oid: _, name, settings, ...attributes }) => ({
+    ...attributes,
+    name: roleName(name),
+    settings: asRecord(settings),
+  }));
   return { roles, oids: new Map(rows.map((row) => [roleName(row.name), row.oid])) };
 }
 

@@ -1,5 +1,5 @@
 import type { Queryable } from "./database.ts";
-import type { ContentBlock, Message, RunError, RunState, Tokens } from "./run.ts";
+import type { Message, RunError, RunState, Tokens } from "./run.ts";
 
 /** A tool call that is about to run, or the child run that answers it. */
 export interface StartedExecution {
@@ -39,7 +39,7 @@ export interface RunStep {
   iteration: number;
   tokens: Tokens;
   usd: number;
-  messages: (Message & { seq: number; content: ContentBlock[] })[];
+  messages: (Message & { seq: number })[];
   started: StartedExecution[];
   finished: FinishedExecution[];
   children: ChildRun[];

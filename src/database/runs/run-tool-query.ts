@@ -11,7 +11,7 @@ export interface ToolQueryResult {
  * always rolled back, so that no role or setting stays behind on the connection.
  * @param timeoutMs the server ends the statement after that
  */
-export function runToolQuery(
+export async function runToolQuery(
   db: TenantDatabase,
   statement: string,
   values: unknown[],
@@ -19,24 +19,20 @@ export function runToolQuery(
   signal?: AbortSignal,
 ): Promise<ToolQueryResult> {
   const { tool, dataSchema } = namesOf(db.schema);
-  return db.withConnection(async (client) => {
-    await client.query(
-      `BEGIN READ ONLY; SET LOCAL ROLE ${tool}; SET LOCAL search_path = ${dataSchema}, pg_temp; SET LOCAL statement_timeout = ${Math.ceil(limits.timeoutMs)}`,
+  const prologue = `BEGIN READ ONLY; SET LOCAL ROLE ${tool}; SET LOCAL search_path = ${dataSchema}, pg_temp; SET LOCAL statement_timeout = ${Math.ceil(limits.timeoutMs)}`;
+  const query = { text: onlyFirst(statement, limits.maxRows + 1), values };
+  const outcome = await db.withConnection(async (client) => {
+    await client.query(prologue);
+    const result = await (signal?.aborted ? Promise.reject(signal.reason) : client.query(query)).then(
+      (it) => ({ rows: it.rows as Record<string, unknown>[] }),
+      (failure: unknown) => ({ failure }),
     );
-    try {
-      signal?.throwIfAborted();
-      const rows = await firstRows(client, statement, values, limits.maxRows + 1);
-      return { rows: rows.slice(0, limits.maxRows), cut: rows.length > limits.maxRows };
-    } finally {
-      await client.query("ROLLBACK");
-    }
+    await client.query("ROLLBACK");
+    return result;
   });
+  if ("failure" in outcome) throw outcome.failure;
+  return { rows: outcome.rows.slice(0, limits.maxRows), cut: outcome.rows.length > limits.maxRows };
 }
 
-type Client = Parameters<Parameters<TenantDatabase["withConnection"]>[0]>[0];
-
-/** The `rows` option makes the server stop sending after so many rows; pg then leaves the portal, and ROLLBACK drops it. */
-async function firstRows(client: Client, text: string, values: unknown[], most: number): Promise<Record<string, unknown>[]> {
-  const result = await client.query({ text: `SELECT * FROM (${text.replace(/;\s*$/, "")}\n) tool_rows LIMIT ${most}`, values });
-  return result.rows as Record<string, unknown>[];
-}
+/** As a subquery the statement can only read: Postgres takes no SET, COMMIT or data-modifying WITH there. */
+const onlyFirst = (statement: string, rows: number): string => `SELECT * FROM (${statement.replace(/;\s*$/, "")}\n) tool_rows LIMIT ${rows}`;

@@ -40,7 +40,6 @@ export function parseEventId(id: string | undefined): Position | undefined {
   return seq === undefined ? undefined : { seq: Number(seq), part: Number(part ?? 0) };
 }
 
-export const isBefore = (a: Position, b: Position): boolean => a.seq < b.seq || (a.seq === b.seq && a.part < b.part);
 export const isFinalEvent = (event: RunEvent): boolean => /^run\.(completed|failed|cancelled)$/.test(event.type);
 
 type Listener = (event: PlacedEvent | undefined) => void;

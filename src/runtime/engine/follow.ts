@@ -1,8 +1,7 @@
-import { once } from "node:events";
 import type { ContentBlock, StoredMessage } from "../../database/runs/run.ts";
 import { isFinal } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
-import { isBefore, isFinalEvent, type PlacedEvent, type Position, type RunChannel, type RunEvent, type RunResult } from "./events.ts";
+import { isFinalEvent, type PlacedEvent, type Position, type RunChannel, type RunEvent, type RunResult } from "./events.ts";
 
 /** What following a run needs: the live channel when this process works on it, and the database otherwise. */
 export interface FollowSource {
@@ -50,8 +49,8 @@ function eventsOf(message: StoredMessage, source: FollowSource, names: Map<strin
   return events.map((event, i) => ({ ...event, at: i === events.length - 1 ? { seq: message.seq, part: 0 } : { seq: message.seq - 1, part: 1 } }));
 }
 
-/** Events of a channel as a sequence; ends when the process lets go of the run. */
-async function* heard(channel: RunChannel, signal: AbortSignal): AsyncGenerator<PlacedEvent> {
+/** Events of a channel as a sequence, heard from now on; ends when the process lets go of the run. */
+function hear(channel: RunChannel, signal: AbortSignal): AsyncIterable<PlacedEvent> & { close(): void } {
   const queue: (PlacedEvent | undefined)[] = [];
   let wake = () => {};
   const silence = channel.listen((event) => {
@@ -60,21 +59,91 @@ async function* heard(channel: RunChannel, signal: AbortSignal): AsyncGenerator<
   });
   const stop = () => wake();
   signal.addEventListener("abort", stop);
-  try {
-    while (!signal.aborted) {
-      while (queue.length) {
+  return {
+    close() {
+      signal.removeEventListener("abort", stop);
+      silence();
+    },
+    async *[Symbol.asyncIterator]() {
+      while (!signal.aborted) {
+        if (queue.length === 0) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
         const event = queue.shift();
         if (!event) return;
         yield event;
       }
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        if (queue.length || signal.aborted) resolve();
-      });
+    },
+  };
+}
+
+/** Follows one run; see {@link followRun}. */
+class Follower {
+  readonly #source: FollowSource;
+  readonly #runId: string;
+  readonly #sessionId: string;
+  readonly #signal: AbortSignal;
+  readonly #names = new Map<string, string>();
+  #at: Position;
+
+  constructor(source: FollowSource, runId: string, sessionId: string, from: Position, signal: AbortSignal) {
+    this.#source = source;
+    this.#runId = runId;
+    this.#sessionId = sessionId;
+    this.#at = from;
+    this.#signal = signal;
+  }
+
+  /** Half a message was told by a source that is no more: it is told again from its start. */
+  *#startMessageAgain(): Generator<PlacedEvent> {
+    if (this.#at.part === 0) return;
+    this.#at = { seq: this.#at.seq, part: 0 };
+    yield { type: "restarted", data: { reason: "the answer is told again from its start" }, at: this.#at };
+  }
+
+  async *#stored(): AsyncGenerator<PlacedEvent> {
+    for (const message of await this.#source.messages(this.#sessionId, this.#at.seq)) {
+      if (message.runId !== this.#runId) continue;
+      this.#at = { seq: message.seq, part: 0 };
+      yield* eventsOf(message, this.#source, this.#names);
     }
-  } finally {
-    signal.removeEventListener("abort", stop);
-    silence();
+  }
+
+  async *#live(channel: RunChannel): AsyncGenerator<PlacedEvent, boolean> {
+    const ear = hear(channel, this.#signal); // before the database is read, so that nothing falls between
+    try {
+      const behind = this.#at.seq < channel.committed;
+      if (behind) yield* this.#stored();
+      const told = behind ? this.#at.seq : -1;
+      for await (const event of ear) {
+        const known = event.at.part > 0 ? event.at.seq < this.#at.seq : event.at.seq <= told && !isFinalEvent(event);
+        if (known) continue;
+        this.#at = event.at;
+        yield event;
+        if (isFinalEvent(event)) return true;
+      }
+      return false;
+    } finally {
+      ear.close();
+    }
+  }
+
+  async *events(): AsyncGenerator<PlacedEvent> {
+    while (!this.#signal.aborted) {
+      yield* this.#startMessageAgain();
+      const channel = this.#source.channel(this.#runId);
+      if (channel && (yield* this.#live(channel))) return;
+      if (this.#signal.aborted) return;
+      const run = await this.#source.run(this.#runId);
+      if (!run) return;
+      yield* this.#startMessageAgain();
+      yield* this.#stored();
+      if (isFinal(run.state)) return yield { type: `run.${run.state}`, data: resultOf(run), at: this.#at };
+      await this.#source.pause(this.#runId, this.#signal);
+    }
   }
 }
 
@@ -83,46 +152,5 @@ async function* heard(channel: RunChannel, signal: AbortSignal): AsyncGenerator<
  * or nobody (a run that waits for another agent is worked on by none). A change of source in the middle of a message is told as
  * `restarted`, followed by the whole message.
  */
-export async function* followRun(
-  source: FollowSource,
-  runId: string,
-  sessionId: string,
-  from: Position,
-  signal: AbortSignal,
-): AsyncGenerator<PlacedEvent> {
-  let at = from;
-  const names = new Map<string, string>();
-  async function* stored(): AsyncGenerator<PlacedEvent> {
-    for (const message of await source.messages(sessionId, at.seq)) {
-      if (message.runId !== runId) continue;
-      const events = eventsOf(message, source, names);
-      if (at.part > 0 && events.length) yield { type: "restarted", data: { reason: "another process went on" }, at: { seq: at.seq, part: 0 } };
-      at = { seq: message.seq, part: 0 };
-      yield* events;
-    }
-  }
-  while (!signal.aborted) {
-    const channel = source.channel(runId);
-    if (channel) {
-      const live = heard(channel, signal); // listens only from its first next(): the database is read before
-      if (at.seq < channel.committed) yield* stored();
-      if (at.part > 0 && at.seq !== channel.committed) at = { seq: at.seq, part: 0 };
-      for await (const event of live) {
-        if (event.at.part > 0 && !isBefore(at, event.at)) continue;
-        if (event.at.seq > at.seq + 1 && event.at.part === 0 && !isFinalEvent(event)) yield* stored();
-        at = event.at;
-        yield event;
-        if (isFinalEvent(event)) return;
-      }
-    }
-    if (signal.aborted) return;
-    const run = await source.run(runId);
-    if (!run) return;
-    yield* stored();
-    if (isFinal(run.state)) return yield { type: `run.${run.state}`, data: resultOf(run), at };
-    await source.pause(runId, signal);
-  }
-}
-
-/** Resolves when the signal is aborted. */
-export const aborted = (signal: AbortSignal): Promise<unknown> => (signal.aborted ? Promise.resolve() : once(signal, "abort"));
+export const followRun = (source: FollowSource, runId: string, sessionId: string, from: Position, signal: AbortSignal) =>
+  new Follower(source, runId, sessionId, from, signal).events();

@@ -1,0 +1,283 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AgentConfig } from "../../api/agent-config.ts";
+import { type Accepted, acceptRun } from "../../database/runs/accept-run.ts";
+import { requestCancel, requestCancelOfChildren } from "../../database/runs/cancel-run.ts";
+import { claimRuns, releaseRuns } from "../../database/runs/claim-runs.ts";
+import type { Spend } from "../../database/runs/load.ts";
+import type { TenantDatabase } from "../../database/runs/database.ts";
+import { openConversation, toolExecutionsOf } from "../../database/runs/open-conversation.ts";
+import type { ClaimedRun, Conversation } from "../../database/runs/run.ts";
+import { wake } from "../../database/runs/wake.ts";
+import { endWorker, renewLeases } from "../../database/runs/workers.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import { uuidv7 } from "../uuid.ts";
+import { askModel, type AskHost } from "./ask.ts";
+import { auditLine } from "./audit.ts";
+import { RunChannel } from "./events.ts";
+import { Execution, type ExecutionEnd, type ExecutionHost } from "./execution.ts";
+import { StepWriter } from "./step-writer.ts";
+import { StopWork } from "./stop.ts";
+
+export interface EngineOptions extends AskHost {
+  config: AgentConfig;
+  db: TenantDatabase;
+  log: Logger;
+  leaseSeconds: number;
+  /** How often the queue is looked at, in milliseconds, when no hint comes. */
+  pollMs?: number;
+}
+
+interface Job {
+  run: ClaimedRun;
+  channel: RunChannel;
+  abort: AbortController;
+  done: Promise<void>;
+}
+
+export interface Question {
+  sessionId: string;
+  userId: string;
+  message: string;
+  variables: Record<string, unknown> | null;
+  idempotencyKey: string | null;
+}
+
+const spendOf = ({ usd, tokens }: ClaimedRun): Spend => ({ usd, tokens: tokens.input + tokens.output + tokens.cacheRead + tokens.cacheWrite });
+
+/**
+ * Runs the runs of one agent in this process. A run that is accepted here is worked on here at once; the rest is claimed from the
+ * queue: queued runs, runs of workers that are gone, and runs whose other agent has answered.
+ */
+export class Engine {
+  readonly worker = uuidv7();
+  readonly #options: EngineOptions;
+  readonly #jobs = new Map<string, Job>();
+  readonly #writer: StepWriter;
+  readonly #host: ExecutionHost;
+  readonly #appeared = new Map<string, Set<() => void>>();
+  #draining = false;
+  #stopped = false;
+  #nudge: () => void = () => {};
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#writer = new StepWriter(options.db);
+    const { db, config, tools, log, metrics } = options;
+    this.#host = {
+      config,
+      tools,
+      log,
+      metrics,
+      ask: (messages, execution) => askModel(options, messages, execution),
+      write: (step) => this.#writer.write(step),
+      toolExecutions: (runId) => toolExecutionsOf(db, runId),
+      wake: (agents) => this.#wake(agents),
+      cancelChildren: async (runId) => this.#wake(await requestCancelOfChildren(db, runId)),
+    };
+  }
+
+  get active(): number {
+    return this.#jobs.size;
+  }
+  get draining(): boolean {
+    return this.#draining;
+  }
+  channel(runId: string): RunChannel | undefined {
+    return this.#jobs.get(runId)?.channel;
+  }
+
+  /** Takes a run: written first, then worked on, here if there is room. */
+  async accept(question: Question): Promise<{ accepted: Accepted; runId: string }> {
+    const { db, config, load } = this.#options;
+    const runId = uuidv7();
+    const accepted = await acceptRun(db, {
+      id: runId,
+      sessionId: question.sessionId,
+      agent: config.agent.name,
+      userId: question.userId,
+      worker: this.worker,
+      model: config.model,
+      prompt: question.message,
+      variables: question.variables,
+      idempotencyKey: question.idempotencyKey,
+      timeoutSeconds: config.limits.runTimeoutSeconds,
+      startNow: !this.#draining && load.room(this.#jobs.size) > 0,
+    });
+    if (accepted.outcome === "queued") this.#nudge();
+    if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
+    if (accepted.outcome === "started") {
+      const asked = { role: "user" as const, content: [{ type: "text", text: question.message }] };
+      this.#begin(this.#justAccepted(runId, question), { messages: [...accepted.history, asked], lastSeq: accepted.lastSeq }, false);
+    }
+    return { accepted, runId };
+  }
+
+  #justAccepted(id: string, { sessionId, userId, message }: Question): ClaimedRun {
+    const deadline = Date.now() + this.#options.config.limits.runTimeoutSeconds * 1000;
+    const tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+    return { id, sessionId, fence: 1, step: 0, iteration: 0, depth: 0, prompt: message, userId, cancelRequested: false, deadline, tokens, usd: 0 };
+  }
+
+  #begin(run: ClaimedRun, conversation: Conversation, resumed: boolean): void {
+    const channel = new RunChannel(conversation.lastSeq);
+    const abort = new AbortController();
+    const job: Job = { run, channel, abort, done: Promise.resolve() };
+    this.#jobs.set(run.id, job);
+    for (const arrived of this.#appeared.get(run.id) ?? []) arrived();
+    if (run.cancelRequested) abort.abort(new StopWork("cancelled"));
+    // A tick later, so that whoever accepted the run can listen to its channel from the start.
+    job.done = Promise.resolve().then(() => this.#work(job, conversation, resumed));
+  }
+
+  async #work(job: Job, conversation: Conversation, resumed: boolean): Promise<void> {
+    const { run, channel, abort } = job;
+    const { log, metrics, load } = this.#options;
+    const before = spendOf(run);
+    const timer = setTimeout(() => abort.abort(new StopWork("timeout")), Math.max(0, Math.min(run.deadline - Date.now(), 2 ** 31 - 1)));
+    const begun = performance.now();
+    let end: ExecutionEnd | "faulty" = "faulty";
+    channel.tell({ type: "run.started", data: { runId: run.id, sessionId: run.sessionId } });
+    try {
+      end = await new Execution(this.#host, run, conversation, resumed, channel, abort.signal).work();
+    } catch (error) {
+      log.error({ run: run.id, err: error as Error }, "work on a run broke off; it is put back");
+    }
+    clearTimeout(timer);
+    const after = spendOf(run);
+    load.release({ usd: after.usd - before.usd, tokens: after.tokens - before.tokens });
+    if (end === "released" || end === "faulty") await this.#release(run.id);
+    this.#jobs.delete(run.id);
+    channel.close();
+    if (end === "completed" || end === "failed" || end === "cancelled") {
+      load.settle(after);
+      metrics.runs.inc({ state: end });
+      metrics.runSeconds.observe({ state: end }, (performance.now() - begun) / 1000);
+    }
+    if (end !== "lost") this.#nudge(); // there may be a next one in the session, and there is room
+  }
+
+  async #release(runId: string): Promise<void> {
+    const { db, log } = this.#options;
+    await releaseRuns(db, this.worker, [runId]).catch((error) => log.warn({ run: runId, err: error }, "a run was not put back; its lease runs out"));
+  }
+
+  /** Looks for work now. */
+  nudge(): void {
+    this.#nudge();
+  }
+
+  /** Waits until this process starts on the run, or for `ms`. */
+  async appears(runId: string, ms: number, signal: AbortSignal): Promise<void> {
+    const waiting = this.#appeared.get(runId) ?? new Set();
+    this.#appeared.set(runId, waiting);
+    await new Promise<void>((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        waiting.delete(finish);
+        if (!waiting.size) this.#appeared.delete(runId);
+        signal.removeEventListener("abort", finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, ms);
+      waiting.add(finish);
+      signal.addEventListener("abort", finish, { once: true });
+    });
+  }
+
+  /** Ends a run as cancelled: here at once, elsewhere by asking its worker. */
+  async cancel(runId: string, userId: string, sessionId: string): Promise<void> {
+    const { db, config } = this.#options;
+    const state = await requestCancel(db, runId);
+    this.#jobs.get(runId)?.abort.abort(new StopWork("cancelled"));
+    if (state === "pending") await this.#cancelQueued(runId, userId, sessionId);
+    else if (state && !this.#jobs.has(runId)) this.#wake([config.agent.name]);
+    this.#nudge();
+  }
+
+  /** A queued run has no worker: it is ended on the spot, unless it was claimed meanwhile. */
+  async #cancelQueued(runId: string, userId: string, sessionId: string): Promise<void> {
+    const run = { ...this.#justAccepted(runId, { sessionId, userId, message: "", variables: null, idempotencyKey: null }), fence: 0 };
+    const { tokens, usd, fence } = run;
+    const audit = [auditLine(this.#options.config, run, "run.cancelled", { success: false, queued: true })];
+    const rest = { iteration: 0, tokens, usd, messages: [], started: [], finished: [], children: [], response: null, stopReason: null, error: null, audit };
+    await this.#writer.write({ run: runId, fence, step: 1, from: "pending", to: "cancelled", ...rest });
+  }
+
+  #wake(agents: string[]): void {
+    const { db, log } = this.#options;
+    wake(db, db.schema, agents).catch((error) => log.debug({ err: error }, "a hint was not sent; polling finds the work"));
+  }
+
+  /** Starts to hold leases and to look for work. @throws when the database cannot be reached */
+  async start(): Promise<void> {
+    await this.#beat();
+    void this.#heartbeats();
+    void this.#claims();
+  }
+
+  async #heartbeats(): Promise<void> {
+    const { leaseSeconds, log, load } = this.#options;
+    while (!this.#stopped) {
+      await sleep((leaseSeconds * 1000) / 4);
+      if (this.#stopped) return;
+      await this.#beat().catch((error) => log.warn({ err: error }, "leases were not renewed"));
+      await load.refresh().catch(() => {});
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { db, config, leaseSeconds } = this.#options;
+    for (const id of await renewLeases(db, this.worker, config.agent.name, leaseSeconds)) {
+      this.#jobs.get(id)?.abort.abort(new StopWork("cancelled"));
+    }
+  }
+
+  async #claims(): Promise<void> {
+    const { log, pollMs = 1000 } = this.#options;
+    while (!this.#stopped && !this.#draining) {
+      const nudged = new Promise<void>((resolve) => (this.#nudge = resolve));
+      const full = await this.#claimSome().catch((error) => {
+        log.warn({ err: error }, "the queue could not be read");
+        return false;
+      });
+      if (!full) await Promise.race([nudged, sleep(pollMs * (0.8 + Math.random() * 0.2))]);
+    }
+  }
+
+  /** @returns whether there may be more */
+  async #claimSome(): Promise<boolean> {
+    const { db, config, load, log, metrics } = this.#options;
+    const room = Math.min(20, load.room(this.#jobs.size));
+    if (room <= 0) return false;
+    const claim = { agent: config.agent.name, worker: this.worker, room, timeoutSeconds: config.limits.runTimeoutSeconds, model: config.model };
+    const runs = await claimRuns(db, claim);
+    await Promise.all(
+      runs.map(async (run) => {
+        metrics.resumed.inc();
+        const conversation = await openConversation(db, run).catch((error) => {
+          log.error({ run: run.id, err: error }, "a claimed run could not be read; it is put back");
+          return this.#release(run.id);
+        });
+        if (conversation) this.#begin(run, conversation, true);
+      }),
+    );
+    return runs.length === room;
+  }
+
+  /** Takes no more work, lets what is under way finish for so long, then puts the rest back for others, and lets go of everything. */
+  async drain(seconds: number): Promise<void> {
+    const { db, log } = this.#options;
+    this.#draining = true;
+    this.#nudge();
+    const all = () => Promise.all([...this.#jobs.values()].map((it) => it.done));
+    const timeUp = new AbortController();
+    await Promise.race([all(), sleep(seconds * 1000, undefined, { signal: timeUp.signal }).catch(() => {})]);
+    timeUp.abort();
+    if (this.#jobs.size) log.info({ runs: this.#jobs.size }, "the grace period is over: runs are handed back");
+    for (const job of this.#jobs.values()) job.abort.abort(new StopWork("handback"));
+    await all();
+    this.#stopped = true;
+    await endWorker(db, this.worker).catch(() => {});
+    this.#wake([this.#options.config.agent.name]);
+  }
+}

@@ -1,0 +1,213 @@
+import type { AgentConfig } from "../../api/agent-config.ts";
+import type { FinishedExecution, RunStep } from "../../database/runs/apply-steps.ts";
+import type { ClaimedRun, ContentBlock, Conversation, FinalState, Message, RunError, ToolExecution } from "../../database/runs/run.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import type { RuntimeMetrics } from "../metrics.ts";
+import { type ModelAnswer, storableContent, textOf } from "../model/accumulate.ts";
+import { costOf } from "../prices.ts";
+import type { Tools } from "../tools/registry.ts";
+import { auditLine } from "./audit.ts";
+import type { RunChannel, RunResult } from "./events.ts";
+import { closingResults, toolUsesOf } from "./pending-tools.ts";
+import { RunFailed, StopWork } from "./stop.ts";
+import { runTools } from "./tool-round.ts";
+
+/** What an execution needs of the process around it. */
+export interface ExecutionHost {
+  config: AgentConfig;
+  tools: Tools;
+  log: Logger;
+  metrics: RuntimeMetrics;
+  /** @throws RunFailed, or the signal's reason */
+  ask(messages: Message[], execution: Execution): Promise<ModelAnswer>;
+  write(step: RunStep): Promise<{ applied: boolean; parentAgent: string | null }>;
+  toolExecutions(runId: string): Promise<ToolExecution[]>;
+  /** Tells the pods of these agents that there is work. */
+  wake(agents: string[]): void;
+  cancelChildren(runId: string): Promise<void>;
+}
+
+/** `parked`: the run waits for another agent and nobody works on it. `released`: another worker is to go on. */
+export type ExecutionEnd = FinalState | "parked" | "released" | "lost";
+
+/** What a write says beyond what the run knows of itself; its messages are numbered when they are written. */
+type Change = Omit<Partial<RunStep>, "messages"> & { messages?: Message[] };
+
+/** What is still written of calls that the end of the run has cut short. */
+interface Closing {
+  message?: Message | undefined;
+  finished?: FinishedExecution[];
+}
+
+/** The work on one run by one worker, from where it stands to its end, or to where it has to wait. */
+export class Execution {
+  readonly run: ClaimedRun;
+  readonly host: ExecutionHost;
+  readonly channel: RunChannel;
+  readonly signal: AbortSignal;
+  readonly messages: Message[];
+  /** Executions that an earlier worker left; none in a run that this worker began. */
+  executions: ToolExecution[] | undefined;
+  #lastSeq: number;
+  #step: number;
+  iteration: number;
+  #response: string | null = null;
+
+  constructor(host: ExecutionHost, run: ClaimedRun, conversation: Conversation, resumed: boolean, channel: RunChannel, signal: AbortSignal) {
+    this.host = host;
+    this.run = run;
+    this.channel = channel;
+    this.signal = signal;
+    this.messages = conversation.messages;
+    this.#lastSeq = conversation.lastSeq;
+    this.#step = run.step;
+    this.iteration = run.iteration;
+    this.executions = resumed ? undefined : [];
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** Works until the run is over or has to wait. @throws only what is a fault of ours or the database's; the run then stays to be resumed */
+  async work(): Promise<ExecutionEnd> {
+    try {
+      this.signal.throwIfAborted();
+      for (;;) {
+        if (toolUsesOf(this.messages.at(-1)).length) {
+          if ((await runTools(this)) === "parked") return "parked";
+        } else if (await this.#modelTurn()) return "completed";
+      }
+    } catch (error) {
+      return this.#stopped(error);
+    }
+  }
+
+  /** @returns whether the run is over */
+  async #modelTurn(): Promise<boolean> {
+    const { limits } = this.host.config;
+    if (this.iteration >= limits.maxIterations) {
+      throw new RunFailed("max_iterations", `the run has called the model ${this.iteration} times without coming to an end (limits.maxIterations)`);
+    }
+    const answer = await this.host.ask(this.messages, this);
+    this.iteration++;
+    this.#count(answer);
+    const content = storableContent(answer);
+    const goesOn = answer.stopReason === "pause_turn" || content.some((it) => it.type === "tool_use");
+    const message: Message = { role: "assistant", content };
+    if (goesOn && toolUsesOf(message).length) {
+      this.messages.push(message);
+      this.callsAreStored = false; // they are stored by the tool round, together with what it starts
+      return false;
+    }
+    if (goesOn) {
+      await this.store({ messages: [message] });
+      return false;
+    }
+    await this.#finish("completed", { content, stopReason: answer.stopReason, error: null });
+    return true;
+  }
+
+  #count({ tokens }: ModelAnswer): void {
+    const { run, host } = this;
+    const total = run.tokens;
+    run.tokens = {
+      input: total.input + tokens.input,
+      output: total.output + tokens.output,
+      cacheRead: total.cacheRead + tokens.cacheRead,
+      cacheWrite: total.cacheWrite + tokens.cacheWrite,
+    };
+    run.usd += costOf(host.config.model, tokens);
+  }
+
+  /**
+   * Writes what has happened. Messages join the conversation here as well, unless they are there already.
+   * @throws StopWork `lost` when another worker holds the run
+   */
+  async store(change: Change): Promise<{ parentAgent: string | null }> {
+    const fresh = change.messages?.map((it, i) => ({ ...it, seq: this.#lastSeq + 1 + i })) ?? [];
+    const { id, fence, tokens, usd } = this.run;
+    const outcome = await this.host.write({
+      run: id,
+      fence,
+      step: ++this.#step,
+      from: "running",
+      to: "running",
+      iteration: this.iteration,
+      tokens,
+      usd: Number(usd.toFixed(8)),
+      started: [],
+      finished: [],
+      children: [],
+      response: null,
+      stopReason: null,
+      error: null,
+      audit: [],
+      ...change,
+      messages: fresh,
+    });
+    if (!outcome.applied) throw new StopWork("lost");
+    for (const { role, content } of fresh) {
+      const last = this.messages.at(-1);
+      if (last?.content !== content) this.messages.push({ role, content });
+    }
+    this.#lastSeq += fresh.length;
+    this.channel.commit(this.#lastSeq);
+    return outcome;
+  }
+
+  async #finish(state: FinalState, end: { content: ContentBlock[]; stopReason: string | null; error: RunError | null }, closing: Closing = {}): Promise<void> {
+    const { run, host } = this;
+    const messages = [...(closing.message ? [closing.message] : []), ...(end.content.length ? [{ role: "assistant" as const, content: end.content }] : [])];
+    this.#response = state === "completed" ? textOf(end.content) : null;
+    const detail = { success: state === "completed", iterations: this.iteration, tokens: run.tokens, ...(end.error ? { error: end.error.type } : {}) };
+    const { parentAgent } = await this.store({
+      to: state,
+      messages,
+      finished: closing.finished ?? [],
+      response: this.#response,
+      stopReason: end.stopReason,
+      error: end.error,
+      audit: [auditLine(host.config, run, `run.${state}`, detail)],
+    });
+    if (parentAgent) host.wake([parentAgent]);
+    const result: RunResult = { runId: run.id, state, response: this.#response, stopReason: end.stopReason, error: end.error, tokens: run.tokens, usd: run.usd };
+    this.channel.tell({ type: `run.${state}`, data: result });
+  }
+
+  async #stopped(error: unknown): Promise<ExecutionEnd> {
+    const reason = this.signal.aborted ? this.signal.reason : error;
+    if (error instanceof StopWork && error.why === "lost") return "lost";
+    if (reason instanceof StopWork) {
+      if (reason.why === "cancelled") return this.#endEarly("cancelled", null, "the run was cancelled");
+      if (reason.why === "timeout") return this.#endEarly("failed", this.#timeoutError(), "the run took too long and was ended");
+      return reason.why === "lost" ? "lost" : "released";
+    }
+    if (error instanceof RunFailed) return this.#endEarly("failed", error.forClient, "the run failed");
+    throw error;
+  }
+
+  #timeoutError(): RunError {
+    return { type: "timeout", message: `the run took longer than ${this.host.config.limits.runTimeoutSeconds} s (limits.runTimeoutSeconds)` };
+  }
+
+  async #endEarly(state: "failed" | "cancelled", error: RunError | null, why: string): Promise<ExecutionEnd> {
+    const last = this.messages.at(-1);
+    const open = toolUsesOf(last).length > 0;
+    if (open && !this.callsAreStored) this.messages.pop(); // nobody has seen them: they are left out
+    const executions = open && this.callsAreStored ? await this.host.toolExecutions(this.run.id) : [];
+    const cut = executions.filter((it) => it.state === "running");
+    const closing = open && this.callsAreStored ? closingResults(last, executions, why) : undefined;
+    try {
+      await this.#finish(state, { content: [], stopReason: null, error }, { message: closing, finished: cut.map((it) => ({ toolUseId: it.toolUseId, output: why, isError: true })) });
+    } catch (cause) {
+      if (cause instanceof StopWork) return "lost";
+      throw cause;
+    }
+    if (cut.some((it) => it.childRun)) await this.host.cancelChildren(this.run.id);
+    return state;
+  }
+
+  /** Whether the calls of the last message are in the database. */
+  callsAreStored = true;
+}

@@ -1,0 +1,94 @@
+import type { ContentBlock, Message, ToolExecution } from "../../database/runs/run.ts";
+import type { Tools } from "../tools/registry.ts";
+import type { ToolOutcome } from "../tools/tool.ts";
+
+/** A tool call of the model. */
+export interface ToolUse {
+  id: string;
+  name: string;
+  input: unknown;
+}
+
+/** What has to be done for one tool call. A call is never in two of these, and every call ends in exactly one result. */
+export type ToolTask =
+  /** Its result is known. */
+  | { do: "answer"; use: ToolUse; outcome: ToolOutcome }
+  /** It runs here; `again`: it was cut short and may be repeated. */
+  | { do: "execute"; use: ToolUse; again: boolean; idempotencyKey: string | undefined }
+  /** Another agent is to be asked. */
+  | { do: "delegate"; use: ToolUse; agent: string; task: string }
+  /** Another agent is at it. */
+  | { do: "await"; use: ToolUse; agent: string };
+
+export const toolUsesOf = (message: Message | undefined): ToolUse[] =>
+  message?.role !== "assistant"
+    ? []
+    : message.content.filter((it) => it.type === "tool_use").map((it) => ({ id: String(it.id), name: String(it.name), input: it.input }));
+
+const failed = (output: string): ToolOutcome => ({ output, isError: true });
+
+const INTERRUPTED =
+  "This call was interrupted: it may or may not have taken effect, and it was not repeated. Find out before you try again.";
+
+function ofChild(execution: ToolExecution): ToolOutcome {
+  if (execution.childState === "completed") return { output: execution.childResponse || "(no answer)", isError: false };
+  if (execution.childState === "cancelled") return failed("the other agent's run was cancelled");
+  return failed(`the other agent failed: ${execution.childError?.message ?? "no reason given"}`);
+}
+
+function known(use: ToolUse, execution: ToolExecution, tools: Tools): ToolTask {
+  const tool = tools.get(use.name);
+  if (execution.state !== "running") {
+    return { do: "answer", use, outcome: { output: execution.output ?? "", isError: execution.isError ?? false } };
+  }
+  if (execution.childRun) {
+    const over = execution.childState === null || ["completed", "failed", "cancelled"].includes(execution.childState);
+    const agent = tool?.body.kind === "agent" ? tool.body.agent : "";
+    return over ? { do: "answer", use, outcome: ofChild(execution) } : { do: "await", use, agent };
+  }
+  if (tool?.idempotent && tool.body.kind !== "agent") return { do: "execute", use, again: true, idempotencyKey: execution.idempotencyKey };
+  return { do: "answer", use, outcome: failed(INTERRUPTED) };
+}
+
+function fresh(use: ToolUse, tools: Tools, depth: number, maxDepth: number): ToolTask {
+  const answer = (output: string): ToolTask => ({ do: "answer", use, outcome: failed(output) });
+  const tool = tools.get(use.name);
+  if (!tool) return answer(`there is no tool ${use.name}`);
+  const wrong = tool.check(use.input);
+  if (wrong) return answer(`the input does not fit the tool's schema: ${wrong}`);
+  if (tool.body.kind !== "agent") return { do: "execute", use, again: false, idempotencyKey: undefined };
+  if (depth >= maxDepth) return answer(`agents may ask one another ${maxDepth} deep at most: answer without ${use.name}`);
+  return { do: "delegate", use, agent: tool.body.agent, task: String((use.input as { task: unknown }).task) };
+}
+
+/**
+ * What to do for the tool calls of the last message. `executions` is what was written of them: nothing, when they are new.
+ * A call whose row says `running` although nobody runs it was cut short: only an idempotent tool is run again.
+ */
+export function toolTasks(uses: ToolUse[], executions: ToolExecution[], tools: Tools, depth: number, maxDepth: number): ToolTask[] {
+  const written = new Map(executions.map((it) => [it.toolUseId, it]));
+  return uses.map((use) => {
+    const execution = written.get(use.id);
+    return execution ? known(use, execution, tools) : fresh(use, tools, depth, maxDepth);
+  });
+}
+
+export const resultBlock = (toolUseId: string, outcome: ToolOutcome): ContentBlock => ({
+  type: "tool_result",
+  tool_use_id: toolUseId,
+  content: outcome.output || "(no output)",
+  ...(outcome.isError ? { is_error: true } : {}),
+});
+
+/** Answers to all open calls of the conversation's last message, when the run ends before they are answered: their pairs must not be parted. */
+export function closingResults(last: Message | undefined, executions: ToolExecution[], why: string): Message | undefined {
+  const uses = toolUsesOf(last);
+  if (!uses.length) return undefined;
+  const written = new Map(executions.map((it) => [it.toolUseId, it]));
+  const content = uses.map(({ id }) => {
+    const it = written.get(id);
+    const over = it && it.state !== "running";
+    return resultBlock(id, over ? { output: it.output ?? "", isError: it.isError ?? false } : failed(why));
+  });
+  return { role: "user", content };
+}

@@ -1,0 +1,50 @@
+import { type Request, type Response, Router } from "express";
+import type { Queryable } from "../../database/runs/database.ts";
+import { createSession, messagesOfSession, type Session, sessionById, sessionsOfUser } from "../../database/runs/sessions.ts";
+import { isUuid, uuidv7 } from "../uuid.ts";
+import type { Caller } from "./access.ts";
+import { forbidden, notFound } from "./problems.ts";
+import { messagesQuery, newSession, pageQuery } from "./schemas.ts";
+
+export const callerOf = (res: Response): Caller => res.locals.caller as Caller;
+
+/** A path parameter that is a UUID. @throws Problem 404 when it is none */
+export function uuidParam(req: Request, name: string, what: string): string {
+  const value = String(req.params[name]).toLowerCase();
+  if (!isUuid(value)) throw notFound(what);
+  return value;
+}
+
+const shown = ({ userId: _, ...session }: Session) => session;
+
+/** The caller's session. @throws Problem 404, or 403 when it is another user's */
+export async function ownSession(db: Queryable, agent: string, id: string, caller: Caller): Promise<Session> {
+  const session = await sessionById(db, id, agent);
+  if (!session) throw notFound("session");
+  if (session.userId !== caller.userId) throw forbidden();
+  return session;
+}
+
+export function sessionRoutes(db: Queryable, agent: string): Router {
+  const router = Router();
+  router.post("/sessions", async (req, res) => {
+    const { metadata } = newSession.parse(req.body ?? {});
+    const session = await createSession(db, uuidv7(), agent, callerOf(res).userId, metadata);
+    res.status(201).location(`/v1/sessions/${session.id}`).json(shown(session));
+  });
+  router.get("/sessions", async (req, res) => {
+    const { limit, before } = pageQuery.parse(req.query);
+    const sessions = await sessionsOfUser(db, agent, callerOf(res).userId, limit, before ?? null);
+    res.json({ items: sessions.map(shown), next: sessions.length === limit ? sessions.at(-1)?.id : null });
+  });
+  router.get("/sessions/:id", async (req, res) => {
+    res.json(shown(await ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res))));
+  });
+  router.get("/sessions/:id/messages", async (req, res) => {
+    const { limit, after } = messagesQuery.parse(req.query);
+    const session = await ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res));
+    const items = await messagesOfSession(db, session.id, after, limit);
+    res.json({ items, next: items.length === limit ? items.at(-1)?.seq : null });
+  });
+  return router;
+}

@@ -1,0 +1,140 @@
+import Anthropic from "@anthropic-ai/sdk";
+import { Stream } from "@anthropic-ai/sdk/streaming";
+import type { ContentBlock, Message } from "../../database/runs/run.ts";
+import type { Watched } from "../credentials/watched.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
+import { NoApiKey } from "./failure.ts";
+
+/** A tool as the Messages API takes it. */
+export interface ToolDefinition {
+  name: string;
+  description: string;
+  input_schema: Record<string, unknown>;
+}
+
+export interface ModelRequest {
+  model: string;
+  system: string | undefined;
+  tools: ToolDefinition[];
+  messages: Message[];
+  maxTokens: number;
+}
+
+/** One attempt at an answer. Tests and later modes put their own in its place. */
+export interface Model {
+  /** @param onText gets the text as it comes; must not throw. @throws when there is no whole answer */
+  ask(request: ModelRequest, onText: (text: string) => void, signal: AbortSignal): Promise<ModelAnswer>;
+  /** Whether the API knows the model and takes the key. @throws as the API answers */
+  verify(model: string): Promise<void>;
+}
+
+export interface ClaudeOptions {
+  apiKey: Watched<string>;
+  baseURL: string | undefined;
+  /** A stream that is silent for so long is given up; pings count as life. Milliseconds. */
+  stallMs: number;
+  log: Logger;
+}
+
+/** The SDK says on its console what it could not parse, that is, what the model wrote: only warnings, and to our log. */
+const sdkLogger = (log: Logger) => ({
+  error: (text: string) => log.warn({ sdk: String(text).slice(0, 200) }, "the model API's client"),
+  warn: (text: string) => log.warn({ sdk: String(text).slice(0, 200) }, "the model API's client"),
+  info: () => {},
+  debug: () => {},
+});
+
+const cached = { cache_control: { type: "ephemeral" as const } };
+
+function toParams({ model, system, tools, messages, maxTokens }: ModelRequest) {
+  return {
+    model,
+    max_tokens: maxTokens,
+    messages: messages as { role: "user" | "assistant"; content: (ContentBlock & never)[] }[],
+    ...(system ? { system: [{ type: "text" as const, text: system, ...cached }] } : {}),
+    ...(tools.length ? { tools: tools as (ToolDefinition & { input_schema: { type: "object" } })[] } : {}),
+  };
+}
+
+/** Claude by the Messages API, streamed. */
+export class Claude implements Model {
+  readonly #client: Anthropic;
+  readonly #stallMs: number;
+
+  constructor({ apiKey, baseURL, stallMs, log }: ClaudeOptions) {
+    this.#stallMs = stallMs;
+    this.#client = new Anthropic({
+      // Asked before every request: a changed key is in use at once.
+      apiKey: async () => {
+        if (!apiKey.value) throw new NoApiKey();
+        return apiKey.value;
+      },
+      authToken: null,
+      baseURL: baseURL ?? "https://api.anthropic.com",
+      openTelemetry: false,
+      logger: sdkLogger(log),
+      logLevel: "warn",
+    });
+  }
+
+  async verify(model: string): Promise<void> {
+    try {
+      await this.#client.models.retrieve(model, undefined, { timeout: 15_000, maxRetries: 1 });
+    } catch (error) {
+      throw unwrapped(error);
+    }
+  }
+
+  async ask(request: ModelRequest, onText: (text: string) => void, signal: AbortSignal): Promise<ModelAnswer> {
+    const controller = new AbortController();
+    let stalled = false;
+    const giveUp = () => controller.abort();
+    signal.addEventListener("abort", giveUp, { once: true });
+    signal.throwIfAborted();
+    // The time until the headers has the SDK's own limit and retries; the watchdog starts with the stream.
+    let watchdog: NodeJS.Timeout | undefined;
+    try {
+      const response = await this.#client.messages
+        .create({ ...toParams(request), stream: true }, { signal: controller.signal })
+        .asResponse();
+      watchdog = setTimeout(() => {
+        stalled = true;
+        controller.abort();
+      }, this.#stallMs);
+      return await this.#read(response, controller, watchdog, onText);
+    } catch (error) {
+      if (stalled) throw new StreamInterrupted(`the stream was silent for ${this.#stallMs / 1000} s`);
+      signal.throwIfAborted();
+      throw unwrapped(error);
+    } finally {
+      clearTimeout(watchdog);
+      signal.removeEventListener("abort", giveUp);
+      controller.abort(); // whatever was left of the body
+    }
+  }
+
+  async #read(response: Response, controller: AbortController, watchdog: NodeJS.Timeout, onText: (text: string) => void): Promise<ModelAnswer> {
+    const message = new MessageAccumulator();
+    for await (const { event, data } of Stream.rawEvents(response, controller)) {
+      watchdog.refresh();
+      if (event === "ping" || event === null || !data) continue;
+      if (event === "error") throw new Anthropic.APIError(undefined, parse(data) as object, undefined, response.headers);
+      const text = message.add(parse(data));
+      if (text) onText(text);
+      if (event === "message_stop") break;
+    }
+    return message.finish();
+  }
+}
+
+function parse(data: string): { type: string } {
+  try {
+    return JSON.parse(data);
+  } catch (cause) {
+    throw new StreamInterrupted("the stream has an event that is not JSON", { cause });
+  }
+}
+
+/** The SDK wraps what our key function throws. */
+const unwrapped = (error: unknown): unknown => (error instanceof Error && error.cause instanceof NoApiKey ? error.cause : error);
