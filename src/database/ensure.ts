@@ -4,8 +4,9 @@ import { InsufficientPrivilege, TenantNotProvisioned } from "./errors.ts";
 import { appliedMigrations, migrate, type MigrationResult } from "./migrate.ts";
 import { type Migration, pendingMigrations } from "./migrations.ts";
 import { applyPlan } from "./provisioning/apply.ts";
+import { beyondOperator } from "./provisioning/beyond-operator.ts";
 import { observeTenant } from "./provisioning/observe.ts";
-import { beyondOperator, planTenant } from "./provisioning/plan.ts";
+import { planTenant } from "./provisioning/plan.ts";
 import type { DesiredTenant } from "./provisioning/state.ts";
 import { describeStep, followsSpec, type Step } from "./provisioning/step.ts";
 import {

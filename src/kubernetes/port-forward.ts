@@ -9,7 +9,12 @@ export interface ForwardedPort {
 }
 
 /** Forwards until `close`. Each connection is its own stream, so a broken one harms no other. */
-export async function forwardPort(config: PooledKubeConfig, namespace: string, pod: string, targetPort: number): Promise<ForwardedPort> {
+export async function forwardPort(
+  config: PooledKubeConfig,
+  namespace: string,
+  pod: string,
+  targetPort: number,
+): Promise<ForwardedPort> {
   const forward = new PortForward(config);
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());

@@ -52,6 +52,11 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     return this.#synced;
   }
 
+  /** Resolves with the first list. @throws when `signal` aborts before */
+  async waitForSync(signal: AbortSignal): Promise<void> {
+    while (!this.#synced) await sleep(20, undefined, { signal });
+  }
+
   /** Whether the cache has heard from the API server lately enough to be believed. */
   fresh(now = Date.now()): boolean {
     return this.#synced && now - this.#heardAt < 2 * this.#stallMs;

@@ -1,5 +1,5 @@
-import { writeFile } from "node:fs/promises";
-import { stringify } from "yaml";
+import { readFile, writeFile } from "node:fs/promises";
+import { parse, stringify } from "yaml";
 import type { Credentials } from "./pki.ts";
 
 /** How a client reaches an API server as somebody. */
@@ -36,4 +36,19 @@ export function kubeconfigText(name: string, access: Access): string {
 
 export async function writeKubeconfig(path: string, name: string, access: Access): Promise<void> {
   await writeFile(path, kubeconfigText(name, access), { mode: 0o600 });
+}
+
+/** Reads back what `writeKubeconfig` wrote. */
+export async function readKubeconfig(path: string): Promise<Access> {
+  const { clusters, users } = parse(await readFile(path, "utf8")) as {
+    clusters: [{ cluster: Record<string, string> }];
+    users: [{ user: Record<string, string> }];
+  };
+  const text = (value = "") => Buffer.from(value, "base64").toString();
+  const { user } = users[0];
+  return {
+    server: clusters[0].cluster["server"] ?? "",
+    authority: text(clusters[0].cluster["certificate-authority-data"]),
+    user: { certificate: text(user["client-certificate-data"]), key: text(user["client-key-data"]) },
+  };
 }

@@ -58,7 +58,7 @@ export class Caches {
     return [...this.#owned.values()];
   }
 
-  all(): { synced: boolean; kind: ResourceKind; fresh(): boolean; run(signal: AbortSignal): Promise<void> }[] {
+  all(): Pick<Reflector, "fresh" | "run" | "waitForSync">[] {
     return [this.tenants, this.agents, ...this.#owned.values()];
   }
 

@@ -17,10 +17,8 @@ export interface AgentTarget {
 }
 
 /** The operator's database credentials are missing or empty. */
-class CredentialsFileProblem extends DatabaseError {
-  constructor(message: string) {
-    super(message, { reason: "DatabaseCredentialsMissing", retryable: true } as never);
-  }
+class DatabaseCredentialsMissing extends DatabaseError {
+  override readonly name = "DatabaseCredentialsMissing";
 }
 
 const read = (directory: string, file: string): string => {
@@ -117,7 +115,7 @@ export class DatabaseAccess {
     const password = read(credentialsDir, "password");
     if (!user || !password) {
       const missing = user ? "password" : "username";
-      throw new CredentialsFileProblem(
+      throw new DatabaseCredentialsMissing(
         `the operator's database Secret has no ${missing}: put username and password of the admin role in it (chart value database.credentialsSecret)`,
       );
     }

@@ -110,6 +110,7 @@ export async function startOperator({
   const lead = async (): Promise<"lost" | "stopped"> => {
     try {
       if (config.leaderElection) await election.acquire(signal);
+      await Promise.all(caches.all().map((it) => it.waitForSync(signal))); // nobody decides on half a picture
     } catch {
       return "stopped"; // asked to end while waiting
     }

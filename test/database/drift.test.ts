@@ -114,7 +114,7 @@ describe("drift is repaired, reported, and gone", () => {
     await run(superuser, sql(names, leader.admin.user));
     const repaired = await leader.database.ensure(request, leader.epoch);
     expect(repaired.steps).not.toEqual([]);
-    if (repair) expect(repaired.repairs.join("\n")).toContain(repair);
+    expect(repaired.repairs.join("\n")).toContain(repair);
     expect((await leader.database.ensure(request, leader.epoch)).steps).toEqual([]);
   });
 });
@@ -204,7 +204,7 @@ describe("drift that only a superuser can undo is refused, with the statement th
     await run(superuser, `${spoil(names)}; GRANT SELECT ON ${names.schema}.audit TO PUBLIC`);
     const refused = await leader.database.ensure(request, leader.epoch).catch((error) => error);
     expect(refused).toBeInstanceOf(InsufficientPrivilege);
-    if (!undo(names).startsWith("ALTER TABLE")) expect(refused.message).toContain(undo(names));
+    expect(refused.message.replaceAll('"', "")).toContain(undo(names));
     // What the operator can repair is repaired all the same.
     const open =
       "SELECT FROM pg_class, aclexplode(relacl) WHERE relname = 'audit' AND grantee = 0 AND relnamespace = to_regnamespace($1)";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { roleName, schemaName, tenantDatabaseNames } from "../../src/api/names.ts";
@@ -40,26 +40,32 @@ test("whatever name the catalog holds, it is one identifier and nothing more", a
   );
 });
 
-test("whatever text a literal holds, it is that text, or it is refused", async () => {
+test("whatever text a literal holds, it is that text", async () => {
   await fc.assert(
     fc.asyncProperty(nasty.filter(isName), async (text) => {
-      if (/[\\\0]/.test(text)) expect(() => literal(text)).toThrow(TypeError);
-      else expect((await client.query(`SELECT ${literal(text)} AS it`)).rows).toEqual([{ it: text }]);
+      fc.pre(!text.includes("\\"));
+      expect((await client.query(`SELECT ${literal(text)} AS it`)).rows).toEqual([{ it: text }]);
     }),
     { numRuns: 300 },
   );
 });
 
+test("a literal with a backslash or a NUL is refused", () => {
+  for (const text of ["\\", "a\\'b", "\0"]) expect(() => literal(text)).toThrow(TypeError);
+});
+
 test("only well-formed tenant names become brands", () => {
   fc.assert(
     fc.property(fc.oneof(nasty, fc.stringMatching(/^t_[0-9a-f]{10,14}(_data|_owner|_rw|_a)?$/)), (text) => {
-      for (const [brand, pattern] of [
-        [schemaName, /^t_[0-9a-f]{12}(_data)?$/],
-        [roleName, /^t_[0-9a-f]{12}_(owner|rw|tool|a|b)$/],
-      ] as const) {
-        if (pattern.test(text)) expect(identifier(brand(text))).toBe(`"${text}"`);
-        else expect(() => brand(text)).toThrow(TypeError);
-      }
+      const made = (brand: (value: string) => Parameters<typeof identifier>[0]) => {
+        try {
+          return identifier(brand(text));
+        } catch (error) {
+          return error instanceof TypeError;
+        }
+      };
+      expect(made(schemaName)).toBe(/^t_[0-9a-f]{12}(_data)?$/.test(text) ? `"${text}"` : true);
+      expect(made(roleName)).toBe(/^t_[0-9a-f]{12}_(owner|rw|tool|a|b)$/.test(text) ? `"${text}"` : true);
     }),
   );
   for (const near of ["t_0123456789ab\n", "T_0123456789AB", "t_0123456789ab_owner_"])

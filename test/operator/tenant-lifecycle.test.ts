@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createPool } from "../../src/database/connection.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
@@ -14,8 +14,10 @@ beforeAll(async () => {
 }, 1_800_000);
 afterAll(async () => it?.stop());
 
-const decoded = (secret: { data?: Record<string, string> }, key: string) => Buffer.from(secret.data?.[key] ?? "", "base64").toString();
-const databaseSecret = (namespace: string) => it.client.get<{ data: Record<string, string> }>(kinds.SECRET, "agentpg-database", namespace);
+const decoded = (secret: { data?: Record<string, string> }, key: string) =>
+  Buffer.from(secret.data?.[key] ?? "", "base64").toString();
+const databaseSecret = (namespace: string) =>
+  it.client.get<{ data: Record<string, string> }>(kinds.SECRET, "agentpg-database", namespace);
 
 /** One query with the login that the tenant's pods have. */
 async function asTenant<T extends object>(namespace: string, sql: string): Promise<T[]> {
@@ -40,8 +42,16 @@ describe("a Tenant becomes a boundary", () => {
 
   test("its namespace admits only restricted pods", async () => {
     const namespace = await it.client.get(kinds.NAMESPACE, "acme");
-    expect(namespace.metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": "restricted", "agentpg.dev/tenant": "acme" });
-    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "root" }, spec: { containers: [{ name: "c", image: "x", securityContext: { privileged: true } }] } };
+    expect(namespace.metadata.labels).toMatchObject({
+      "pod-security.kubernetes.io/enforce": "restricted",
+      "agentpg.dev/tenant": "acme",
+    });
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "root" },
+      spec: { containers: [{ name: "c", image: "x", securityContext: { privileged: true } }] },
+    };
     await expect(it.client.create(kinds.POD, pod, "acme")).rejects.toThrow(/violates PodSecurity "restricted/);
   });
 
@@ -53,7 +63,10 @@ describe("a Tenant becomes a boundary", () => {
   });
 
   test("its login reads and writes its own schema, and owns nothing", async () => {
-    const [row] = await asTenant<{ schema: string; sessions: string }>("acme", "select current_schema() as schema, (select count(*) from sessions) as sessions");
+    const [row] = await asTenant<{ schema: string; sessions: string }>(
+      "acme",
+      "select current_schema() as schema, (select count(*) from sessions) as sessions",
+    );
     expect(row?.schema).toBe((await it.tenant("acme")).status?.["schema"]);
     await expect(asTenant("acme", "create table mine (id int)")).rejects.toThrow(/permission denied/);
   });
@@ -62,7 +75,10 @@ describe("a Tenant becomes a boundary", () => {
     const before = await databaseSecret("acme");
     await it.stopOperator();
     await it.startOperator();
-    await eventually(async () => it.log.join("").length, (n) => n > 0);
+    await eventually(
+      async () => it.log.join("").length,
+      (n) => n > 0,
+    );
     await it.condition("Tenant", "acme", "Ready", "True");
     const after = await databaseSecret("acme");
     expect(after.data).toEqual(before.data);
@@ -72,24 +88,38 @@ describe("a Tenant becomes a boundary", () => {
   });
 
   test("what is changed by hand is set right, with an Event", async () => {
-    await it.client.mergePatch(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme", { spec: { policyTypes: ["Ingress"] } });
+    await it.client.mergePatch(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme", {
+      spec: { policyTypes: ["Ingress"] },
+    });
     await eventually(
       () => it.client.get<{ spec: { policyTypes: string[] } }>(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme"),
       ({ spec }) => spec.policyTypes.includes("Egress"),
     );
     await eventually(
       () => it.client.list<{ reason: string; involvedObject: { name: string } }>(kinds.EVENT, "default"),
-      (events) => events.some(({ reason, involvedObject }) => reason === "DriftRepaired" && involvedObject.name === "acme"),
+      (events) =>
+        events.some(({ reason, involvedObject }) => reason === "DriftRepaired" && involvedObject.name === "acme"),
     );
   });
 
   test("a deleted policy, a deleted Secret and a loosened namespace come back", async () => {
     await it.client.delete(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme");
     await it.client.delete(kinds.SECRET, "agentpg-database", "acme");
-    await it.client.mergePatch(kinds.NAMESPACE, "acme", undefined, { metadata: { labels: { "pod-security.kubernetes.io/enforce": "privileged" } } });
-    await eventually(() => it.client.get(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme"), () => true);
-    await eventually(() => databaseSecret("acme"), (secret) => decoded(secret, "password") !== "");
-    await eventually(() => it.client.get(kinds.NAMESPACE, "acme"), ({ metadata }) => metadata.labels?.["pod-security.kubernetes.io/enforce"] === "restricted");
+    await it.client.mergePatch(kinds.NAMESPACE, "acme", undefined, {
+      metadata: { labels: { "pod-security.kubernetes.io/enforce": "privileged" } },
+    });
+    await eventually(
+      () => it.client.get(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme"),
+      () => true,
+    );
+    await eventually(
+      () => databaseSecret("acme"),
+      (secret) => decoded(secret, "password") !== "",
+    );
+    await eventually(
+      () => it.client.get(kinds.NAMESPACE, "acme"),
+      ({ metadata }) => metadata.labels?.["pod-security.kubernetes.io/enforce"] === "restricted",
+    );
     await asTenant("acme", "select 1");
   });
 
@@ -97,7 +127,11 @@ describe("a Tenant becomes a boundary", () => {
     await it.condition("Tenant", "acme", "Ready", "True");
     await it.stopOperator();
     const operator = await it.startOperator({ leaderElection: false });
-    await eventually(() => operator.metrics.getSingleMetricAsString("controller_runtime_reconcile_total"), (text) => /controller="tenant",result="requeue_after"} [3-9]/.test(text), 60);
+    await eventually(
+      () => operator.metrics.getSingleMetricAsString("controller_runtime_reconcile_total"),
+      (text) => /controller="tenant",result="requeue_after"} [3-9]/.test(text),
+      60,
+    );
     const { GET: _reads, ...writes } = operator.client.sent;
     expect(writes).toEqual({});
     await it.stopOperator();
@@ -125,7 +159,9 @@ describe("one tenant and another", () => {
     expect(taken.message).toContain("Tenant first has namespace shared");
     await it.client.delete(TENANT, "first");
     await it.condition("Tenant", "second", "NamespaceReady", "False", "NamespaceNotOurs", 40);
-    await it.client.mergePatch(kinds.NAMESPACE, "shared", undefined, { metadata: { labels: { "agentpg.dev/tenant": "second" } } });
+    await it.client.mergePatch(kinds.NAMESPACE, "shared", undefined, {
+      metadata: { labels: { "agentpg.dev/tenant": "second" } },
+    });
     await it.condition("Tenant", "second", "Ready", "True", undefined, 40);
   });
 
@@ -134,14 +170,23 @@ describe("one tenant and another", () => {
     await it.apply(TENANT, aTenant("foreign"));
     const refused = await it.condition("Tenant", "foreign", "Ready", "False", "NamespaceNotOurs");
     expect(refused.message).toContain("kubectl label namespace foreign agentpg.dev/tenant=foreign");
-    expect((await it.client.get(kinds.NAMESPACE, "foreign")).metadata.labels).not.toHaveProperty("pod-security.kubernetes.io/enforce");
-    await it.client.mergePatch(kinds.NAMESPACE, "foreign", undefined, { metadata: { labels: { "agentpg.dev/tenant": "foreign" } } });
-    await it.apply(kinds.SECRET, { metadata: { name: "anthropic", namespace: "foreign" }, stringData: { "api-key": "k" } });
+    expect((await it.client.get(kinds.NAMESPACE, "foreign")).metadata.labels).not.toHaveProperty(
+      "pod-security.kubernetes.io/enforce",
+    );
+    await it.client.mergePatch(kinds.NAMESPACE, "foreign", undefined, {
+      metadata: { labels: { "agentpg.dev/tenant": "foreign" } },
+    });
+    await it.apply(kinds.SECRET, {
+      metadata: { name: "anthropic", namespace: "foreign" },
+      stringData: { "api-key": "k" },
+    });
     await it.condition("Tenant", "foreign", "Ready", "True");
   });
 });
 
 describe("what goes wrong is said, and mends itself", () => {
+  afterEach(() => it.setCredentials({}));
+
   test("a missing API key Secret, then an empty one, then a good one", async () => {
     await it.apply(kinds.NAMESPACE, { metadata: { name: "keyless", labels: { "agentpg.dev/tenant": "keyless" } } });
     await it.apply(TENANT, aTenant("keyless"));
@@ -149,9 +194,15 @@ describe("what goes wrong is said, and mends itself", () => {
     expect(missing.message).toContain("kubectl -n keyless create secret generic anthropic");
     await it.apply(kinds.SECRET, { metadata: { name: "anthropic", namespace: "keyless" }, stringData: { other: "x" } });
     await it.condition("Tenant", "keyless", "CredentialsReady", "False", "ApiKeyMissing");
-    await it.apply(kinds.SECRET, { metadata: { name: "anthropic", namespace: "keyless" }, stringData: { "api-key": " " } });
+    await it.apply(kinds.SECRET, {
+      metadata: { name: "anthropic", namespace: "keyless" },
+      stringData: { "api-key": " " },
+    });
     await it.condition("Tenant", "keyless", "CredentialsReady", "False", "ApiKeyEmpty");
-    await it.apply(kinds.SECRET, { metadata: { name: "anthropic", namespace: "keyless" }, stringData: { "api-key": "k" } });
+    await it.apply(kinds.SECRET, {
+      metadata: { name: "anthropic", namespace: "keyless" },
+      stringData: { "api-key": "k" },
+    });
     await it.condition("Tenant", "keyless", "Ready", "True");
   });
 
@@ -184,7 +235,11 @@ describe("what goes wrong is said, and mends itself", () => {
     await it.condition("Tenant", "leaving", "DeletionBlocked", "True", "DatabaseUnreachable");
     await it.postgres.restart();
     await it.condition("Tenant", "stranded", "Ready", "True");
-    await eventually(() => it.client.list<{ metadata: { name: string } }>(TENANT), (all) => !all.some(({ metadata }) => metadata.name === "leaving"), 30);
+    await eventually(
+      () => it.client.list<{ metadata: { name: string } }>(TENANT),
+      (all) => !all.some(({ metadata }) => metadata.name === "leaving"),
+      30,
+    );
   });
 
   test("a paused Tenant is left as it is", async () => {
@@ -194,8 +249,14 @@ describe("what goes wrong is said, and mends itself", () => {
     await it.client.delete(kinds.LIMIT_RANGE, "agentpg-tenant", "resting");
     await it.condition("Tenant", "resting", "Paused", "True");
     await it.client.mergePatch(TENANT, "resting", undefined, { spec: { paused: false } });
-    await eventually(() => it.client.get(kinds.LIMIT_RANGE, "agentpg-tenant", "resting"), () => true);
-    const tenant = await eventually(() => it.tenant("resting"), (one) => conditionOf(one, "Paused") === undefined);
+    await eventually(
+      () => it.client.get(kinds.LIMIT_RANGE, "agentpg-tenant", "resting"),
+      () => true,
+    );
+    const tenant = await eventually(
+      () => it.tenant("resting"),
+      (one) => conditionOf(one, "Paused") === undefined,
+    );
     expect(conditionOf(tenant, "Ready")?.status).toBe("True");
   });
 });
@@ -208,14 +269,19 @@ describe("deletion", () => {
     const secret = await databaseSecret("kept");
     const login = { ...it.admin, user: decoded(secret, "username"), password: decoded(secret, "password") };
     await it.client.delete(TENANT, "kept");
-    await eventually(() => it.client.list<{ metadata: { name: string } }>(TENANT), (all) => !all.some(({ metadata }) => metadata.name === "kept"));
+    await eventually(
+      () => it.client.list<{ metadata: { name: string } }>(TENANT),
+      (all) => !all.some(({ metadata }) => metadata.name === "kept"),
+    );
     const pool = createPool(login, "test", () => {}, { max: 1, min: 0, idleMs: 1000, lifetimeSeconds: 60 });
     await expect(pool.query("select 1")).rejects.toThrow(/not permitted to log in/);
     await pool.end();
     await it.apply(TENANT, aTenant("kept"));
     const refused = await it.condition("Tenant", "kept", "DatabaseReady", "False", "RetainedByEarlierTenant", 40);
     expect(refused.message).toContain("agentpg.dev/adopt");
-    await it.client.mergePatch(TENANT, "kept", undefined, { metadata: { annotations: { "agentpg.dev/adopt": "true" } } });
+    await it.client.mergePatch(TENANT, "kept", undefined, {
+      metadata: { annotations: { "agentpg.dev/adopt": "true" } },
+    });
     await it.condition("Tenant", "kept", "Ready", "True", undefined, 40);
     expect((await it.tenant("kept")).status?.["schema"]).toBe(schema);
     expect(await asTenant("kept", "select user_id from sessions")).toEqual([{ user_id: "u" }]);
@@ -225,9 +291,21 @@ describe("deletion", () => {
     await readyTenant("gone", { deletionPolicy: "Delete" });
     const schema = (await it.tenant("gone")).status?.["schema"] as string;
     await it.client.delete(TENANT, "gone");
-    await eventually(() => it.client.list<{ metadata: { name: string } }>(TENANT), (all) => !all.some(({ metadata }) => metadata.name === "gone"), 60);
-    const pool = createPool(it.postgres.adminSettings(it.admin.database), "test", () => {}, { max: 1, min: 0, idleMs: 1000, lifetimeSeconds: 60 });
-    const { rows } = await pool.query("select nspname as name from pg_namespace where nspname like $1 union all select rolname from pg_roles where rolname like $1", [`${schema}%`]);
+    await eventually(
+      () => it.client.list<{ metadata: { name: string } }>(TENANT),
+      (all) => !all.some(({ metadata }) => metadata.name === "gone"),
+      60,
+    );
+    const pool = createPool(it.postgres.adminSettings(it.admin.database), "test", () => {}, {
+      max: 1,
+      min: 0,
+      idleMs: 1000,
+      lifetimeSeconds: 60,
+    });
+    const { rows } = await pool.query(
+      "select nspname as name from pg_namespace where nspname like $1 union all select rolname from pg_roles where rolname like $1",
+      [`${schema}%`],
+    );
     await pool.end();
     expect(rows).toEqual([]);
     await expect(it.client.get(kinds.NAMESPACE, "gone")).rejects.toThrow(/not found/);
@@ -236,29 +314,62 @@ describe("deletion", () => {
 
 describe("an Agent in its surroundings", () => {
   beforeAll(async () => readyTenant("agents"));
-  const sqlTool = aTool("orders", { sql: { statement: "select $1", parameters: { type: "object", properties: { id: { type: "integer" } } } } });
+  const sqlTool = aTool("orders", {
+    sql: { statement: "select $1", parameters: { type: "object", properties: { id: { type: "integer" } } } },
+  });
 
   test("becomes restricted pods that know their configuration and no secret", async () => {
     await it.apply(AGENT, anAgent("agents", "support", { tools: [sqlTool], replicas: 2 }));
-    const deployment = await eventually(() => it.client.get<{ spec: { template: { spec: { [key: string]: unknown } } } }>(kinds.DEPLOYMENT, "agent-support", "agents"), () => true);
+    const deployment = await eventually(
+      () =>
+        it.client.get<{ spec: { template: { spec: { [key: string]: unknown } } } }>(
+          kinds.DEPLOYMENT,
+          "agent-support",
+          "agents",
+        ),
+      () => true,
+    );
     const pod = deployment.spec.template.spec;
-    expect(pod).toMatchObject({ automountServiceAccountToken: false, securityContext: { runAsNonRoot: true, runAsUser: 1000 } });
-    const names = (await Promise.all([kinds.SERVICE, kinds.SERVICE_ACCOUNT, kinds.NETWORK_POLICY, kinds.POD_DISRUPTION_BUDGET].map((kind) => it.client.get(kind, "agent-support", "agents")))).map(({ metadata }) => metadata.name);
+    expect(pod).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, runAsUser: 1000 },
+    });
+    const names = (
+      await Promise.all(
+        [kinds.SERVICE, kinds.SERVICE_ACCOUNT, kinds.NETWORK_POLICY, kinds.POD_DISRUPTION_BUDGET].map((kind) =>
+          it.client.get(kind, "agent-support", "agents"),
+        ),
+      )
+    ).map(({ metadata }) => metadata.name);
     expect(names).toHaveLength(4);
-    const maps = await it.client.list<{ metadata: { name: string }; data: Record<string, string> }>(kinds.CONFIG_MAP, "agents");
+    const maps = await it.client.list<{ metadata: { name: string }; data: Record<string, string> }>(
+      kinds.CONFIG_MAP,
+      "agents",
+    );
     const config = maps.find(({ metadata }) => metadata.name.startsWith("agent-support-"));
-    expect(JSON.parse(config?.data["agent.json"] ?? "")).toMatchObject({ model: "claude-sonnet-5-5", access: { source: "cluster", namespace: "agents" } });
+    expect(JSON.parse(config?.data["agent.json"] ?? "")).toMatchObject({
+      model: "claude-sonnet-5-5",
+      access: { source: "cluster", namespace: "agents" },
+    });
     expect(JSON.stringify([deployment, config])).not.toContain("sk-ant-test-planted");
-    expect((await it.agent("support", "agents")).status).toMatchObject({ endpoint: "http://agent-support.agents.svc:8080" });
+    expect((await it.agent("support", "agents")).status).toMatchObject({
+      endpoint: "http://agent-support.agents.svc:8080",
+    });
   });
 
   test("its pods are really admitted by the restricted namespace", async () => {
-    await eventually(() => it.client.list(kinds.POD, "agents", { labelSelector: "agentpg.dev/agent=support" }), (pods) => pods.length === 2);
+    await eventually(
+      () => it.client.list(kinds.POD, "agents", { labelSelector: "agentpg.dev/agent=support" }),
+      (pods) => pods.length === 2,
+    );
   });
 
   test("scaled to one, its disruption budget goes; its old configuration goes once it is rolled out", async () => {
     await it.client.mergePatch(AGENT, "support", "agents", { spec: { replicas: 1 } }, "scale");
-    await eventually(() => it.client.list(kinds.POD_DISRUPTION_BUDGET, "agents"), (all) => all.length === 0);
+    await eventually(
+      () => it.client.list(kinds.POD_DISRUPTION_BUDGET, "agents"),
+      (all) => all.length === 0,
+    );
   });
 
   test("outside any tenant's namespace it says so, and recovers when the Tenant comes", async () => {
@@ -269,7 +380,10 @@ describe("an Agent in its surroundings", () => {
     await it.prepareTenantNamespace("nobody", "nobody");
     await it.apply(TENANT, aTenant("nobody"));
     await it.condition("Agent", "nobody/lost", "ConfigurationValid", "True");
-    await eventually(() => it.client.get(kinds.DEPLOYMENT, "agent-lost", "nobody"), () => true);
+    await eventually(
+      () => it.client.get(kinds.DEPLOYMENT, "agent-lost", "nobody"),
+      () => true,
+    );
   });
 
   test("a delegate that is missing, then part of a circle, then fine", async () => {
@@ -281,7 +395,9 @@ describe("an Agent in its surroundings", () => {
     await it.apply(AGENT, anAgent("agents", "asked", { tools: [] }));
     await it.condition("Agent", "agents/asker", "ConfigurationValid", "True");
     const events = await it.client.list<{ reason: string; involvedObject: { name: string } }>(kinds.EVENT, "agents");
-    expect(events.filter(({ involvedObject }) => involvedObject.name === "asker").map(({ reason }) => reason)).toEqual(expect.arrayContaining(["DelegateMissing", "DelegationCycle"]));
+    expect(events.filter(({ involvedObject }) => involvedObject.name === "asker").map(({ reason }) => reason)).toEqual(
+      expect.arrayContaining(["DelegateMissing", "DelegationCycle"]),
+    );
   });
 
   test("a model that the tenant does not allow", async () => {
@@ -293,20 +409,33 @@ describe("an Agent in its surroundings", () => {
   });
 
   test("an object of somebody else under its name is not overwritten", async () => {
-    const foreign = { metadata: { name: "agent-clash", namespace: "agents" }, spec: { selector: { app: "theirs" }, ports: [{ name: "api", port: 1234 }] } };
+    const foreign = {
+      metadata: { name: "agent-clash", namespace: "agents" },
+      spec: { selector: { app: "theirs" }, ports: [{ name: "api", port: 1234 }] },
+    };
     await it.apply(kinds.SERVICE, foreign);
     await it.apply(AGENT, anAgent("agents", "clash"));
     const clash = await it.condition("Agent", "agents/clash", "ConfigurationValid", "False", "ForeignObject");
     expect(clash.message).toContain("agents/agent-clash");
-    expect((await it.client.get<{ spec: { selector: object } }>(kinds.SERVICE, "agent-clash", "agents")).spec.selector).toEqual({ app: "theirs" });
+    expect(
+      (await it.client.get<{ spec: { selector: object } }>(kinds.SERVICE, "agent-clash", "agents")).spec.selector,
+    ).toEqual({ app: "theirs" });
     await it.client.delete(kinds.SERVICE, "agent-clash", "agents");
     await it.condition("Agent", "agents/clash", "ConfigurationValid", "True", undefined, 40);
   });
 
   test("a deleted Agent leaves nothing", async () => {
     await it.client.delete(AGENT, "support", "agents");
-    await eventually(() => it.client.list<{ metadata: { name: string } }>(kinds.DEPLOYMENT, "agents"), (all) => !all.some(({ metadata }) => metadata.name === "agent-support"), 60);
-    await eventually(() => it.client.list<{ metadata: { name: string } }>(kinds.CONFIG_MAP, "agents"), (all) => !all.some(({ metadata }) => metadata.name.startsWith("agent-support-")), 60);
+    await eventually(
+      () => it.client.list<{ metadata: { name: string } }>(kinds.DEPLOYMENT, "agents"),
+      (all) => !all.some(({ metadata }) => metadata.name === "agent-support"),
+      60,
+    );
+    await eventually(
+      () => it.client.list<{ metadata: { name: string } }>(kinds.CONFIG_MAP, "agents"),
+      (all) => !all.some(({ metadata }) => metadata.name.startsWith("agent-support-")),
+      60,
+    );
   });
 });
 
@@ -315,11 +444,26 @@ describe("two operators", () => {
     const { startOperator } = await import("../../src/operator/main.ts");
     const { operatorConfig } = await import("../../src/operator/config.ts");
     const { silentLogger } = await import("../../src/telemetry/log.ts");
-    const config = operatorConfig.parse({ namespace: "agentpg-system", image: "x", database: { host: it.admin.host, port: it.admin.port, name: it.admin.database, credentialsDir: "/nonexistent" }, healthPort: 0, metricsPort: 0 });
-    const second = await startOperator({ config, kubeconfig: it.kubeconfig, logger: silentLogger, migrationsDir: "migrations" });
+    const config = operatorConfig.parse({
+      namespace: "agentpg-system",
+      image: "x",
+      database: { host: it.admin.host, port: it.admin.port, name: it.admin.database, credentialsDir: "/nonexistent" },
+      healthPort: 0,
+      metricsPort: 0,
+    });
+    const second = await startOperator({
+      config,
+      kubeconfig: it.kubeconfig,
+      logger: silentLogger,
+      migrationsDir: "migrations",
+    });
     expect(second.leading()).toBe(false);
     await it.stopOperator();
-    await eventually(() => second.leading(), (leads) => leads, 10);
+    await eventually(
+      () => second.leading(),
+      (leads) => leads,
+      10,
+    );
     await second.stop();
     await it.startOperator();
   });

@@ -21,7 +21,8 @@ export type Conditioned = KubernetesObject & {
   status?: { conditions?: { type: string; status: string; reason: string; message: string }[]; [key: string]: unknown };
 };
 
-export const conditionOf = (it: Conditioned | undefined, type: string) => it?.status?.conditions?.find((one) => one.type === type);
+export const conditionOf = (it: Conditioned | undefined, type: string) =>
+  it?.status?.conditions?.find((one) => one.type === type);
 
 /** A real API server with the controllers that Kubernetes brings, a real Postgres, and the operator in this process. */
 export interface OperatorHarness {
@@ -39,7 +40,14 @@ export interface OperatorHarness {
   tenant(name: string): Promise<Conditioned>;
   agent(name: string, namespace: string): Promise<Conditioned>;
   /** Waits until a condition is so; the condition. */
-  condition(kind: "Tenant" | "Agent", name: string, type: string, status: string, reason?: string, seconds?: number): Promise<{ reason: string; message: string }>;
+  condition(
+    kind: "Tenant" | "Agent",
+    name: string,
+    type: string,
+    status: string,
+    reason?: string,
+    seconds?: number,
+  ): Promise<{ reason: string; message: string }>;
   /** A namespace handed to a tenant, with its API key in it. */
   prepareTenantNamespace(namespace: string, tenant: string, apiKey?: string): Promise<void>;
   apply(kind: ResourceKind, object: object): Promise<void>;
@@ -47,7 +55,10 @@ export interface OperatorHarness {
 }
 
 export async function startHarness(options: { controllerManager?: boolean } = {}): Promise<OperatorHarness> {
-  const plane = await startControlPlane({ progress: process.env["CI"] ? terminalProgress() : silentProgress, controllerManager: options.controllerManager ?? true });
+  const plane = await startControlPlane({
+    progress: process.env["CI"] ? terminalProgress() : silentProgress,
+    controllerManager: options.controllerManager ?? true,
+  });
   const postgres = await startPostgres();
   const admin = await postgres.createOperatorRole();
   const { client, close } = connect(plane.kubeconfig);
@@ -57,7 +68,10 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
   const log: string[] = [];
   let operator: RunningOperator | undefined;
 
-  const setCredentials: OperatorHarness["setCredentials"] = async ({ username = admin.user, password = admin.password }) => {
+  const setCredentials: OperatorHarness["setCredentials"] = async ({
+    username = admin.user,
+    password = admin.password,
+  }) => {
     await writeFile(join(credentialsDir, "username"), username);
     await writeFile(join(credentialsDir, "password"), password);
     await writeFile(join(credentialsDir, "ca.crt"), postgres.ca);
@@ -83,7 +97,12 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
         ...more,
       });
       const logger = createLogger("operator", "info", { write: (line) => void log.push(line) });
-      operator = await startOperator({ config, kubeconfig: plane.kubeconfig, logger, migrationsDir: join(import.meta.dirname, "../../migrations") });
+      operator = await startOperator({
+        config,
+        kubeconfig: plane.kubeconfig,
+        logger,
+        migrationsDir: join(import.meta.dirname, "../../migrations"),
+      });
       return operator;
     },
     async stopOperator() {
@@ -96,14 +115,30 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
       const [namespace, own] = name.includes("/") ? name.split("/") : [undefined, name];
       const object = await eventually(
         () => get(kind === "Tenant" ? TENANT : AGENT, own ?? "", namespace),
-        (it) => conditionOf(it, type)?.status === status && (reason === undefined || conditionOf(it, type)?.reason === reason),
+        (it) =>
+          conditionOf(it, type)?.status === status &&
+          (reason === undefined || conditionOf(it, type)?.reason === reason),
         seconds,
-      ).catch((error: Error) => Promise.reject(new Error(`${kind} ${name}: ${type} is not ${status} ${reason ?? ""}\n${error.message.slice(0, 200)}\nthe operator said:\n${log.slice(-8).join("")}`)));
+      ).catch((error: Error) =>
+        Promise.reject(
+          new Error(
+            `${kind} ${name}: ${type} is not ${status} ${reason ?? ""}\n${error.message.slice(0, 200)}\nthe operator said:\n${log.slice(-8).join("")}`,
+          ),
+        ),
+      );
       return conditionOf(object, type) as { reason: string; message: string };
     },
     async prepareTenantNamespace(namespace, tenant, apiKey = "sk-ant-test-planted") {
-      await client.apply(NAMESPACE, { metadata: { name: namespace, labels: { "agentpg.dev/tenant": tenant } } }, { fieldManager: "test" });
-      await client.apply(SECRET, { metadata: { name: "anthropic", namespace }, stringData: { "api-key": apiKey } }, { fieldManager: "test" });
+      await client.apply(
+        NAMESPACE,
+        { metadata: { name: namespace, labels: { "agentpg.dev/tenant": tenant } } },
+        { fieldManager: "test" },
+      );
+      await client.apply(
+        SECRET,
+        { metadata: { name: "anthropic", namespace }, stringData: { "api-key": apiKey } },
+        { fieldManager: "test" },
+      );
     },
     async apply(kind, object) {
       await client.apply(kind, object as KubernetesObject, { fieldManager: "test" });

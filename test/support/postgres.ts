@@ -245,8 +245,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
 export default async function setup(project: {
   provide(key: never, value: never): void;
 }): Promise<() => Promise<void>> {
-  const { host, port, ca, adminUser, adminPassword, stop } = await startPostgres();
+  const postgres = await startPostgres();
+  const { host, port, ca, adminUser, adminPassword } = postgres;
   const address: PostgresAddress = { host, port, ca, adminUser, adminPassword };
   project.provide("postgres" as never, address as never);
-  return stop;
+  return () => postgres.stop();
 }

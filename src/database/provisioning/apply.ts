@@ -10,6 +10,7 @@ import {
 } from "../quote.ts";
 import type { Queryable } from "../session.ts";
 import { allRoles, POLICY, policyExpression } from "./desired.ts";
+import { objectSql } from "./object-sql.ts";
 import { type Grantee, PUBLIC, type RoleAttributes, type Securable } from "./state.ts";
 import type { AttributeChange, Step } from "./step.ts";
 
@@ -125,26 +126,6 @@ function changeOwner(step: Step & { kind: "changeOwner" }, { names, operator }: 
     );
   const alter = `ALTER ${objectSql(step.object)} OWNER TO ${identifier(step.to)}`;
   return [...inherit(true), alter, ...inherit(false)].map((sql) => ({ as: "operator", sql }));
-}
-
-function objectSql(object: Securable): string {
-  switch (object.kind) {
-    case "database":
-      return `DATABASE ${catalogIdentifier(object.name)}`;
-    case "publicSchema":
-      return "SCHEMA public";
-    case "schema":
-      return `SCHEMA ${identifier(object.schema)}`;
-    case "table":
-    case "view":
-      return `TABLE ${qualified(object.schema, object.name)}`;
-    case "sequence":
-      return `SEQUENCE ${qualified(object.schema, object.name)}`;
-    case "routine":
-      return `ROUTINE ${object.signature}`;
-    case "defaults":
-      throw new TypeError("default privileges are no object");
-  }
 }
 
 function grantable(

@@ -48,11 +48,7 @@ async function observeRoles(
        FROM pg_roles r WHERE r.rolname = ANY($1) ORDER BY r.rolname`,
     [allRoles(names)],
   );
-  const roles = rows.map(({ oid: _, name, settings, ...attributes }) => ({
-    ...attributes,
-    name: roleName(name),
-    settings: asRecord(settings),
-  }));
+  const roles = rows.map((row) => ({ ...row, name: roleName(row.name), settings: asRecord(row.settings) }));
   return { roles, oids: new Map(rows.map((row) => [roleName(row.name), row.oid])) };
 }
 

@@ -1,10 +1,11 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { tenantDatabaseNames } from "../../api/names.ts";
 import { catalogName } from "../quote.ts";
+import { beyondOperator } from "./beyond-operator.ts";
 import { allRoles, POLICY, policyExpression } from "./desired.ts";
 import { applyToModel, emptyTenant, OPERATOR } from "./model.fixture.ts";
-import { beyondOperator, planTenant } from "./plan.ts";
+import { planTenant } from "./plan.ts";
 import {
   type DesiredTenant,
   type Grant,

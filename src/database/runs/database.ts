@@ -24,7 +24,7 @@ interface Generation {
  * The tenant's database behind credentials that change while it is in use. New credentials are tried first; only when they
  * let us in do calls go to a new pool, and the old one closes after its last call: no call fails for a rotation.
  */
-export class TenantDatabase implements Queryable {
+export class AgentDatabase implements Queryable {
   readonly schema: SchemaName;
   readonly #limits: PoolLimits;
   readonly #name: string;

@@ -1,4 +1,4 @@
-import { namesOf, type TenantDatabase } from "./database.ts";
+import { namesOf, type AgentDatabase } from "./database.ts";
 
 export interface ToolQueryResult {
   rows: Record<string, unknown>[];
@@ -12,7 +12,7 @@ export interface ToolQueryResult {
  * @param timeoutMs the server ends the statement after that
  */
 export async function runToolQuery(
-  db: TenantDatabase,
+  db: AgentDatabase,
   statement: string,
   values: unknown[],
   limits: { maxRows: number; timeoutMs: number },

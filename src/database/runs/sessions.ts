@@ -64,6 +64,14 @@ interface MessageRow {
   created_at: Date;
 }
 
+const toMessage = (it: MessageRow): StoredMessage => ({
+  seq: it.seq,
+  runId: it.run_id,
+  role: it.role,
+  content: it.content,
+  createdAt: it.created_at.toISOString(),
+});
+
 /** Messages of a session after `after`, in order. */
 export async function messagesOfSession(db: Queryable, sessionId: string, after: number, limit: number): Promise<StoredMessage[]> {
   const rows = await db.query<MessageRow>(
@@ -71,5 +79,15 @@ export async function messagesOfSession(db: Queryable, sessionId: string, after:
     "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
     [sessionId, after, limit],
   );
-  return rows.map((it) => ({ seq: it.seq, runId: it.run_id, role: it.role, content: it.content, createdAt: it.created_at.toISOString() }));
+  return rows.map(toMessage);
+}
+
+/** Messages of one run after `after`, in order. */
+export async function messagesOfRun(db: Queryable, sessionId: string, runId: string, after: number): Promise<StoredMessage[]> {
+  const rows = await db.query<MessageRow>(
+    "messages_of_run",
+    "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND run_id = $2 AND seq > $3 ORDER BY seq",
+    [sessionId, runId, after],
+  );
+  return rows.map(toMessage);
 }

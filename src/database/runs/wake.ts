@@ -43,7 +43,7 @@ export class WakeListener {
 
   async #listen(): Promise<void> {
     const client = new Client(clientOptions(this.#settings(), "agentpg-wake"));
-    const ended = new Promise<void>((resolve) => client.once("end", resolve).once("error", () => resolve()));
+    const ended = new Promise<void>((resolve) => void client.on("error", () => resolve()).once("end", () => resolve()));
     this.#client = client;
     try {
       await client.connect();

@@ -41,12 +41,15 @@ export async function clusterNames(): Promise<string[]> {
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }
 
-/** The lowest slot that no living cluster of another name has; `undefined` when all are taken. */
-export async function freeSlot(name: string): Promise<number | undefined> {
-  const taken = new Set<number>();
-  for (const other of await clusterNames()) {
-    const state = other === name ? undefined : await readState(other);
-    if (state && (await isAlive(state.node))) taken.add(state.slot);
-  }
+/** The other clusters of this machine that are up. */
+export async function livingNeighbours(name: string): Promise<ClusterState[]> {
+  const states = await Promise.all((await clusterNames()).filter((other) => other !== name).map(readState));
+  const alive = await Promise.all(states.map((state) => state !== undefined && isAlive(state.node)));
+  return states.filter((state, i): state is ClusterState => state !== undefined && alive[i] === true);
+}
+
+/** The lowest slot that none of these has; `undefined` when all are taken. */
+export function freeSlot(neighbours: Pick<ClusterState, "slot">[]): number | undefined {
+  const taken = new Set(neighbours.map(({ slot }) => slot));
   return Array.from({ length: slots }, (_, slot) => slot).find((slot) => !taken.has(slot));
 }

@@ -1,9 +1,8 @@
-import { statfs, writeFile } from "node:fs/promises";
+import { readFile, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { imagesIn } from "../image-archive.ts";
 import type { ProcessIdentity } from "../process-identity.ts";
 import { pauseImage } from "../versions.ts";
-import { readFile } from "node:fs/promises";
 import { runInNode } from "./node-namespaces.ts";
 
 const overlayFilesystem = 0x794c7630; // OVERLAYFS_SUPER_MAGIC, statfs(2)

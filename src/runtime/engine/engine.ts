@@ -4,7 +4,7 @@ import { type Accepted, acceptRun } from "../../database/runs/accept-run.ts";
 import { requestCancel, requestCancelOfChildren } from "../../database/runs/cancel-run.ts";
 import { claimRuns, releaseRuns } from "../../database/runs/claim-runs.ts";
 import type { Spend } from "../../database/runs/load.ts";
-import type { TenantDatabase } from "../../database/runs/database.ts";
+import type { AgentDatabase } from "../../database/runs/database.ts";
 import { openConversation, toolExecutionsOf } from "../../database/runs/open-conversation.ts";
 import type { ClaimedRun, Conversation } from "../../database/runs/run.ts";
 import { wake } from "../../database/runs/wake.ts";
@@ -14,13 +14,14 @@ import { uuidv7 } from "../uuid.ts";
 import { askModel, type AskHost } from "./ask.ts";
 import { auditLine } from "./audit.ts";
 import { RunChannel } from "./events.ts";
+import { LoadMonitor } from "./load-monitor.ts";
 import { Execution, type ExecutionEnd, type ExecutionHost } from "./execution.ts";
 import { StepWriter } from "./step-writer.ts";
 import { StopWork } from "./stop.ts";
 
-export interface EngineOptions extends AskHost {
+export interface EngineOptions extends Omit<AskHost, "load"> {
   config: AgentConfig;
-  db: TenantDatabase;
+  db: AgentDatabase;
   log: Logger;
   leaseSeconds: number;
   /** How often the queue is looked at, in milliseconds, when no hint comes. */
@@ -50,6 +51,8 @@ const spendOf = ({ usd, tokens }: ClaimedRun): Spend => ({ usd, tokens: tokens.i
  */
 export class Engine {
   readonly worker = uuidv7();
+  /** What the tenant does, over all its pods. */
+  readonly load: LoadMonitor;
   readonly #options: EngineOptions;
   readonly #jobs = new Map<string, Job>();
   readonly #writer: StepWriter;
@@ -61,6 +64,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.load = new LoadMonitor(options.db, options.config, this.worker);
     this.#writer = new StepWriter(options.db);
     const { db, config, tools, log, metrics } = options;
     this.#host = {
@@ -68,7 +72,7 @@ export class Engine {
       tools,
       log,
       metrics,
-      ask: (messages, execution) => askModel(options, messages, execution),
+      ask: (messages, execution) => askModel({ ...options, load: this.load }, messages, execution),
       write: (step) => this.#writer.write(step),
       toolExecutions: (runId) => toolExecutionsOf(db, runId),
       wake: (agents) => this.#wake(agents),
@@ -88,7 +92,7 @@ export class Engine {
 
   /** Takes a run: written first, then worked on, here if there is room. */
   async accept(question: Question): Promise<{ accepted: Accepted; runId: string }> {
-    const { db, config, load } = this.#options;
+    const { db, config } = this.#options;
     const runId = uuidv7();
     const accepted = await acceptRun(db, {
       id: runId,
@@ -101,7 +105,7 @@ export class Engine {
       variables: question.variables,
       idempotencyKey: question.idempotencyKey,
       timeoutSeconds: config.limits.runTimeoutSeconds,
-      startNow: !this.#draining && load.room(this.#jobs.size) > 0,
+      startNow: !this.#draining && this.load.room(this.#jobs.size) > 0,
     });
     if (accepted.outcome === "queued") this.#nudge();
     if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
@@ -131,7 +135,7 @@ export class Engine {
 
   async #work(job: Job, conversation: Conversation, resumed: boolean): Promise<void> {
     const { run, channel, abort } = job;
-    const { log, metrics, load } = this.#options;
+    const { log, metrics } = this.#options;
     const before = spendOf(run);
     const timer = setTimeout(() => abort.abort(new StopWork("timeout")), Math.max(0, Math.min(run.deadline - Date.now(), 2 ** 31 - 1)));
     const begun = performance.now();
@@ -144,12 +148,12 @@ export class Engine {
     }
     clearTimeout(timer);
     const after = spendOf(run);
-    load.release({ usd: after.usd - before.usd, tokens: after.tokens - before.tokens });
+    this.load.release({ usd: after.usd - before.usd, tokens: after.tokens - before.tokens });
     if (end === "released" || end === "faulty") await this.#release(run.id);
     this.#jobs.delete(run.id);
     channel.close();
     if (end === "completed" || end === "failed" || end === "cancelled") {
-      load.settle(after);
+      this.load.settle(after);
       metrics.runs.inc({ state: end });
       metrics.runSeconds.observe({ state: end }, (performance.now() - begun) / 1000);
     }
@@ -216,12 +220,12 @@ export class Engine {
   }
 
   async #heartbeats(): Promise<void> {
-    const { leaseSeconds, log, load } = this.#options;
+    const { leaseSeconds, log } = this.#options;
     while (!this.#stopped) {
       await sleep((leaseSeconds * 1000) / 4);
       if (this.#stopped) return;
       await this.#beat().catch((error) => log.warn({ err: error }, "leases were not renewed"));
-      await load.refresh().catch(() => {});
+      await this.load.refresh().catch(() => {});
     }
   }
 
@@ -246,8 +250,8 @@ export class Engine {
 
   /** @returns whether there may be more */
   async #claimSome(): Promise<boolean> {
-    const { db, config, load, log, metrics } = this.#options;
-    const room = Math.min(20, load.room(this.#jobs.size));
+    const { db, config, log, metrics } = this.#options;
+    const room = Math.min(20, this.load.room(this.#jobs.size));
     if (room <= 0) return false;
     const claim = { agent: config.agent.name, worker: this.worker, room, timeoutSeconds: config.limits.runTimeoutSeconds, model: config.model };
     const runs = await claimRuns(db, claim);

@@ -7,7 +7,7 @@ import { isFinalEvent, type PlacedEvent, type Position, type RunChannel, type Ru
 export interface FollowSource {
   channel(runId: string): RunChannel | undefined;
   run(runId: string): Promise<RunView | undefined>;
-  messages(sessionId: string, after: number): Promise<StoredMessage[]>;
+  messages(sessionId: string, runId: string, after: number): Promise<StoredMessage[]>;
   /** The agent behind a tool, when it is one. */
   delegate(tool: string): string | undefined;
   /** Waits a moment, or until this process starts on the run. */
@@ -105,8 +105,7 @@ class Follower {
   }
 
   async *#stored(): AsyncGenerator<PlacedEvent> {
-    for (const message of await this.#source.messages(this.#sessionId, this.#at.seq)) {
-      if (message.runId !== this.#runId) continue;
+    for (const message of await this.#source.messages(this.#sessionId, this.#runId, this.#at.seq)) {
       this.#at = { seq: message.seq, part: 0 };
       yield* eventsOf(message, this.#source, this.#names);
     }

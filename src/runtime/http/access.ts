@@ -25,9 +25,6 @@ function bearer(req: Request): string {
   return token;
 }
 
-/** A value inside nested claims. The path is tried as one name first, because claim names may hold dots. */
-const claim = (payload: JWTPayload, name: string): unknown => payload[name];
-
 /** The issuer's keys, found by its discovery document; asked for again when it could not be had. */
 function discoveredKeys(issuer: string): JWTVerifyGetKey {
   let keys: Promise<JWTVerifyGetKey> | undefined;
@@ -85,12 +82,12 @@ function byOidc(access: Extract<AccessConfig, { source: "oidc" }>): Authenticate
   const keys = discoveredKeys(access.issuer);
   return async (req) => {
     const payload = await verified(bearer(req), keys, access.issuer, access.audience);
-    if (claim(payload, access.tenantClaim) !== access.tenant) throw forbidden();
-    return user(claim(payload, access.userClaim));
+    if (payload[access.tenantClaim] !== access.tenant) throw forbidden();
+    return user(payload[access.userClaim]);
   };
 }
 
-function byCluster(access: Extract<AccessConfig, { source: "cluster" }>, directory: string): { authenticate: Authenticate; watched: Watched<unknown> } {
+function byCluster(access: Extract<AccessConfig, { source: "cluster" }>, directory: string): { authenticate: Authenticate; watched: Watched<JSONWebKeySet> } {
   const { keys, watched } = publishedKeys(directory);
   const authenticate: Authenticate = async (req) => {
     const payload = await verified(bearer(req), keys, access.issuer, access.audience);

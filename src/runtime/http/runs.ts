@@ -1,8 +1,8 @@
 import { type Request, type Response, Router } from "express";
-import type { TenantDatabase } from "../../database/runs/database.ts";
+import type { AgentDatabase } from "../../database/runs/database.ts";
 import { isFinal } from "../../database/runs/run.ts";
 import { runById, type RunView } from "../../database/runs/read-run.ts";
-import { messagesOfSession } from "../../database/runs/sessions.ts";
+import { messagesOfRun, sessionById } from "../../database/runs/sessions.ts";
 import type { Engine } from "../engine/engine.ts";
 import { parseEventId, type PlacedEvent, type Position } from "../engine/events.ts";
 import { type FollowSource, followRun } from "../engine/follow.ts";
@@ -15,7 +15,7 @@ import { callerOf, uuidParam } from "./sessions.ts";
 import { sendEvents } from "./sse.ts";
 
 export interface RunRoutes {
-  db: TenantDatabase;
+  db: AgentDatabase;
   agent: string;
   engine: Engine;
   load: LoadMonitor;
@@ -28,7 +28,7 @@ const FOLLOW_POLL_MS = 500;
 const followSource = ({ db, agent, engine, tools }: RunRoutes): FollowSource => ({
   channel: (runId) => engine.channel(runId),
   run: (runId) => runById(db, runId, agent),
-  messages: (sessionId, after) => messagesOfSession(db, sessionId, after, 1000),
+  messages: (sessionId, runId, after) => messagesOfRun(db, sessionId, runId, after),
   delegate(name) {
     const body = tools.get(name)?.body;
     return body?.kind === "agent" ? body.agent : undefined;
@@ -71,7 +71,6 @@ async function acceptRequest(routes: RunRoutes, req: Request, res: Response) {
 
 /** The session exists, but not for this user or not with this agent. */
 async function whyNoSession({ db, agent }: RunRoutes, sessionId: string): Promise<Problem> {
-  const { sessionById } = await import("../../database/runs/sessions.ts");
   return (await sessionById(db, sessionId, agent)) ? forbidden() : notFound("session");
 }
 

@@ -1,5 +1,5 @@
 import { toolKind, type ToolSpec } from "../../api/agent.ts";
-import type { TenantDatabase } from "../../database/runs/database.ts";
+import type { AgentDatabase } from "../../database/runs/database.ts";
 import { ConfigError } from "../config.ts";
 import type { ToolDefinition } from "../model/client.ts";
 import { HTTP_INPUT_SCHEMA, type HttpNetwork, httpTool } from "./http.ts";
@@ -27,7 +27,7 @@ const TASK_SCHEMA = {
 };
 
 export interface ToolHost {
-  db: TenantDatabase;
+  db: AgentDatabase;
   defaultTimeoutSeconds: number;
   network?: HttpNetwork;
 }

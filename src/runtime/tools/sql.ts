@@ -1,5 +1,5 @@
 import type { ToolSpec } from "../../api/agent.ts";
-import type { TenantDatabase } from "../../database/runs/database.ts";
+import type { AgentDatabase } from "../../database/runs/database.ts";
 import { runToolQuery } from "../../database/runs/run-tool-query.ts";
 import { type LocalTool, MAX_OUTPUT_BYTES, ToolError, type ToolOutcome } from "./tool.ts";
 
@@ -33,7 +33,7 @@ export function rowsAsText(rows: Record<string, unknown>[], cut: boolean, maxByt
 }
 
 /** A query of the tenant's own data, with the tool role's rights. */
-export function sqlTool(sql: NonNullable<ToolSpec["sql"]>, db: TenantDatabase): LocalTool {
+export function sqlTool(sql: NonNullable<ToolSpec["sql"]>, db: AgentDatabase): LocalTool {
   const order = argumentOrder(sql);
   return {
     kind: "sql",

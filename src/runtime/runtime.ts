@@ -1,0 +1,158 @@
+import { AgentDatabase } from "../database/runs/database.ts";
+import { WakeListener, wakeChannel } from "../database/runs/wake.ts";
+import { createLogger, type Logger } from "../telemetry/log.ts";
+import type { RuntimeConfig } from "./config.ts";
+import { apiKeySource } from "./credentials/api-key.ts";
+import { databaseSource, type DatabaseSettings } from "./credentials/database-settings.ts";
+import type { Watched } from "./credentials/watched.ts";
+import { DatabaseHealth } from "./database-health.ts";
+import { budgetRatio } from "./engine/budget.ts";
+import { Engine } from "./engine/engine.ts";
+import { createAccess } from "./http/access.ts";
+import { createApiApp, createMetricsApp, type Readiness } from "./http/app.ts";
+import { listen } from "./listen.ts";
+import { RuntimeMetrics } from "./metrics.ts";
+import type { Patience } from "./model/ask-patiently.ts";
+import { Claude, type Model } from "./model/client.ts";
+import { ModelHealth } from "./model/health.ts";
+import type { HttpNetwork } from "./tools/http.ts";
+import { createTools } from "./tools/registry.ts";
+
+export const VERSION = "0.1.0";
+
+/** What a test may put in the place of the real thing. */
+export interface RuntimeParts {
+  log?: Logger;
+  model?: Model;
+  network?: HttpNetwork;
+  patience?: Patience;
+  pollMs?: number;
+}
+
+export interface Runtime {
+  /** Where the API listens. */
+  port: number;
+  metricsPort: number;
+  engine: Engine;
+  metrics: RuntimeMetrics;
+  status(): unknown;
+  /** Drains and closes everything. @param drainSeconds the grace for work under way; the configured one unless told */
+  stop(drainSeconds?: number): Promise<void>;
+}
+
+/** The database's address and credentials have to be there before anything can start: waits for them, as a mounted Secret may come late. */
+async function firstSettings(source: Watched<DatabaseSettings>, log: Logger): Promise<DatabaseSettings> {
+  const settings = source.value;
+  if (settings) return settings;
+  log.warn({ err: source.problem }, "waiting for the database credentials");
+  return new Promise((resolve) => source.onChange(resolve));
+}
+
+async function untilReady(health: DatabaseHealth, log: Logger): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    await health.check();
+    if (health.ready) return;
+    if (attempt % 30 === 0) log.warn({ database: health.status }, "waiting for the database and its migrations");
+    await new Promise((resolve) => setTimeout(resolve, Math.min(250 * (attempt + 1), 1000)));
+  }
+}
+
+function openDatabases(config: RuntimeConfig, { schema, connection }: DatabaseSettings, log: Logger) {
+  const { AGENTPG_POOL_MAX: max, AGENTPG_POOL_MIN: min } = config.env;
+  const onError = (error: Error) => log.debug({ err: error }, "an idle database connection broke");
+  const limits = { min, max, idleMs: 30 * 60_000, lifetimeSeconds: 3600 };
+  const name = `agentpg/${config.agent.agent.name}`.slice(0, 63);
+  return {
+    db: new AgentDatabase(schema, connection, name, limits, onError),
+    // Its own few connections, so that a slow query of a tool never holds up the runs themselves.
+    toolDb: new AgentDatabase(schema, connection, name, { ...limits, min: 0, max: Math.max(2, Math.ceil(max / 2)), idleMs: 60_000 }, onError),
+  };
+}
+
+/**
+ * Starts an agent: probes and metrics at once, the API when the database is there.
+ * @throws ConfigError when the configuration cannot work
+ */
+export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = {}): Promise<Runtime> {
+  const { agent, env } = config;
+  const log = parts.log ?? createLogger("agentpg-runtime", env.AGENTPG_LOG_LEVEL);
+  const metrics = new RuntimeMetrics({ agent: agent.agent.name, model: agent.model, version: VERSION });
+  const apiKey = await apiKeySource(env).start();
+  const model = parts.model ?? new Claude({ apiKey, baseURL: agent.anthropicBaseUrl, stallMs: env.AGENTPG_STALL_SECONDS * 1000, log });
+  const modelHealth = new ModelHealth(model, agent.model, apiKey);
+
+  let health: DatabaseHealth | undefined;
+  let engine: Engine | undefined;
+  const readiness: Readiness = () => {
+    const reasons = [
+      ...(engine?.draining ? ["draining"] : []),
+      ...(engine ? [] : ["starting"]),
+      ...(health?.ready ? [] : ["the database cannot be reached, or is not migrated"]),
+      ...(modelHealth.key.present ? [] : ["there is no API key"]),
+    ];
+    return { ready: reasons.length === 0, reasons };
+  };
+  const status = () => ({
+    model: { name: agent.model, ...modelHealth.status },
+    database: health?.status ?? { ok: false, revision: "", schemaVersion: null },
+    apiKey: modelHealth.key,
+    config: { revision: config.revision },
+    readiness: readiness(),
+    version: VERSION,
+  });
+  const metricsServer = await listen(createMetricsApp(metrics, status, readiness, log), env.AGENTPG_METRICS_PORT, env.AGENTPG_HOST);
+
+  const source = await databaseSource(env).start();
+  const settings = await firstSettings(source, log);
+  const { db, toolDb } = openDatabases(config, settings, log);
+  const tools = createTools(agent.tools, { db: toolDb, defaultTimeoutSeconds: agent.limits.toolTimeoutSeconds, ...(parts.network ? { network: parts.network } : {}) });
+  const access = createAccess(config);
+  const listener = new WakeListener(wakeChannel(settings.schema, agent.agent.name), () => db.settings, () => engine?.nudge());
+  health = new DatabaseHealth([db, toolDb], source, settings, log, () => listener.reconnect());
+  await untilReady(health, log);
+
+  const ready = new Engine({
+    config: agent,
+    db,
+    tools,
+    model,
+    health: modelHealth,
+    metrics,
+    log,
+    leaseSeconds: env.AGENTPG_LEASE_SECONDS,
+    refreshKey: () => apiKey.refresh(),
+    patience: parts.patience,
+    ...(parts.pollMs ? { pollMs: parts.pollMs } : {}),
+  });
+  const { load } = ready;
+  await load.refresh(true);
+  metrics.observe({
+    active: () => ready.active,
+    queued: () => load.queued,
+    budgetRatio: () => budgetRatio(agent.budget, load.spent),
+    pool: () => db.gauges,
+  });
+  await ready.start();
+  await access.start();
+  engine = ready;
+  health.start();
+  modelHealth.start();
+  void listener.run();
+  const routes = { db, agent: agent.agent.name, engine: ready, load, tools };
+  const api = await listen(createApiApp(routes, access.guard, readiness, log, VERSION), env.AGENTPG_PORT, env.AGENTPG_HOST);
+  log.info({ port: api.port, metricsPort: metricsServer.port, revision: config.revision, schema: settings.schema }, "the agent is up");
+
+  async function stop(drainSeconds = env.AGENTPG_DRAIN_SECONDS): Promise<void> {
+    await ready.drain(drainSeconds);
+    await api.close(1000);
+    access.stop();
+    modelHealth.stop();
+    health?.stop();
+    source.stop();
+    apiKey.stop();
+    await listener.close();
+    await Promise.all([db.close(), toolDb.close()]);
+    await metricsServer.close(1000);
+  }
+  return { port: api.port, metricsPort: metricsServer.port, engine: ready, metrics, status, stop };
+}
