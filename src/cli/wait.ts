@@ -4,7 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
  * Waits until `look` gives something that `good` accepts; a failing look counts as "not yet".
  * @throws Error that says what was last seen
  */
-export async function waitFor<T>(look: () => Promise<T>, good: (seen: T) => boolean, options: { seconds: number; say: (seen: T) => string; everyMs?: number }): Promise<T> {
+export async function waitFor<T>(
+  look: () => Promise<T>,
+  good: (seen: T) => boolean,
+  options: { seconds: number; say: (seen: T) => string; everyMs?: number },
+): Promise<T> {
   const deadline = Date.now() + options.seconds * 1000;
   let seen = "nothing yet";
   for (;;) {

@@ -147,6 +147,8 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     const key = keyOf(raw);
     const previous = this.#objects.get(key);
     if (previous && previous.metadata.resourceVersion === raw.metadata.resourceVersion) return;
+    raw.apiVersion ??= this.kind.apiVersion; // the items of a list come without
+    raw.kind ??= this.kind.kind;
     delete raw.metadata["managedFields"]; // half of an object's size, and nothing here reads it
     const object = this.#options.parse ? this.#parse(raw) : (raw as T);
     if (object === undefined) return this.#remove(key);

@@ -59,6 +59,8 @@ export function controllerManagerArguments(config: ControlPlaneConfig): string[]
     "--use-service-account-credentials",
     "--leader-elect=false",
     "--secure-port=0", // more than one may run on this machine
+    "--kube-api-qps=300", // its usual restraint would make the start take seconds more
+    "--kube-api-burst=600",
     `--service-cluster-ip-range=${config.serviceCidr}`,
     ...(config.clusterCidr ? ["--allocate-node-cidrs", `--cluster-cidr=${config.clusterCidr}`] : []),
   ];

@@ -1,5 +1,8 @@
 /** A local Kubernetes for the demo and the tests; nothing of it ships with the product. */
-export { LocalClusterError } from "./errors.ts";
+export type { Cluster } from "./cluster.ts";
+export { runClusterCommand } from "./command.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
-export { ensureTools } from "./tools.ts";
+export { type ClusterStatus, clusterDown, clusterStatus, ensureCluster, type EnsureOptions } from "./ensure-cluster.ts";
+export { LocalClusterError } from "./errors.ts";
 export type { Tool } from "./tool-list.ts";
+export { ensureTools } from "./tools.ts";

@@ -13,6 +13,9 @@ export const versions = {
   go: "1.26",
 } as const;
 
+/** Where a container engine answers, its users need nothing built: this release brings Kubernetes in an image. */
+export const kindVersion = "0.31.0";
+
 /** The image of a pod's sandbox; containerd is told this name, and the node has it before the first pod. */
 export const pauseImage = "registry.k8s.io/pause:3.10";
 

@@ -7,7 +7,7 @@ import { Reflector } from "../kubernetes/reflector.ts";
 import * as kinds from "../kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../kubernetes/resource-kind.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { MANAGED_SELECTOR } from "./labels.ts";
+import { MANAGED_SELECTOR, TENANT_UID_LABEL } from "./labels.ts";
 
 export const TENANT: ResourceKind = { apiVersion: API_VERSION, kind: "Tenant", plural: "tenants", namespaced: false };
 export const AGENT: ResourceKind = { apiVersion: API_VERSION, kind: "Agent", plural: "agents", namespaced: true };
@@ -62,17 +62,19 @@ export class Caches {
     return [this.tenants, this.agents, ...this.#owned.values()];
   }
 
-  /** The Tenant whose namespace this is: the one that was first, when several want it. */
+  /** The Tenant whose namespace this is: the one that has it, else the one that was first. */
   tenantOfNamespace(namespace: string): Tenant | undefined {
     return this.tenantsOfNamespace(namespace)[0];
   }
 
-  /** All Tenants that want a namespace, the oldest first. */
+  /** All Tenants that want a namespace: the one that has it, then the oldest first. */
   tenantsOfNamespace(namespace: string): Tenant[] {
+    const holder = this.owned(kinds.NAMESPACE)?.get(namespace)?.metadata.labels?.[TENANT_UID_LABEL];
+    const holds = (it: Tenant) => (it.metadata.uid === holder ? 0 : 1);
     return this.tenants
       .list()
       .filter((it) => tenantNamespace(it) === namespace)
-      .sort((a, b) => created(a) - created(b) || (a.metadata.uid < b.metadata.uid ? -1 : 1));
+      .sort((a, b) => holds(a) - holds(b) || created(a) - created(b) || (a.metadata.uid < b.metadata.uid ? -1 : 1));
   }
 
   agentsOfNamespace(namespace: string): Agent[] {

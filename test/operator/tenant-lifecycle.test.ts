@@ -274,7 +274,7 @@ describe("deletion", () => {
       (all) => !all.some(({ metadata }) => metadata.name === "kept"),
     );
     const pool = createPool(login, "test", () => {}, { max: 1, min: 0, idleMs: 1000, lifetimeSeconds: 60 });
-    await expect(pool.query("select 1")).rejects.toThrow(/not permitted to log in/);
+    await expect(pool.query("select 1")).rejects.toThrow(/not permitted to log in|password authentication failed/);
     await pool.end();
     await it.apply(TENANT, aTenant("kept"));
     const refused = await it.condition("Tenant", "kept", "DatabaseReady", "False", "RetainedByEarlierTenant", 40);
@@ -352,9 +352,10 @@ describe("an Agent in its surroundings", () => {
       access: { source: "cluster", namespace: "agents" },
     });
     expect(JSON.stringify([deployment, config])).not.toContain("sk-ant-test-planted");
-    expect((await it.agent("support", "agents")).status).toMatchObject({
-      endpoint: "http://agent-support.agents.svc:8080",
-    });
+    await eventually(
+      () => it.agent("support", "agents"),
+      ({ status }) => status?.["endpoint"] === "http://agent-support.agents.svc:8080",
+    );
   });
 
   test("its pods are really admitted by the restricted namespace", async () => {

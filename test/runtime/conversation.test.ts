@@ -56,7 +56,7 @@ describe("a conversation", () => {
     const session = await client.createSession();
     const { runId } = await client.ask(session.id, "Hello");
     const events = await all(client.events(runId));
-    expect(types(events)).toEqual(["text.delta", "run.completed"]);
+    expect(types(events)).toEqual(["run.started", "text.delta", "run.completed"]);
     expect(textOf(events)).toBe("All done.");
   });
 

@@ -44,10 +44,17 @@ interface Rollout {
 }
 
 /** Waits until a Deployment's pods are ready. */
-export const waitForDeployment = (client: KubernetesClient, name: string, namespace: string, seconds = 120, detail?: (text: string) => void): Promise<unknown> =>
+export const waitForDeployment = (
+  client: KubernetesClient,
+  name: string,
+  namespace: string,
+  seconds = 120,
+  detail?: (text: string) => void,
+): Promise<unknown> =>
   waitFor(
     () => client.get<Rollout>(kinds.DEPLOYMENT, name, namespace),
-    ({ spec, status }) => (status?.readyReplicas ?? 0) >= (spec.replicas ?? 1) && (status?.updatedReplicas ?? 0) >= (spec.replicas ?? 1),
+    ({ spec, status }) =>
+      (status?.readyReplicas ?? 0) >= (spec.replicas ?? 1) && (status?.updatedReplicas ?? 0) >= (spec.replicas ?? 1),
     {
       seconds,
       say: ({ spec, status }) => {
@@ -58,25 +65,45 @@ export const waitForDeployment = (client: KubernetesClient, name: string, namesp
   );
 
 /** Postgres and the simulated Claude, ready. */
-export async function installBackends({ client, progress }: Environment, simulated: boolean): Promise<{ ca: string; superuserPassword: string }> {
-  return progress.step(`starting Postgres (TLS, SCRAM)${simulated ? " and the simulated Claude" : ""}`, async (detail) => {
-    await applyManifests(client, [namespaceManifest(BACKEND_NAMESPACE), namespaceManifest(OPERATOR_NAMESPACE)]);
-    const { manifests, ca, superuserPassword } = await postgresManifests();
-    await applyManifests(client, [...manifests, ...(simulated ? claudeManifests() : [])]);
-    await waitForDeployment(client, "postgres", BACKEND_NAMESPACE, 180, detail);
-    if (simulated) await waitForDeployment(client, "claude", BACKEND_NAMESPACE, 120, detail);
-    return { ca, superuserPassword };
-  });
+export async function installBackends(
+  { client, progress }: Environment,
+  simulated: boolean,
+): Promise<{ ca: string; superuserPassword: string }> {
+  return progress.step(
+    `starting Postgres (TLS, SCRAM)${simulated ? " and the simulated Claude" : ""}`,
+    async (detail) => {
+      await applyManifests(client, [namespaceManifest(BACKEND_NAMESPACE), namespaceManifest(OPERATOR_NAMESPACE)]);
+      const { manifests, ca, superuserPassword } = await postgresManifests();
+      await applyManifests(client, [...manifests, ...(simulated ? claudeManifests() : [])]);
+      await waitForDeployment(client, "postgres", BACKEND_NAMESPACE, 180, detail);
+      if (simulated) await waitForDeployment(client, "claude", BACKEND_NAMESPACE, 120, detail);
+      return { ca, superuserPassword };
+    },
+  );
 }
 
 /** `helm upgrade --install`, with the chart as people get it. */
-export async function installChart({ client, kubeconfig, helm, progress }: Environment, endpoint: ModelEndpoint): Promise<void> {
+export async function installChart(
+  { client, kubeconfig, helm, progress }: Environment,
+  endpoint: ModelEndpoint,
+): Promise<void> {
   await progress.step("helm install agentpg charts/agentpg", async (detail) => {
     const folder = await mkdtemp(join(tmpdir(), "agentpg-values-"));
     try {
       const values = join(folder, "values.json");
       await writeFile(values, JSON.stringify(helmValues(endpoint)));
-      await run(helm, ["upgrade", "--install", "agentpg", CHART, "--kubeconfig", kubeconfig, "--namespace", OPERATOR_NAMESPACE, "--values", values]);
+      await run(helm, [
+        "upgrade",
+        "--install",
+        "agentpg",
+        CHART,
+        "--kubeconfig",
+        kubeconfig,
+        "--namespace",
+        OPERATOR_NAMESPACE,
+        "--values",
+        values,
+      ]);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
@@ -96,19 +123,28 @@ async function applyFile(client: KubernetesClient, file: string): Promise<void> 
   }
 }
 
-type WithConditions = KubernetesObject & { status?: { conditions?: { type: string; status: string; reason: string; message: string }[] } };
+type WithConditions = KubernetesObject & {
+  status?: { conditions?: { type: string; status: string; reason: string; message: string }[] };
+};
 
 const readyCondition = (it: WithConditions) => it.status?.conditions?.find(({ type }) => type === "Ready");
 
 /** Waits until all Tenants and Agents of the demo are Ready, saying what each waits for. */
-async function waitForReady({ client }: Environment, kind: ResourceKind, names: [string, string?][], detail: (text: string) => void): Promise<void> {
+async function waitForReady(
+  { client }: Environment,
+  kind: ResourceKind,
+  names: [string, string?][],
+  detail: (text: string) => void,
+): Promise<void> {
   await waitFor(
     () => Promise.all(names.map(([name, namespace]) => client.get<WithConditions>(kind, name, namespace))),
     (objects) => objects.every((it) => readyCondition(it)?.status === "True"),
     {
       seconds: 180,
       say: (objects) => {
-        const waiting = objects.filter((it) => readyCondition(it)?.status !== "True").map((it) => `${it.metadata.name}: ${readyCondition(it)?.message ?? "not looked at yet"}`);
+        const waiting = objects
+          .filter((it) => readyCondition(it)?.status !== "True")
+          .map((it) => `${it.metadata.name}: ${readyCondition(it)?.message ?? "not looked at yet"}`);
         detail(waiting.join("; "));
         return waiting.join("; ");
       },
@@ -121,15 +157,25 @@ export async function applyTenants(environment: Environment, apiKey: string): Pr
   const { client, progress } = environment;
   await progress.step("kubectl apply: Tenants acme and globex", async (detail) => {
     await applyFile(client, "tenants.yaml");
-    await applyManifests(client, ["acme", "globex"].map((namespace) => secretManifest("anthropic", namespace, { "api-key": apiKey })));
+    await applyManifests(
+      client,
+      ["acme", "globex"].map((namespace) => secretManifest("anthropic", namespace, { "api-key": apiKey })),
+    );
     await waitForReady(environment, TENANT, [["acme"], ["globex"]], detail);
   });
 }
 
 export async function applyAgents(environment: Environment): Promise<void> {
-  await environment.progress.step("kubectl apply: Agents acme/support, acme/researcher, globex/assistant", async (detail) => {
-    await applyFile(environment.client, "agents.yaml");
-    const agents: [string, string][] = [["support", "acme"], ["researcher", "acme"], ["assistant", "globex"]];
-    await waitForReady(environment, AGENT, agents, detail);
-  });
+  await environment.progress.step(
+    "kubectl apply: Agents acme/support, acme/researcher, globex/assistant",
+    async (detail) => {
+      await applyFile(environment.client, "agents.yaml");
+      const agents: [string, string][] = [
+        ["support", "acme"],
+        ["researcher", "acme"],
+        ["assistant", "globex"],
+      ];
+      await waitForReady(environment, AGENT, agents, detail);
+    },
+  );
 }

@@ -7,10 +7,14 @@ const peer = (namespace: string, app?: string) => ({
 });
 
 /** Where the agents' model calls go. */
-export type ModelEndpoint = { kind: "simulated" } | { kind: "anthropic" } | { kind: "relay"; url: string; address: string; port: number };
+export type ModelEndpoint =
+  | { kind: "simulated" }
+  | { kind: "anthropic" }
+  | { kind: "relay"; url: string; address: string; port: number };
 
 const model = (endpoint: ModelEndpoint) => {
-  if (endpoint.kind === "simulated") return { baseUrl: CLAUDE_URL, port: 8080, peers: [peer(BACKEND_NAMESPACE, "claude")] };
+  if (endpoint.kind === "simulated")
+    return { baseUrl: CLAUDE_URL, port: 8080, peers: [peer(BACKEND_NAMESPACE, "claude")] };
   if (endpoint.kind === "anthropic") return {};
   return { baseUrl: endpoint.url, port: endpoint.port, peers: [{ ipBlock: { cidr: `${endpoint.address}/32` } }] };
 };

@@ -65,9 +65,16 @@ function backend({ name, port, command, env = [], volumes }: Backend): Manifest[
   };
   return [
     manifest(kinds.DEPLOYMENT, name, BACKEND_NAMESPACE, {
-      spec: { replicas: 1, strategy: { type: "Recreate" }, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } },
+      spec: {
+        replicas: 1,
+        strategy: { type: "Recreate" },
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: pod },
+      },
     }),
-    manifest(kinds.SERVICE, name, BACKEND_NAMESPACE, { spec: { selector: labels, ports: [{ port, targetPort: port }] } }),
+    manifest(kinds.SERVICE, name, BACKEND_NAMESPACE, {
+      spec: { selector: labels, ports: [{ port, targetPort: port }] },
+    }),
   ];
 }
 
@@ -80,7 +87,12 @@ export async function postgresManifests(): Promise<{ manifests: Manifest[]; ca: 
   const tls = await authority.issue({ user: "postgres", dns, addresses: ["127.0.0.1"] });
   const superuserPassword = randomBytes(24).toString("base64url");
   const operatorPassword = randomBytes(24).toString("base64url");
-  const files = { "tls.crt": tls.certificate, "tls.key": tls.key, "superuser-password": superuserPassword, "operator-password": operatorPassword };
+  const files = {
+    "tls.crt": tls.certificate,
+    "tls.key": tls.key,
+    "superuser-password": superuserPassword,
+    "operator-password": operatorPassword,
+  };
   const volumes = [
     tmp,
     { name: "data", mountPath: "/data", source: { emptyDir: {} } },
@@ -89,7 +101,11 @@ export async function postgresManifests(): Promise<{ manifests: Manifest[]; ca: 
   const manifests = [
     secretManifest("postgres", BACKEND_NAMESPACE, files),
     ...backend({ name: "postgres", port: 5432, command: ["node", "/opt/start-postgres.mjs"], volumes }),
-    secretManifest(ADMIN_SECRET, OPERATOR_NAMESPACE, { username: "agentpg_operator", password: operatorPassword, "ca.crt": authority.certificate }),
+    secretManifest(ADMIN_SECRET, OPERATOR_NAMESPACE, {
+      username: "agentpg_operator",
+      password: operatorPassword,
+      "ca.crt": authority.certificate,
+    }),
   ];
   return { manifests, ca: authority.certificate, superuserPassword };
 }

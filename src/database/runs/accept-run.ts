@@ -1,4 +1,5 @@
 import { type Queryable, violates } from "./database.ts";
+import { storableJson } from "./storable.ts";
 import type { ContentBlock, Message, RunState } from "./run.ts";
 
 export interface NewRun {
@@ -90,7 +91,7 @@ async function accept(db: Queryable, run: NewRun): Promise<Accepted> {
     run.worker,
     run.model,
     run.prompt,
-    run.variables && JSON.stringify(run.variables),
+    run.variables && storableJson(run.variables),
     run.idempotencyKey,
     run.timeoutSeconds,
     run.startNow,

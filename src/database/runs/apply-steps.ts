@@ -1,4 +1,5 @@
 import type { Queryable } from "./database.ts";
+import { storableJson } from "./storable.ts";
 import type { Message, RunError, RunState, Tokens } from "./run.ts";
 
 /** A tool call that is about to run, or the child run that answers it. */
@@ -133,14 +134,10 @@ FROM item i
   LEFT JOIN runs r ON r.id = i.run
   LEFT JOIN runs p ON p.id = r.parent_run AND d.finished_at IS NOT NULL`;
 
-// Postgres keeps neither of these in jsonb or text: the character NUL, and halves of a surrogate pair.
-const storable = (_key: string, value: unknown): unknown =>
-  typeof value === "string" && /[\u0000\uD800-\uDFFF]/.test(value) ? value.replaceAll("\u0000", "\uFFFD").toWellFormed() : value;
-
 /**
  * Writes steps of many runs in one statement: their states, messages, tool calls, child runs, spend, and the audit lines, which are
  * chained to the tenant's audit log. Sent again, an applied step is left as it is and reported as applied.
  */
 export async function applySteps(db: Queryable, steps: RunStep[]): Promise<StepOutcome[]> {
-  return db.query<StepOutcome>("apply_steps", APPLY, [JSON.stringify(steps, storable)]);
+  return db.query<StepOutcome>("apply_steps", APPLY, [storableJson(steps)]);
 }

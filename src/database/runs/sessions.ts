@@ -1,4 +1,5 @@
 import type { Queryable } from "./database.ts";
+import { storableJson } from "./storable.ts";
 import type { ContentBlock, Message, StoredMessage } from "./run.ts";
 
 export interface Session {
@@ -29,7 +30,7 @@ export async function createSession(db: Queryable, id: string, agent: string, us
   const rows = await db.query<Row>(
     "create_session",
     "INSERT INTO sessions (id, agent, user_id, metadata) VALUES ($1, $2, $3, $4) RETURNING id, agent, user_id, metadata, created_at",
-    [id, agent, userId, JSON.stringify(metadata)],
+    [id, agent, userId, storableJson(metadata)],
   );
   return toSession(rows[0] as Row);
 }

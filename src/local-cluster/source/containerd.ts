@@ -14,6 +14,8 @@ export async function writeContainerdConfig(folder: string): Promise<void> {
   await writeFile(
     join(folder, "containerd.toml"),
     `version = 3
+[plugins.'io.containerd.internal.v1.opt']
+  path = "/var/lib/containerd/opt"
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true  # root may lack CAP_SYS_RESOURCE; else "can't get final child's PID from pipe"
   enable_unprivileged_ports = true

@@ -30,15 +30,15 @@ const enter = `set -e
 cluster=$1 tools=$2 clang=$3
 mkdir -p "$cluster/node/run" "$cluster/node/var/lib" "$cluster/node/var/log" "$cluster/node/var/tmp"
 ln -sfn /run "$cluster/node/var/run"
-mount -t tmpfs -o mode=755 node "$cluster/node/run"
+mount -n -t tmpfs -o mode=755 node "$cluster/node/run"
 mkdir "$cluster/node/run/cluster" "$cluster/node/run/bin" "$cluster/node/run/clang"
-mount --bind "$cluster" "$cluster/node/run/cluster"
-mount --bind "$tools" "$cluster/node/run/bin"
-[ -z "$clang" ] || mount --bind "$clang" "$cluster/node/run/clang"
-mount --rbind "$cluster/node/run" /run
-mount --bind "/run/cluster/node/var" /var
-[ ! -d /sys/fs/bpf ] || mount -t bpf bpf /sys/fs/bpf
-mount --make-rshared /
+mount -n --bind "$cluster" "$cluster/node/run/cluster"
+mount -n --bind "$tools" "$cluster/node/run/bin"
+[ -z "$clang" ] || mount -n --bind "$clang" "$cluster/node/run/clang"
+mount -n --rbind "$cluster/node/run" /run
+mount -n --bind "/run/cluster/node/var" /var
+[ ! -d /sys/fs/bpf ] || mount -n -t bpf bpf /sys/fs/bpf
+mount -n --make-rshared /
 exec /run/bin/pause`;
 
 /**

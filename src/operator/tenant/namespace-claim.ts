@@ -6,7 +6,7 @@ export interface ClaimInput {
   tenant: Tenant;
   /** The namespace as the API server has it, or undefined. */
   live: KubernetesObject | undefined;
-  /** All Tenants that want this namespace, the oldest first. */
+  /** All Tenants that want this namespace: the one that has it first, else the oldest. */
   claimants: readonly Tenant[];
   /** The operator's own namespace. */
   operatorNamespace: string;

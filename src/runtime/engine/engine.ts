@@ -140,7 +140,6 @@ export class Engine {
     const timer = setTimeout(() => abort.abort(new StopWork("timeout")), Math.max(0, Math.min(run.deadline - Date.now(), 2 ** 31 - 1)));
     const begun = performance.now();
     let end: ExecutionEnd | "faulty" = "faulty";
-    channel.tell({ type: "run.started", data: { runId: run.id, sessionId: run.sessionId } });
     try {
       end = await new Execution(this.#host, run, conversation, resumed, channel, abort.signal).work();
     } catch (error) {

@@ -88,12 +88,14 @@ class Follower {
   readonly #signal: AbortSignal;
   readonly #names = new Map<string, string>();
   #at: Position;
+  #begun: boolean;
 
-  constructor(source: FollowSource, runId: string, sessionId: string, from: Position, signal: AbortSignal) {
+  constructor(source: FollowSource, runId: string, sessionId: string, from: Position | undefined, signal: AbortSignal) {
     this.#source = source;
     this.#runId = runId;
     this.#sessionId = sessionId;
-    this.#at = from;
+    this.#at = from ?? { seq: 0, part: 0 };
+    this.#begun = from !== undefined;
     this.#signal = signal;
   }
 
@@ -102,6 +104,11 @@ class Follower {
     if (this.#at.part === 0) return;
     this.#at = { seq: this.#at.seq, part: 0 };
     yield { type: "restarted", data: { reason: "the answer is told again from its start" }, at: this.#at };
+  }
+
+  *#begin(): Generator<PlacedEvent> {
+    if (!this.#begun) yield { type: "run.started", data: { runId: this.#runId, sessionId: this.#sessionId }, at: this.#at };
+    this.#begun = true;
   }
 
   async *#stored(): AsyncGenerator<PlacedEvent> {
@@ -114,6 +121,7 @@ class Follower {
   async *#live(channel: RunChannel): AsyncGenerator<PlacedEvent, boolean> {
     const ear = hear(channel, this.#signal); // before the database is read, so that nothing falls between
     try {
+      yield* this.#begin();
       const behind = this.#at.seq < channel.committed;
       if (behind) yield* this.#stored();
       const told = behind ? this.#at.seq : -1;
@@ -138,6 +146,7 @@ class Follower {
       if (this.#signal.aborted) return;
       const run = await this.#source.run(this.#runId);
       if (!run) return;
+      if (run.startedAt) yield* this.#begin();
       yield* this.#startMessageAgain();
       yield* this.#stored();
       if (isFinal(run.state)) return yield { type: `run.${run.state}`, data: resultOf(run), at: this.#at };
@@ -147,9 +156,9 @@ class Follower {
 }
 
 /**
- * The events of a run from a position on, to its end: live while this process works on it, from the database while another does
+ * The events of a run, after a position or from its start, to its end: live while this process works on it, from the database while another does
  * or nobody (a run that waits for another agent is worked on by none). A change of source in the middle of a message is told as
  * `restarted`, followed by the whole message.
  */
-export const followRun = (source: FollowSource, runId: string, sessionId: string, from: Position, signal: AbortSignal) =>
+export const followRun = (source: FollowSource, runId: string, sessionId: string, from: Position | undefined, signal: AbortSignal) =>
   new Follower(source, runId, sessionId, from, signal).events();

@@ -4,7 +4,7 @@ import { isFinal } from "../../database/runs/run.ts";
 import { runById, type RunView } from "../../database/runs/read-run.ts";
 import { messagesOfRun, sessionById } from "../../database/runs/sessions.ts";
 import type { Engine } from "../engine/engine.ts";
-import { parseEventId, type PlacedEvent, type Position } from "../engine/events.ts";
+import { parseEventId, type PlacedEvent } from "../engine/events.ts";
 import { type FollowSource, followRun } from "../engine/follow.ts";
 import type { LoadMonitor } from "../engine/load-monitor.ts";
 import type { Tools } from "../tools/registry.ts";
@@ -74,8 +74,8 @@ async function whyNoSession({ db, agent }: RunRoutes, sessionId: string): Promis
   return (await sessionById(db, sessionId, agent)) ? forbidden() : notFound("session");
 }
 
-async function* withQueued(queued: boolean, runId: string, sessionId: string, at: Position, events: AsyncIterable<PlacedEvent>): AsyncGenerator<PlacedEvent> {
-  if (queued) yield { type: "run.queued", data: { runId, sessionId }, at };
+async function* queuedThen(runId: string, sessionId: string, events: AsyncIterable<PlacedEvent>): AsyncGenerator<PlacedEvent> {
+  yield { type: "run.queued", data: { runId, sessionId }, at: { seq: 0, part: 0 } };
   yield* events;
 }
 
@@ -89,10 +89,9 @@ export function runRoutes(routes: RunRoutes): Router {
       const state = accepted.outcome === "queued" ? "pending" : "running";
       return void res.status(202).json({ id: runId, sessionId, state });
     }
-    const from = { seq: accepted.outcome === "started" ? accepted.lastSeq : 0, part: 0 };
     const gone = new AbortController();
-    const events = followRun(source, runId, sessionId, from, gone.signal);
-    await sendEvents(res, withQueued(accepted.outcome === "queued", runId, sessionId, from, events), gone);
+    const events = followRun(source, runId, sessionId, undefined, gone.signal);
+    await sendEvents(res, accepted.outcome === "queued" ? queuedThen(runId, sessionId, events) : events, gone);
   });
   router.get("/runs/:id", async (req, res) => {
     res.json(shown(await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res))));
@@ -100,7 +99,7 @@ export function runRoutes(routes: RunRoutes): Router {
   router.get("/runs/:id/events", async (req, res) => {
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
     const gone = new AbortController();
-    const from = parseEventId(req.header("last-event-id")) ?? { seq: 0, part: 0 };
+    const from = parseEventId(req.header("last-event-id"));
     await sendEvents(res, followRun(source, run.id, run.sessionId, from, gone.signal), gone);
   });
   router.post("/runs/:id/cancel", async (req, res) => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { storableText } from "../../database/runs/storable.ts";
 
 /** What comes in and goes out over HTTP; the OpenAPI document is made from these. */
 export const MAX_MESSAGE_CHARS = 200_000;
@@ -8,7 +9,7 @@ export const newSession = z
   .refine(({ metadata }) => Object.keys(metadata).length <= 32, { path: ["metadata"], message: "at most 32 entries" });
 
 export const newRun = z.object({
-  message: z.string().min(1).max(MAX_MESSAGE_CHARS),
+  message: z.string().min(1).max(MAX_MESSAGE_CHARS).overwrite(storableText),
   variables: z.record(z.string().max(64), z.unknown()).optional(),
 });
 

@@ -1,0 +1,88 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { all, textOf, types, World } from "./fixture.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.create();
+});
+afterAll(() => world?.close());
+beforeEach(() => world.fresh({ rules: RULES }));
+afterEach(() => world.stopAgents());
+
+const RESEARCHER = { name: "researcher", description: "Researches.", agent: { name: "researcher" } };
+const RULES = [
+  { match: "^ask the researcher (.+)", tool: "researcher", input: { task: "$1" }, then: "It says: {{result}}" },
+  { match: "^about (.+)", then: "All there is to know about $1" },
+];
+
+describe("another agent as a tool", () => {
+  it("answers in its own pods while the caller streams", async () => {
+    const { client } = await world.start({ tools: [RESEARCHER] });
+    await world.start({ name: "researcher" });
+    const session = await client.createSession();
+    const begun = performance.now();
+    const events = await all(client.run(session.id, "Ask the researcher about cats"));
+    expect(types(events)).toEqual(["run.started", "delegation.started", "delegation.finished", "text.delta", "run.completed"]);
+    expect(textOf(events)).toBe("It says: All there is to know about cats");
+    expect(performance.now() - begun).toBeLessThan(5000);
+    const runs = await world.sql("SELECT agent, depth, state, lease_owner FROM runs ORDER BY depth");
+    expect(runs).toEqual([
+      { agent: "support", depth: 0, state: "completed", lease_owner: null },
+      { agent: "researcher", depth: 1, state: "completed", lease_owner: null },
+    ]);
+  });
+
+  it("is waited for without a worker, and found by any pod of the parent's agent when it is done", async () => {
+    const first = await world.start({ tools: [RESEARCHER] });
+    const session = await first.client.createSession();
+    const { id } = await first.client.startRun(session.id, "Ask the researcher about dogs");
+    await expect.poll(async () => (await first.client.getRun(id)).state).toBe("awaiting_agent");
+    expect(first.engine.active).toBe(0);
+    await first.stop(0);
+    world.forget(first);
+    const second = await world.start({ tools: [RESEARCHER] });
+    await world.start({ name: "researcher" });
+    await expect.poll(async () => (await second.client.getRun(id)).response, { timeout: 10_000 }).toBe("It says: All there is to know about dogs");
+  });
+
+  it("is told of a failure, and goes on", async () => {
+    const { client } = await world.start({ tools: [RESEARCHER] });
+    await world.start({ name: "researcher", model: "unknown-model" });
+    const session = await client.createSession();
+    const answer = await client.ask(session.id, "Ask the researcher about cats");
+    expect(answer.response).toMatch(/the other agent failed: the model unknown-model is not known/);
+  });
+
+  it("is asked several times at once, and beside other tools", async () => {
+    const { client } = await world.start({ tools: [RESEARCHER, { name: "one", description: "d", sql: { statement: "SELECT 1 AS one" } }] });
+    await world.start({ name: "researcher" });
+    const session = await client.createSession();
+    const events = await all(client.run(session.id, "USE_TOOLS_PARALLEL 4 researcher"));
+    expect(events.at(-1)?.type).toBe("run.completed");
+    expect(events.filter((it) => it.type === "delegation.finished")).toHaveLength(4);
+    expect(world.claude.stats.rejected).toBe(0);
+  });
+
+  it("is cancelled with the run that asked it", async () => {
+    const { client } = await world.start({ tools: [RESEARCHER] });
+    const session = await client.createSession();
+    const { id } = await client.startRun(session.id, "Ask the researcher about cats");
+    await expect.poll(async () => (await client.getRun(id)).state).toBe("awaiting_agent");
+    await client.cancel(id);
+    await expect.poll(async () => (await client.getRun(id)).state, { timeout: 5000 }).toBe("cancelled");
+    await world.start({ name: "researcher" });
+    await expect.poll(() => world.sql("SELECT state FROM runs WHERE parent_run = $1", [id]), { timeout: 5000 }).toEqual([{ state: "cancelled" }]);
+    expect((await client.ask(session.id, "Hello")).state).toBe("completed");
+    expect(world.claude.stats.rejected).toBe(0);
+  });
+
+  it("asks itself at most five deep", async () => {
+    const self = { name: "again", description: "d", agent: { name: "loop" } };
+    await world.fresh({ rules: [{ match: ".", tool: "again", input: { task: "go on" }, then: "{{result}}" }] });
+    const { client } = await world.start({ name: "loop", tools: [self] });
+    const session = await client.createSession();
+    const answer = await client.ask(session.id, "go");
+    expect(answer.response).toMatch(/agents may ask one another 5 deep/);
+    expect(await world.sql("SELECT max(depth)::int AS deepest FROM runs WHERE agent = 'loop'")).toEqual([{ deepest: 5 }]);
+  });
+});
