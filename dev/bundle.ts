@@ -19,8 +19,8 @@ await build({
   minifyWhitespace: true,
   legalComments: "none",
   logLevel: "warning",
-  // What belongs to a checkout: local clusters, the demo.
-  external: ["pg-native"],
+  // Commands that need a checkout are looked for beside the program, and are not there in an image.
+  external: ["pg-native", "./checkout-commands.ts"],
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },

@@ -6,6 +6,9 @@ import { identifier } from "./quote.ts";
 import type { Queryable } from "./session.ts";
 import { classify } from "./sqlstate.ts";
 
+/** Of one statement of a migration; applies to tables of all sizes. */
+const STATEMENT_TIMEOUT_MS = 300_000;
+
 export interface MigrationResult {
   /** The version before; 0: none. Equal to `to` if there was nothing to do. */
   from: number;
@@ -44,7 +47,7 @@ export async function migrate(
   await actAs(client, names.owner);
   await client.query(`SET LOCAL search_path = ${identifier(names.schema)}, pg_temp`);
   await client.query("SET LOCAL lock_timeout = '5s'");
-  await client.query("SET LOCAL statement_timeout = '5min'");
+  await client.query(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
   await client.query(
     `CREATE TABLE IF NOT EXISTS schema_version (
        version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
@@ -67,7 +70,7 @@ async function applyMigration(
       name,
       checksum,
     ]);
-    await client.query(sql);
+    await client.query({ text: sql, query_timeout: STATEMENT_TIMEOUT_MS + 5_000 });
   } catch (error) {
     const kind = classify(error);
     if (kind === "unreachable" || kind === "busy") throw databaseError(error, title);

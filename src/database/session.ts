@@ -6,13 +6,17 @@ import { codeOf } from "./sqlstate.ts";
 
 /** One connection, as far as the functions that hold SQL need it. */
 export interface Queryable {
-  query<Row extends QueryResultRow = QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
+  /** `query_timeout`: how long to wait for the answer, in milliseconds, where the default is too short. */
+  query<Row extends QueryResultRow = QueryResultRow>(
+    text: string | { text: string; query_timeout: number },
+    values?: unknown[],
+  ): Promise<QueryResult<Row>>;
 }
 
 /** Time limits of the operator's own sessions, in milliseconds. A leader that hangs holds its epoch no longer than this. */
 const LIMITS = {
   connectionTimeoutMillis: 5_000,
-  query_timeout: 360_000,
+  query_timeout: 65_000,
   statement_timeout: 60_000,
   lock_timeout: 10_000,
   idle_in_transaction_session_timeout: 30_000,

@@ -55,3 +55,16 @@ export async function imagesIn(archive: string): Promise<ArchivedImage[]> {
   const entries = JSON.parse(manifest) as { Config: string; RepoTags: string[] | null }[];
   return entries.map((entry) => ({ id: entry.Config, tags: entry.RepoTags ?? [] }));
 }
+
+/** The bytes of all layers, unpacked: what an image takes on a node. */
+export async function unpackedBytes(archive: string): Promise<number> {
+  const manifest = JSON.parse(await run("tar", ["-xOf", archive, "manifest.json"])) as { Layers: string[] }[];
+  const layers = new Set(manifest.flatMap((image) => image.Layers));
+  const listing = await run("tar", ["--numeric-owner", "-tvf", archive]);
+  let bytes = 0;
+  for (const line of listing.split("\n")) {
+    const [, , size, , , name] = line.split(/\s+/);
+    if (name !== undefined && layers.has(name)) bytes += Number(size);
+  }
+  return bytes;
+}

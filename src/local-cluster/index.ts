@@ -1,4 +1,5 @@
 /** A local Kubernetes for the demo and the tests; nothing of it ships with the product. */
+export { buildImage, type BuiltImage, type ImageOptions } from "./build-image.ts";
 export type { Cluster } from "./cluster.ts";
 export { runClusterCommand } from "./command.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";

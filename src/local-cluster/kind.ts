@@ -5,7 +5,6 @@ import type { Progress } from "../telemetry/progress.ts";
 import { cacheFolder, exists } from "./cache.ts";
 import type { Cluster } from "./cluster.ts";
 import { containerEngine, type Engine } from "./container-engine.ts";
-import { LocalClusterError } from "./errors.ts";
 import { imagesIn } from "./image-archive.ts";
 import { run, type RunOptions, succeeds } from "./run.ts";
 import { kindVersion } from "./versions.ts";

@@ -46,7 +46,7 @@ export async function run(command: string, args: readonly string[], options: Run
   });
   child.on("close", (code, signal) => {
     if (code === 0) resolve(out);
-    else reject(new LocalClusterError(`${[command, ...args].join(" ").slice(0, 300)} failed (${signal ?? code}):\n${tail(err || out, 20)}`));
+    else reject(new LocalClusterError(`${[command, ...args].join(" ").slice(0, 300)} failed (${signal ?? code}):\n${tail(err || out, 40)}`));
   });
   return promise;
 }

@@ -13,6 +13,9 @@ export const versions = {
   go: "1.26",
 } as const;
 
+/** What the image node:24-bookworm-slim brings along. */
+export const npmVersion = "11.21.2";
+
 /** Where a container engine answers, its users need nothing built: this release brings Kubernetes in an image. */
 export const kindVersion = "0.31.0";
 

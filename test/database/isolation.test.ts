@@ -17,6 +17,7 @@ beforeAll(async () => {
   attacker = await provisioned(leader);
   atWork = await held(victim.connection);
   await run(victim.connection, "INSERT INTO things VALUES (1, 'secret')");
+  await run(victim.connection, `SELECT lo_from_bytea(${LARGE_OBJECT}, 'secret')`);
   const { owner, dataSchema } = victim.names;
   await run(
     leader.admin,
@@ -30,6 +31,8 @@ afterAll(async () => {
 });
 
 const DENIED = "42501";
+/** The victim's. */
+const LARGE_OBJECT = 424_242;
 type Attempt = [title: string, sql: (victim: TenantDatabaseNames, me: TenantDatabaseNames) => string, code: string];
 
 /** What a tenant's login tries on another tenant. Each is one that Postgres would grant to somebody with the right. */
@@ -81,6 +84,9 @@ const ATTEMPTS: Attempt[] = [
   ["read a server file", () => "SELECT pg_read_file('postgresql.conf')", DENIED],
   ["copy from a program", () => "COPY audit FROM PROGRAM 'id'", DENIED],
   ["copy to a file", () => "COPY audit TO '/tmp/x'", DENIED],
+  ["read a large object", () => `SELECT lo_get(${LARGE_OBJECT})`, DENIED],
+  ["write a large object", () => `SELECT lo_put(${LARGE_OBJECT}, 0, 'x')`, DENIED],
+  ["read all large objects", () => "SELECT * FROM pg_largeobject", DENIED],
   ["import a large object", () => "SELECT lo_import('/etc/passwd')", DENIED],
   ["change the server", () => "ALTER SYSTEM SET log_statement = 'all'", DENIED],
   ["turn row security off", () => "SET row_security = off; SELECT * FROM things", DENIED],

@@ -9,6 +9,7 @@ import {
   nextWrite,
   openDatabase,
   provisioned,
+  remains,
   run,
 } from "./fixture.ts";
 
@@ -67,6 +68,20 @@ test("a changed connection limit is applied and is no repair", async () => {
   const changed = await database.ensure({ ...request, connectionLimit: 9 }, epoch);
   expect(changed.steps).toHaveLength(2);
   expect(changed.repairs).toEqual([]);
+});
+
+test("a superuser may be the operator too", async () => {
+  const { database: name } = await postgres.createOperatorRole();
+  const database = await openDatabase(postgres.adminSettings(name));
+  await database.bootstrap();
+  const leader = { database, epoch: await database.acquireEpoch("superuser") };
+  const { request, connection, names } = await provisioned(leader);
+  expect((await database.ensure(request, leader.epoch)).steps).toEqual([]);
+  await run(connection, "INSERT INTO things VALUES (1, 'one')");
+  await run(postgres.adminSettings(name), `ALTER ROLE ${names.logins.a} SUPERUSER`);
+  expect((await database.ensure(request, leader.epoch)).repairs).toHaveLength(1);
+  await database.deprovision(request, "Delete", leader.epoch);
+  expect(await remains(postgres.adminSettings(name), names.schema)).toEqual([]);
 });
 
 test("killed between any two statements, the next call finishes", async () => {

@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { tenantDatabaseNames } from "../../api/names.ts";
 import { catalogName } from "../quote.ts";
 import { beyondOperator } from "./beyond-operator.ts";
-import { allRoles, POLICY, policyExpression } from "./desired.ts";
+import { allRoles, desiredGrants, POLICY, policyExpression } from "./desired.ts";
 import { applyToModel, emptyTenant, OPERATOR } from "./model.fixture.ts";
+import { isOurs, isShared } from "./ownership.ts";
 import { planTenant } from "./plan.ts";
 import {
   type DesiredTenant,
@@ -147,16 +148,21 @@ describe("planTenant", () => {
     ]);
   });
 
-  test("whatever was there, nobody but the tenant's own roles holds a right on what the operator owns", () => {
+  test("whatever was there, the rights on what the operator can have are exactly the desired ones, and none can be passed on", () => {
     fc.assert(
       fc.property(anything, (observed) => {
-        for (const { object, owner, grants } of converge(observed).objects) {
-          if (owner !== catalogName(names.owner) || object.kind === "database" || object.kind === "publicSchema")
-            continue;
-          for (const grant of grants)
-            expect(["", names.readWrite, names.tool].indexOf(grant.grantee)).toBeGreaterThan(0);
+        const ours = converge(observed).objects.filter((it) => isShared(it.object) || isOurs(observed, desired, it));
+        for (const { object, grants, columnGrants } of ours) {
+          const wanted = desiredGrants(names, object).flatMap((it) =>
+            it.privileges.map((one) => `${it.grantee} ${one} false`),
+          );
+          const text = (it: Grant) => `${it.grantee} ${it.privilege} ${it.grantable}`;
+          const others = (it: Grant) => it.grantee !== names.owner;
+          expect(grants.filter(others).map(text).toSorted()).toEqual(wanted.toSorted());
+          expect(wanted).toEqual(expect.arrayContaining(columnGrants.filter(others).map(text)));
         }
       }),
+      { numRuns: 500 },
     );
   });
 

@@ -19,7 +19,7 @@ export async function runToolQuery(
   signal?: AbortSignal,
 ): Promise<ToolQueryResult> {
   const { tool, dataSchema } = namesOf(db.schema);
-  const prologue = `BEGIN READ ONLY; SET LOCAL ROLE ${tool}; SET LOCAL search_path = ${dataSchema}, pg_temp; SET LOCAL statement_timeout = ${Math.ceil(limits.timeoutMs)}`;
+  const prologue = `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(limits.timeoutMs)}', true), set_config('role', '${tool}', true)`;
   const query = { text: onlyFirst(statement, limits.maxRows + 1), values };
   const outcome = await db.withConnection(async (client) => {
     await client.query(prologue);

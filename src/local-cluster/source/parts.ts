@@ -1,6 +1,7 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Progress } from "../../telemetry/progress.ts";
+import { ensureBaseImage, imagePackages } from "../base-image.ts";
 import { exists } from "../cache.ts";
 import { ensurePackages } from "../debian.ts";
 import { writeProgramImage } from "../image-archive.ts";
@@ -13,13 +14,7 @@ const controlPlane = ["etcd", "kube-apiserver", "kube-controller-manager", "kube
 const node = ["kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns"] as const;
 const cilium = ["cilium-agent", "cilium-cni", "cilium-dbg"] as const;
 
-// buildah and mmdebstrap come along, so that one apt-get, while Go compiles, does for the images too.
-const packages = {
-  node: ["iproute2", "runc", "containernetworking-plugins", "iptables", "ipset", "conntrack", "socat", "ethtool"],
-  images: ["buildah", "mmdebstrap"],
-};
-
-export const imagePackages = packages.images;
+const packages = ["iproute2", "runc", "containernetworking-plugins", "iptables", "ipset", "conntrack", "socat", "ethtool"];
 
 /** Everything a cluster is put together from. */
 export interface Parts {
@@ -42,15 +37,18 @@ async function programImage(tools: string, program: "pause" | "coredns", tag: st
 export async function ensureParts(dataPlane: DataPlane, progress: Progress, signal?: AbortSignal): Promise<Parts> {
   const tools = [...controlPlane, ...node, ...(dataPlane === "cilium" ? cilium : [])];
   const fromDebian = async () => {
-    await ensurePackages([...packages.node, ...packages.images], progress, signal);
+    await ensurePackages([...packages, ...imagePackages], progress, signal); // one apt-get does for the images too
+    const assets = dataPlane === "cilium" ? await ensureCiliumAssets(progress, signal) : undefined;
+    await ensureBaseImage(progress, signal); // not the cluster's, but made in the same minutes it costs nothing
+    return assets;
   };
-  const work = await Promise.allSettled([ensureTools(tools, progress, signal), fromDebian()]);
-  for (const each of work) if (each.status === "rejected") throw each.reason;
-  const assets = dataPlane === "cilium" ? await ensureCiliumAssets(progress, signal) : undefined;
+  const [built, debian] = await Promise.allSettled([ensureTools(tools, progress, signal), fromDebian()]);
+  if (built.status === "rejected") throw built.reason;
+  if (debian.status === "rejected") throw debian.reason;
   const folder = await toolFolder();
   const images = [
     await programImage(folder, "pause", pauseImage),
     await programImage(folder, "coredns", corednsImage),
   ];
-  return { tools: folder, images, cilium: assets };
+  return { tools: folder, images, cilium: debian.value };
 }

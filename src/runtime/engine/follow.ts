@@ -80,6 +80,12 @@ function hear(channel: RunChannel, signal: AbortSignal): AsyncIterable<PlacedEve
   };
 }
 
+/** Where a listener starts, and whether it knows already that the run has begun. */
+export interface Start {
+  at: Position;
+  begun: boolean;
+}
+
 /** Follows one run; see {@link followRun}. */
 class Follower {
   readonly #source: FollowSource;
@@ -90,12 +96,12 @@ class Follower {
   #at: Position;
   #begun: boolean;
 
-  constructor(source: FollowSource, runId: string, sessionId: string, from: Position | undefined, signal: AbortSignal) {
+  constructor(source: FollowSource, runId: string, sessionId: string, from: Start, signal: AbortSignal) {
     this.#source = source;
     this.#runId = runId;
     this.#sessionId = sessionId;
-    this.#at = from ?? { seq: 0, part: 0 };
-    this.#begun = from !== undefined;
+    this.#at = from.at;
+    this.#begun = from.begun;
     this.#signal = signal;
   }
 
@@ -160,5 +166,5 @@ class Follower {
  * or nobody (a run that waits for another agent is worked on by none). A change of source in the middle of a message is told as
  * `restarted`, followed by the whole message.
  */
-export const followRun = (source: FollowSource, runId: string, sessionId: string, from: Position | undefined, signal: AbortSignal) =>
+export const followRun = (source: FollowSource, runId: string, sessionId: string, from: Start, signal: AbortSignal) =>
   new Follower(source, runId, sessionId, from, signal).events();

@@ -90,7 +90,8 @@ export function runRoutes(routes: RunRoutes): Router {
       return void res.status(202).json({ id: runId, sessionId, state });
     }
     const gone = new AbortController();
-    const events = followRun(source, runId, sessionId, undefined, gone.signal);
+    const at = { seq: accepted.outcome === "started" ? accepted.lastSeq : 0, part: 0 };
+    const events = followRun(source, runId, sessionId, { at, begun: false }, gone.signal);
     await sendEvents(res, accepted.outcome === "queued" ? queuedThen(runId, sessionId, events) : events, gone);
   });
   router.get("/runs/:id", async (req, res) => {
@@ -99,7 +100,8 @@ export function runRoutes(routes: RunRoutes): Router {
   router.get("/runs/:id/events", async (req, res) => {
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
     const gone = new AbortController();
-    const from = parseEventId(req.header("last-event-id"));
+    const last = parseEventId(req.header("last-event-id"));
+    const from = { at: last ?? { seq: 0, part: 0 }, begun: last !== undefined };
     await sendEvents(res, followRun(source, run.id, run.sessionId, from, gone.signal), gone);
   });
   router.post("/runs/:id/cancel", async (req, res) => {

@@ -86,6 +86,10 @@ export class MessageAccumulator {
     }
   }
 
+  get isWhole(): boolean {
+    return this.#stopped;
+  }
+
   /** @throws StreamInterrupted unless the message is whole */
   finish(): ModelAnswer {
     if (!this.#stopped) throw new StreamInterrupted("the stream ended before message_stop");

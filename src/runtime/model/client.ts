@@ -114,15 +114,19 @@ export class Claude implements Model {
     }
   }
 
+  /** Reads to the end of the body, not only to `message_stop`: then the connection can be used again. */
   async #read(response: Response, controller: AbortController, watchdog: NodeJS.Timeout, onText: (text: string) => void): Promise<ModelAnswer> {
     const message = new MessageAccumulator();
-    for await (const { event, data } of Stream.rawEvents(response, controller)) {
-      watchdog.refresh();
-      if (event === "ping" || event === null || !data) continue;
-      if (event === "error") throw new Anthropic.APIError(undefined, parse(data) as object, undefined, response.headers);
-      const text = message.add(parse(data));
-      if (text) onText(text);
-      if (event === "message_stop") break;
+    try {
+      for await (const { event, data } of Stream.rawEvents(response, controller)) {
+        watchdog.refresh();
+        if (event === "ping" || event === null || !data) continue;
+        if (event === "error") throw new Anthropic.APIError(undefined, parse(data) as object, undefined, response.headers);
+        const text = message.add(parse(data));
+        if (text) onText(text);
+      }
+    } catch (error) {
+      if (!message.isWhole) throw error;
     }
     return message.finish();
   }

@@ -1,0 +1,65 @@
+import { API_PORT } from "../api/agent-config.ts";
+import type { KubernetesClient } from "../kubernetes/client.ts";
+import type { PooledKubeConfig } from "../kubernetes/kube-config.ts";
+import type { KubernetesObject } from "../kubernetes/object.ts";
+import { forwardPort, type ForwardedPort } from "../kubernetes/port-forward.ts";
+import { POD, SERVICE_ACCOUNT, resourcePath } from "../kubernetes/resource-kind.ts";
+import { AgentClient } from "../runtime/client.ts";
+
+type Pod = KubernetesObject & { status?: { phase?: string; conditions?: { type: string; status: string }[] } };
+
+/** The pods of an Agent that answer. */
+export async function readyPods(client: KubernetesClient, namespace: string, agent: string): Promise<Pod[]> {
+  const pods = await client.list<Pod>(POD, namespace, { labelSelector: `agentpg.dev/agent=${agent}` });
+  return pods.filter(
+    (it) =>
+      !it.metadata.deletionTimestamp &&
+      it.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True"),
+  );
+}
+
+/** A token of a service account, for the agents' audience; ten minutes. */
+export async function requestToken(
+  client: KubernetesClient,
+  namespace: string,
+  serviceAccount: string,
+  audience = "agentpg",
+): Promise<string> {
+  const body = {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: { audiences: [audience], expirationSeconds: 600 },
+  };
+  const answer = await client.request<{ status: { token: string } }>(
+    "POST",
+    resourcePath(SERVICE_ACCOUNT, namespace, serviceAccount, "token"),
+    { body },
+  );
+  return answer.status.token;
+}
+
+export interface OpenAgent {
+  agent: AgentClient;
+  pod: string;
+  close(): Promise<void>;
+}
+
+/** An agent's API through the API server, as its first ready pod serves it. @throws Error when no pod is ready */
+export async function openAgent(
+  { client, config }: { client: KubernetesClient; config: PooledKubeConfig },
+  namespace: string,
+  name: string,
+  token: () => Promise<string>,
+): Promise<OpenAgent> {
+  const [pod] = await readyPods(client, namespace, name);
+  if (!pod)
+    throw new Error(
+      `Agent ${namespace}/${name} has no ready pod: see \`kubectl -n ${namespace} describe agent ${name}\``,
+    );
+  const forwarded: ForwardedPort = await forwardPort(config, namespace, pod.metadata.name, API_PORT);
+  return {
+    agent: new AgentClient({ baseUrl: `http://127.0.0.1:${forwarded.port}`, token }),
+    pod: pod.metadata.name,
+    close: () => forwarded.close(),
+  };
+}

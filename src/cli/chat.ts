@@ -1,0 +1,53 @@
+import { createInterface } from "node:readline/promises";
+import { KubernetesClient } from "../kubernetes/client.ts";
+import { loadKubeConfig } from "../kubernetes/kube-config.ts";
+import { openAgent, requestToken } from "./agent-access.ts";
+import { converse } from "./conversation.ts";
+
+export interface ChatOptions {
+  namespace: string;
+  kubeconfig?: string;
+  /** Continue this session. */
+  session?: string;
+  /** The service account that speaks. */
+  serviceAccount: string;
+  /** A bearer token instead of a service account's, for tenants with their own issuer. */
+  token?: string;
+  /** Ask this and end. */
+  message?: string;
+}
+
+/** `agentpg chat`: a conversation at the terminal. */
+export async function chat(agentName: string, options: ChatOptions): Promise<number> {
+  const config = loadKubeConfig(options.kubeconfig);
+  const client = new KubernetesClient(config);
+  const token = options.token
+    ? () => Promise.resolve(options.token ?? "")
+    : () => requestToken(client, options.namespace, options.serviceAccount);
+  const open = await openAgent({ client, config }, options.namespace, agentName, token);
+  try {
+    const session = options.session ?? (await open.agent.createSession()).id;
+    process.stderr.write(`session ${session} (continue it with --session ${session})\n`);
+    if (options.message !== undefined) {
+      await converse(open.agent, session, options.message);
+      return 0;
+    }
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    for await (const line of askLines(terminal)) {
+      await converse(open.agent, session, line).catch((error: Error) => process.stderr.write(`\n${error.message}\n`));
+    }
+    return 0;
+  } finally {
+    await open.close();
+    await config.close();
+  }
+}
+
+async function* askLines(terminal: ReturnType<typeof createInterface>): AsyncGenerator<string> {
+  terminal.setPrompt("you ▸ ");
+  terminal.prompt();
+  for await (const line of terminal) {
+    if (line.trim()) yield line;
+    terminal.prompt();
+  }
+}

@@ -1,0 +1,46 @@
+import type { AgentClient, RunResult } from "../runtime/client.ts";
+
+type Out = Pick<NodeJS.WriteStream, "write"> & { isTTY?: boolean };
+
+const dim = (out: Out, text: string): string => (out.isTTY ? `\x1b[2m${text}\x1b[0m` : text);
+
+/** Asks, and writes the answer as it comes, tool calls and delegations included. @throws Error when the run does not complete */
+export async function converse(
+  agent: AgentClient,
+  sessionId: string,
+  question: string,
+  out: Out = process.stdout,
+): Promise<RunResult> {
+  for await (const event of agent.run(sessionId, question)) {
+    switch (event.type) {
+      case "text.delta":
+        out.write(event.data.text);
+        break;
+      case "tool.started":
+        out.write(dim(out, `\n    [calls tool ${event.data.name}]`));
+        break;
+      case "tool.finished":
+        out.write(dim(out, event.data.isError ? " failed\n    " : " done\n    "));
+        break;
+      case "delegation.started":
+        out.write(dim(out, `\n    [asks agent ${event.data.agent}]`));
+        break;
+      case "delegation.finished":
+        out.write(dim(out, event.data.isError ? " failed\n    " : " answered\n    "));
+        break;
+      case "restarted":
+        out.write(dim(out, `\n    [starts over: ${event.data.reason}]\n    `));
+        break;
+      case "run.failed":
+      case "run.cancelled":
+        throw new Error(`the run ended as ${event.data.state}: ${event.data.error?.message ?? "no reason given"}`);
+      case "run.completed":
+        out.write("\n");
+        return event.data;
+      case "run.queued":
+      case "run.started":
+        break;
+    }
+  }
+  throw new Error("the stream ended before the run did");
+}

@@ -1,0 +1,198 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { applySteps, type RunStep } from "../../src/database/runs/apply-steps.ts";
+import { AgentDatabase } from "../../src/database/runs/database.ts";
+import { type AgentProcess, startProcess } from "./agent-process.ts";
+import { all, secretFiles, World } from "./fixture.ts";
+
+let world: World;
+let processes: AgentProcess[] = [];
+beforeAll(async () => {
+  world = await World.create();
+});
+afterAll(() => world?.close());
+beforeEach(() => world.fresh());
+afterEach(async () => {
+  await Promise.all(processes.map((it) => it.end("SIGKILL")));
+  processes = [];
+  await world.stopAgents();
+});
+const start = async (...args: Parameters<typeof startProcess> extends [World, ...infer Rest] ? Rest : never) => {
+  const started = await startProcess(world, ...args);
+  processes.push(started);
+  return started;
+};
+const slow = (idempotent: boolean) => ({ name: "slow", description: "d", idempotent, sql: { statement: "SELECT pg_sleep(3)::text AS slept" } });
+const state = (id: string) => async () => (await world.sql<{ state: string }>("SELECT state FROM runs WHERE id = $1", [id]))[0]?.state;
+const executions = (id: string) => world.sql("SELECT name, state, attempts, is_error FROM tool_executions WHERE run_id = $1", [id]);
+const roles = async (sessionId: string) => (await world.sql<{ role: string }>("SELECT role FROM messages WHERE session_id = $1 ORDER BY seq", [sessionId])).map((it) => it.role);
+
+describe("a process that is killed", () => {
+  it("leaves its runs to another, which answers each once", async () => {
+    await world.fresh({ latencyMs: 400 });
+    const first = await start();
+    const sessions = await Promise.all(Array.from({ length: 20 }, () => first.client.createSession()));
+    const runs = await Promise.all(sessions.map((it) => first.client.startRun(it.id, "Hello")));
+    await first.end("SIGKILL");
+    await start();
+    await expect.poll(() => world.sql("SELECT state, count(*)::int AS runs FROM runs WHERE id = ANY($1) GROUP BY 1", [runs.map((it) => it.id)]), { timeout: 15_000 }).toEqual([{ state: "completed", runs: 20 }]);
+    for (const { id } of sessions) expect(await roles(id)).toEqual(["user", "assistant"]);
+  });
+
+  it("in the middle of a call does not have the call made again, and the model is told", async () => {
+    const first = await start({ tools: [slow(false)] });
+    const session = await first.client.createSession();
+    const { id } = await first.client.startRun(session.id, "USE_TOOL 1 slow");
+    await expect.poll(() => executions(id), { timeout: 5000 }).toMatchObject([{ state: "running" }]);
+    await first.end("SIGKILL");
+    await start({ tools: [slow(false)] });
+    await expect.poll(state(id), { timeout: 15_000 }).toBe("completed");
+    expect(await executions(id)).toEqual([{ name: "slow", state: "failed", attempts: 1, is_error: true }]);
+    expect(await roles(session.id)).toEqual(["user", "assistant", "user", "assistant"]);
+    const [result] = await world.sql<{ content: string }>("SELECT content->0->>'content' AS content FROM messages WHERE session_id = $1 AND seq = 3", [session.id]);
+    expect(result?.content).toMatch(/may or may not have taken effect/);
+  });
+
+  it("has an idempotent call made again", async () => {
+    const first = await start({ tools: [slow(true)] });
+    const session = await first.client.createSession();
+    const { id } = await first.client.startRun(session.id, "USE_TOOL 1 slow");
+    await expect.poll(() => executions(id), { timeout: 5000 }).toMatchObject([{ state: "running" }]);
+    await first.end("SIGKILL");
+    await start({ tools: [slow(true)] });
+    await expect.poll(state(id), { timeout: 20_000 }).toBe("completed");
+    expect(await executions(id)).toEqual([{ name: "slow", state: "completed", attempts: 2, is_error: false }]);
+  });
+});
+
+describe("a process that is asked to end", () => {
+  it("finishes what it has, takes nothing new, and ends with 0", async () => {
+    await world.fresh({ latencyMs: 800 });
+    const agent = await start();
+    const session = await agent.client.createSession();
+    const { id } = await agent.client.startRun(session.id, "Hello");
+    const ended = agent.end("SIGTERM");
+    await expect.poll(async () => (await fetch(`${agent.metricsUrl}/readyz`)).status).toBe(503);
+    await expect(agent.client.startRun(session.id, "Another")).rejects.toMatchObject({ status: 503 });
+    expect(await ended).toBe(0);
+    expect(await state(id)()).toBe("completed");
+  });
+
+  it("hands over at once what does not finish in its grace", async () => {
+    await world.fresh({ latencyMs: 3000 });
+    const first = await start({}, { AGENTPG_DRAIN_SECONDS: "1", AGENTPG_LEASE_SECONDS: "60" });
+    const second = await start();
+    const session = await first.client.createSession();
+    const { id } = await first.client.startRun(session.id, "Hello");
+    expect(await first.end("SIGTERM")).toBe(0);
+    await world.fresh();
+    expect((await all(second.client.events(id))).at(-1)?.type).toBe("run.completed");
+    expect(await roles(session.id)).toEqual(["user", "assistant"]);
+  });
+});
+
+describe("a worker that has lost its run", () => {
+  it("writes nothing any more, and a write that is sent twice applies once", async () => {
+    const { client, engine } = await world.start();
+    const session = await client.createSession();
+    await world.fresh({ latencyMs: 1500 });
+    const { id } = await client.startRun(session.id, "Hello");
+    const db = new AgentDatabase(world.names.schema, world.connection, "test", { min: 0, max: 1, idleMs: 1000, lifetimeSeconds: 60 }, () => {});
+    const step = (fence: number, n: number): RunStep => ({ run: id, fence, step: n, from: "running", to: "running", iteration: 0, tokens: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, usd: 0, messages: [], started: [], finished: [], children: [], response: null, stopReason: null, error: null, audit: [] });
+    await world.sql("UPDATE runs SET fence = 2, lease_owner = gen_random_uuid() WHERE id = $1", [id]);
+    const apply = async (fence: number, n: number) => (await applySteps(db, [step(fence, n)]))[0]?.applied;
+    expect(await apply(1, 1)).toBe(false);
+    expect(await apply(2, 2)).toBe(false);
+    expect(await apply(2, 1)).toBe(true);
+    expect(await apply(2, 1)).toBe(true);
+    expect(await world.sql("SELECT step FROM runs WHERE id = $1", [id])).toEqual([{ step: 1 }]);
+    await expect.poll(() => engine.active, { timeout: 10_000 }).toBe(0);
+    await expect.poll(state(id), { timeout: 10_000 }).toBe("completed"); // claimed anew, as its owner does not live
+    expect(await roles(session.id)).toEqual(["user", "assistant"]);
+    await db.close();
+  });
+});
+
+describe("two pods", () => {
+  it("share a session: one run at a time, in order, none lost", async () => {
+    await world.fresh({ latencyMs: 20 });
+    const [one, two] = [await world.start(), await world.start()];
+    const session = await one.client.createSession();
+    const asked = Array.from({ length: 20 }, (_, i) => (i % 2 ? one : two).client.ask(session.id, `Question ${i}`));
+    expect((await Promise.all(asked)).every((it) => it.state === "completed")).toBe(true);
+    const list = await roles(session.id);
+    expect(list).toHaveLength(40);
+    expect(list.every((role, i) => role === (i % 2 ? "assistant" : "user"))).toBe(true);
+    expect(world.claude.stats.rejected).toBe(0);
+  });
+
+  it("stream each other's runs", async () => {
+    await world.fresh({ latencyMs: 300 });
+    const [one, two] = [await world.start(), await world.start()];
+    const session = await one.client.createSession();
+    const { id } = await one.client.startRun(session.id, "Hello");
+    const events = await all(two.client.events(id));
+    expect(events.at(-1)).toMatchObject({ type: "run.completed", data: { response: "All done." } });
+  });
+
+  it("cancel each other's runs", async () => {
+    await world.fresh({ latencyMs: 20_000 });
+    const [one, two] = [await world.start(), await world.start()];
+    const session = await one.client.createSession();
+    const { id } = await one.client.startRun(session.id, "Hello");
+    await two.client.cancel(id);
+    await expect.poll(state(id), { timeout: 5000 }).toBe("cancelled");
+  });
+});
+
+describe("a changed password", () => {
+  it("fails no query, and the old login is left after a moment", async () => {
+    const { client, status } = await world.start();
+    const { names } = world;
+    await world.sql(`ALTER ROLE ${names.logins.b} LOGIN PASSWORD 'another-password-0123456789'`);
+    let stop = false;
+    const failures: unknown[] = [];
+    const load = async () => {
+      const session = await client.createSession();
+      while (!stop) await client.ask(session.id, "Hello").catch((error) => failures.push(error));
+    };
+    const loads = Array.from({ length: 8 }, load);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const other = { ...world.connection, user: names.logins.b, password: "another-password-0123456789" };
+    await world.database.publish(secretFiles(other, names.schema, "2"));
+    await expect.poll(() => (status() as { database: { revision: string } }).database.revision, { timeout: 8000 }).toBe("2");
+    const connections = () => world.sql("SELECT usename FROM pg_stat_activity WHERE usename = $1", [names.logins.a]);
+    await expect.poll(connections, { timeout: 8000 }).toEqual([]);
+    await world.sql(`ALTER ROLE ${names.logins.a} NOLOGIN`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    stop = true;
+    await Promise.all(loads);
+    expect(failures).toEqual([]);
+    await world.sql(`ALTER ROLE ${names.logins.a} LOGIN`);
+    await world.database.publish(secretFiles(world.connection, names.schema, "3"));
+  });
+
+  it("to nothing, or to a wrong one, leaves the last one in use", async () => {
+    const { client, status } = await world.start();
+    await world.database.publish({ ...secretFiles(world.connection, world.names.schema, "4"), password: "" });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await world.database.publish({ ...secretFiles(world.connection, world.names.schema, "5"), password: "wrong" });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const session = await client.createSession();
+    expect((await client.ask(session.id, "Hello")).state).toBe("completed");
+    expect((status() as { database: { revision: string } }).database.revision).toBe("3");
+    await world.database.publish(secretFiles(world.connection, world.names.schema, "3"));
+  });
+});
+
+describe("a database that goes away for a moment", () => {
+  it("loses no run", async () => {
+    await world.fresh({ latencyMs: 500 });
+    const { client } = await world.start();
+    const sessions = await Promise.all(Array.from({ length: 5 }, () => client.createSession()));
+    const runs = await Promise.all(sessions.map((it) => client.startRun(it.id, "Hello")));
+    await world.postgres.restart();
+    for (const { id } of runs) await expect.poll(state(id), { timeout: 20_000 }).toBe("completed");
+    for (const { id } of sessions) expect(await roles(id)).toEqual(["user", "assistant"]);
+  });
+});
+
