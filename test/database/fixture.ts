@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, type Pool, type QueryResultRow } from "pg";
@@ -24,9 +24,11 @@ export const MIGRATIONS: Record<string, string> = {
     CREATE FUNCTION answer() RETURNS integer LANGUAGE sql AS 'SELECT 42';`,
 };
 
-/** A folder with these files. */
+const folders: string[] = [];
+/** A folder with these files; removed by {@link closeDatabases}. */
 export async function migrationFolder(files: Record<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "agentpg-migrations-"));
+  folders.push(folder);
   for (const [name, sql] of Object.entries(files)) await writeFile(join(folder, name), sql);
   return folder;
 }
@@ -36,6 +38,7 @@ const opened = new Set<TenantDatabase>();
 export async function closeDatabases(): Promise<void> {
   await Promise.all([...opened].map((database) => database.close()));
   opened.clear();
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 }
 
 /** Closed by {@link closeDatabases}. */

@@ -142,7 +142,6 @@ function hydrateLibraries(): void {
 function serverUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
-  if (!id("-u")) spawnSync("useradd", ["--system", "--user-group", "--no-create-home", "postgres"]);
   return { uid: id("-u"), gid: id("-g") };
 }
 
@@ -162,12 +161,15 @@ async function prepareFolder(names: string[]): Promise<{ folder: string; ca: str
   const files = { cert: join(folder, "tls", "server.crt"), key: join(folder, "tls", "server.key") };
   await writeFile(files.cert, cert);
   await writeFile(files.key, key, { mode: 0o600 });
-  const user = serverUser();
-  if (user) {
-    await chmod(folder, 0o755);
-    for (const path of [files.cert, files.key]) await chown(path, user.uid, user.gid);
-  }
+  await chmod(folder, 0o755);
   return { folder, ca };
+}
+
+/** Postgres takes a key only if it owns it. The user exists once the data directory was made. */
+async function handKeyToServer(folder: string): Promise<void> {
+  const user = serverUser();
+  if (!user) return;
+  for (const name of ["server.crt", "server.key"]) await chown(join(folder, "tls", name), user.uid, user.gid);
 }
 
 function serverFlags(folder: string, options: PostgresOptions): string[] {
@@ -218,6 +220,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const start = () => server.start().catch((cause) => Promise.reject(failed(cause)));
   try {
     await server.initialise();
+    await handKeyToServer(folder);
     const hosts = options.tls === "offered" ? "host" : "hostssl";
     await writeFile(join(folder, "data", "pg_hba.conf"), `${hosts} all all all scram-sha-256\n`);
     await start();
@@ -241,7 +244,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   };
 }
 
-/** For `globalSetup` of vitest: one server for all files, its {@link PostgresAddress} under `inject("postgres")`. */
+/**
+ * For `globalSetup` of vitest: one server for all files, its {@link PostgresAddress} under `inject("postgres")`.
+ * @public
+ */
 export default async function setup(project: {
   provide(key: never, value: never): void;
 }): Promise<() => Promise<void>> {
