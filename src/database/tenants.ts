@@ -15,10 +15,8 @@ import { hasCode, SQLSTATE } from "./sqlstate.ts";
 export type { ConnectionSettings } from "./connection.ts";
 export type { DeletionPolicy } from "./deprovision.ts";
 export type { EnsuredTenant, TenantRequest } from "./ensure.ts";
-export type { MigrationResult } from "./migrate.ts";
 export type { EnsuredPassword } from "./password.ts";
-export { describeStep, type Step } from "./provisioning/step.ts";
-export type { Login, TenantIdentity, TenantRecord } from "./registry.ts";
+export type { TenantRecord } from "./registry.ts";
 
 /** What the operator does with Postgres. Each method throws only errors of the tree in `errors.ts`. */
 export interface TenantDatabase {

@@ -24,7 +24,7 @@ RUN groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash 
 COPY node /usr/local/bin/node
 COPY npm /usr/local/lib/node_modules/npm
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
-COPY npmrc /usr/local/etc/npmrc
+COPY npmrc /usr/local/lib/node_modules/npm/npmrc
 COPY ca-certificates.crt ${certificates}
 CMD ["node"]
 `;
@@ -58,7 +58,8 @@ async function npmPackage(): Promise<string> {
 }
 
 /**
- * npm inside the image reaches the registry as this machine does: its registry and certificates.
+ * npm inside the image reaches the registry as this machine does: its registry and certificates. This is npm's builtin
+ * file: the global one lies elsewhere as soon as a step says `--prefix`.
  * The tarballs that a lockfile names on the public registry come from that registry too.
  */
 async function npmConfiguration(): Promise<string> {

@@ -38,7 +38,7 @@ export interface RunOptions {
 /** Events of a stream, as they come. Comments are left out. */
 async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<ReceivedEvent> {
   let rest = "";
-  for await (const chunk of body.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>) {
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
     rest += chunk;
     for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
       const lines = rest.slice(0, end).split("\n");
@@ -62,16 +62,27 @@ export class AgentClient {
   async #fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const { baseUrl, token, headers } = this.#options;
     const bearer = typeof token === "function" ? await token() : token;
-    const all = { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), ...headers, ...(init.headers as Record<string, string>) };
+    const all = {
+      ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
+      ...headers,
+      ...(init.headers as Record<string, string>),
+    };
     const response = await fetch(`${baseUrl.replace(/\/$/, "")}${path}`, { ...init, headers: all });
     if (response.ok) return response;
     const problem = (await response.json().catch(() => ({}))) as { detail?: string };
     const wait = Number(response.headers.get("retry-after") ?? Number.NaN);
-    throw new AgentApiError(response.status, problem.detail ?? response.statusText, Number.isFinite(wait) ? wait : undefined);
+    throw new AgentApiError(
+      response.status,
+      problem.detail ?? response.statusText,
+      Number.isFinite(wait) ? wait : undefined,
+    );
   }
 
   async #json<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
-    const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } };
+    const sent =
+      body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } };
     return (await (await this.#fetch(path, { method, ...sent })).json()) as T;
   }
 
@@ -81,9 +92,13 @@ export class AgentClient {
   session(id: string): Promise<Omit<Session, "userId">> {
     return this.#json("GET", `/v1/sessions/${id}`);
   }
-  sessions(query: { limit?: number; before?: string } = {}): Promise<{ items: Omit<Session, "userId">[]; next: string | null }> {
-    const search = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]));
-    return this.#json("GET", `/v1/sessions?${search}`);
+  sessions(
+    query: { limit?: number; before?: string } = {},
+  ): Promise<{ items: Omit<Session, "userId">[]; next: string | null }> {
+    const search = new URLSearchParams(
+      Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
+    );
+    return this.#json("GET", `/v1/sessions?${search.toString()}`);
   }
   messages(sessionId: string, after = 0): Promise<{ items: StoredMessage[]; next: number | null }> {
     return this.#json("GET", `/v1/sessions/${sessionId}/messages?after=${after}`);
@@ -96,10 +111,19 @@ export class AgentClient {
   }
 
   /** Starts a run and does not wait for it. */
-  startRun(sessionId: string, message: string, options: RunOptions = {}): Promise<{ id: string; sessionId: string; state: string }> {
+  startRun(
+    sessionId: string,
+    message: string,
+    options: RunOptions = {},
+  ): Promise<{ id: string; sessionId: string; state: string }> {
     const { variables, idempotencyKey } = options;
     const headers: Record<string, string> = idempotencyKey ? { "idempotency-key": idempotencyKey } : {};
-    return this.#json("POST", `/v1/sessions/${sessionId}/runs`, { message, ...(variables ? { variables } : {}) }, headers);
+    return this.#json(
+      "POST",
+      `/v1/sessions/${sessionId}/runs`,
+      { message, ...(variables ? { variables } : {}) },
+      headers,
+    );
   }
 
   /** Starts a run and gives its events until it ends. Leaving early does not end the run. */
@@ -111,12 +135,20 @@ export class AgentClient {
       ...(idempotencyKey ? { "idempotency-key": idempotencyKey } : {}),
     };
     const body = JSON.stringify({ message, ...(variables ? { variables } : {}) });
-    const response = await this.#fetch(`/v1/sessions/${sessionId}/runs`, { method: "POST", headers, body, ...(signal ? { signal } : {}) });
+    const response = await this.#fetch(`/v1/sessions/${sessionId}/runs`, {
+      method: "POST",
+      headers,
+      body,
+      ...(signal ? { signal } : {}),
+    });
     yield* eventsOf(response.body as ReadableStream<Uint8Array>);
   }
 
   /** The events of a run, from its start or after an event, until it ends. */
-  async *events(runId: string, options: { lastEventId?: string; signal?: AbortSignal } = {}): AsyncGenerator<ReceivedEvent> {
+  async *events(
+    runId: string,
+    options: { lastEventId?: string; signal?: AbortSignal } = {},
+  ): AsyncGenerator<ReceivedEvent> {
     const { lastEventId, signal } = options;
     const headers = { accept: "text/event-stream", ...(lastEventId ? { "last-event-id": lastEventId } : {}) };
     const response = await this.#fetch(`/v1/runs/${runId}/events`, { headers, ...(signal ? { signal } : {}) });
@@ -126,7 +158,8 @@ export class AgentClient {
   /** Asks and waits for the end. */
   async ask(sessionId: string, message: string, options: RunOptions = {}): Promise<RunResult> {
     for await (const event of this.run(sessionId, message, options)) {
-      if (event.type === "run.completed" || event.type === "run.failed" || event.type === "run.cancelled") return event.data;
+      if (event.type === "run.completed" || event.type === "run.failed" || event.type === "run.cancelled")
+        return event.data;
     }
     throw new Error("the stream ended before the run did");
   }

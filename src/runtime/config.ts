@@ -8,7 +8,8 @@ const flag = z
   .enum(["true", "false", ""])
   .default("false")
   .transform((it) => it === "true");
-const whole = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+const whole = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
 
 /** The environment of the runtime: read here, once. Empty variables count as unset. */
 const environment = z.object({
@@ -47,7 +48,8 @@ export class ConfigError extends Error {
   override name = "ConfigError";
 }
 
-const problems = (error: z.ZodError): string => error.issues.map((it) => `${it.path.join(".") || "(all)"}: ${it.message}`).join("; ");
+const problems = (error: z.ZodError): string =>
+  error.issues.map((it) => `${it.path.join(".") || "(all)"}: ${it.message}`).join("; ");
 
 /** @throws ConfigError */
 export function readEnvironment(env: Record<string, string | undefined>): Environment {
@@ -74,11 +76,15 @@ export function parseAgentConfig(text: string): { agent: AgentConfig; revision: 
 export async function loadConfig(processEnv: Record<string, string | undefined>): Promise<RuntimeConfig> {
   const env = readEnvironment(processEnv);
   const text = await readFile(env.AGENTPG_CONFIG, "utf8").catch((cause) => {
-    throw new ConfigError(`cannot read ${env.AGENTPG_CONFIG} (set AGENTPG_CONFIG): ${cause.code ?? cause.message}`, { cause });
+    throw new ConfigError(`cannot read ${env.AGENTPG_CONFIG} (set AGENTPG_CONFIG): ${cause.code ?? cause.message}`, {
+      cause,
+    });
   });
   const config = { ...parseAgentConfig(text), env };
   if (config.agent.access.source === "none" && !env.AGENTPG_INSECURE_NO_AUTH) {
-    throw new ConfigError("access.source is none: anyone could call this agent. Set AGENTPG_INSECURE_NO_AUTH=true if that is meant");
+    throw new ConfigError(
+      "access.source is none: anyone could call this agent. Set AGENTPG_INSECURE_NO_AUTH=true if that is meant",
+    );
   }
   return config;
 }

@@ -17,10 +17,16 @@ export class DatabaseHealth {
   #version: number | undefined;
   #ok = false;
   #timer: NodeJS.Timeout | undefined;
-  #rotating: Promise<void> = Promise.resolve();
+  #rotating: Promise<void> | undefined;
   #inUse: string;
 
-  constructor(databases: AgentDatabase[], source: Watched<DatabaseSettings>, settings: DatabaseSettings, log: Logger, onRotated: () => void) {
+  constructor(
+    databases: AgentDatabase[],
+    source: Watched<DatabaseSettings>,
+    settings: DatabaseSettings,
+    log: Logger,
+    onRotated: () => void,
+  ) {
     this.#databases = databases;
     this.#source = source;
     this.#log = log;
@@ -30,7 +36,12 @@ export class DatabaseHealth {
   }
 
   get status() {
-    return { ok: this.#ok, revision: this.#revision, schemaVersion: this.#version ?? null, neededSchemaVersion: NEEDED_SCHEMA_VERSION };
+    return {
+      ok: this.#ok,
+      revision: this.#revision,
+      schemaVersion: this.#version ?? null,
+      neededSchemaVersion: NEEDED_SCHEMA_VERSION,
+    };
   }
 
   /** Reachable, and migrated at least as far as needed. */
@@ -49,22 +60,27 @@ export class DatabaseHealth {
     }
   }
 
-  /** Uses the newest credentials; tried again with every check until they let us in. */
+  /** Uses the newest credentials; tried again with every check until they let us in. One at a time. */
   #adopt(): Promise<void> {
-    this.#rotating = this.#rotating.then(async () => {
-      const settings = this.#source.value;
-      if (!settings || JSON.stringify(settings) === this.#inUse) return;
-      try {
-        for (const database of this.#databases) await database.rotate(settings.connection);
-        this.#inUse = JSON.stringify(settings);
-        this.#revision = settings.revision;
-        this.#log.info({ revision: settings.revision, user: settings.connection.user }, "new database credentials are in use");
-        this.#onRotated();
-      } catch (error) {
-        this.#log.warn({ err: error as Error }, "the new database credentials do not work yet; the old ones stay in use");
-      }
+    this.#rotating ??= this.#rotate().finally(() => {
+      this.#rotating = undefined;
     });
     return this.#rotating;
+  }
+
+  async #rotate(): Promise<void> {
+    const settings = this.#source.value;
+    if (!settings || JSON.stringify(settings) === this.#inUse) return;
+    try {
+      for (const database of this.#databases) await database.rotate(settings.connection);
+      this.#inUse = JSON.stringify(settings);
+      this.#revision = settings.revision;
+      const { revision, connection } = settings;
+      this.#log.info({ revision, user: connection.user }, "new database credentials are in use");
+      this.#onRotated();
+    } catch (error) {
+      this.#log.warn({ err: error as Error }, "the new database credentials do not work yet; the old ones stay in use");
+    }
   }
 
   start(): void {

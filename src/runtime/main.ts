@@ -35,7 +35,10 @@ export async function runRuntime(env: Record<string, string | undefined> = proce
     log.info("bye");
     return 0;
   } catch (error) {
-    log.fatal({ err: error as Error }, error instanceof ConfigError ? "the configuration does not work" : "the agent could not start");
+    log.fatal(
+      { err: error as Error },
+      error instanceof ConfigError ? "the configuration does not work" : "the agent could not start",
+    );
     return error instanceof ConfigError ? 2 : 1;
   }
 }

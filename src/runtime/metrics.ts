@@ -2,10 +2,10 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 
 /** What the gauges read when they are scraped. Must not throw: one that does fails the whole scrape. */
 export interface GaugeSources {
-  active(): number;
-  queued(): number;
-  budgetRatio(): number;
-  pool(): { total: number; idle: number; waiting: number };
+  active: () => number;
+  queued: () => number;
+  budgetRatio: () => number;
+  pool: () => { total: number; idle: number; waiting: number };
 }
 
 /** The agent's metrics. Labels are bounded: states, tool and model names of the configuration; never a session or a user. */
@@ -24,15 +24,60 @@ export class RuntimeMetrics {
     const registers = [this.registry];
     const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
     collectDefaultMetrics({ register: this.registry });
-    this.runs = new Counter({ name: "agentpg_runs_total", help: "Runs that ended, by state.", labelNames: ["state"], registers });
-    this.runSeconds = new Histogram({ name: "agentpg_run_duration_seconds", help: "From the start of the work on a run here to its end.", labelNames: ["state"], buckets: seconds, registers });
-    this.firstTokenSeconds = new Histogram({ name: "agentpg_time_to_first_token_seconds", help: "From asking the model to its first text.", buckets: seconds, registers });
-    this.modelTokens = new Counter({ name: "agentpg_model_tokens_total", help: "Tokens by type: input, output, cache_read, cache_write.", labelNames: ["type", "model"], registers });
-    this.modelUsd = new Counter({ name: "agentpg_model_usd_total", help: "Spend in US dollars, by the price table.", labelNames: ["model"], registers });
-    this.modelErrors = new Counter({ name: "agentpg_model_errors_total", help: "Failed attempts to call the model, by type.", labelNames: ["type"], registers });
-    this.toolCalls = new Counter({ name: "agentpg_tool_calls_total", help: "Tool calls by outcome: ok, error, timeout.", labelNames: ["tool", "outcome"], registers });
-    this.resumed = new Counter({ name: "agentpg_runs_resumed_total", help: "Runs taken from the queue or from another worker.", registers });
-    const build = new Gauge({ name: "agentpg_build_info", help: "Always 1.", labelNames: ["version", "agent", "model"], registers });
+    this.runs = new Counter({
+      name: "agentpg_runs_total",
+      help: "Runs that ended, by state.",
+      labelNames: ["state"],
+      registers,
+    });
+    this.runSeconds = new Histogram({
+      name: "agentpg_run_duration_seconds",
+      help: "From the start of the work on a run here to its end.",
+      labelNames: ["state"],
+      buckets: seconds,
+      registers,
+    });
+    this.firstTokenSeconds = new Histogram({
+      name: "agentpg_time_to_first_token_seconds",
+      help: "From asking the model to its first text.",
+      buckets: seconds,
+      registers,
+    });
+    this.modelTokens = new Counter({
+      name: "agentpg_model_tokens_total",
+      help: "Tokens by type: input, output, cache_read, cache_write.",
+      labelNames: ["type", "model"],
+      registers,
+    });
+    this.modelUsd = new Counter({
+      name: "agentpg_model_usd_total",
+      help: "Spend in US dollars, by the price table.",
+      labelNames: ["model"],
+      registers,
+    });
+    this.modelErrors = new Counter({
+      name: "agentpg_model_errors_total",
+      help: "Failed attempts to call the model, by type.",
+      labelNames: ["type"],
+      registers,
+    });
+    this.toolCalls = new Counter({
+      name: "agentpg_tool_calls_total",
+      help: "Tool calls by outcome: ok, error, timeout.",
+      labelNames: ["tool", "outcome"],
+      registers,
+    });
+    this.resumed = new Counter({
+      name: "agentpg_runs_resumed_total",
+      help: "Runs taken from the queue or from another worker.",
+      registers,
+    });
+    const build = new Gauge({
+      name: "agentpg_build_info",
+      help: "Always 1.",
+      labelNames: ["version", "agent", "model"],
+      registers,
+    });
     build.set({ version: info.version, agent: info.agent, model: info.model }, 1);
   }
 
@@ -48,7 +93,11 @@ export class RuntimeMetrics {
       });
     gauge("agentpg_runs_active", "Runs that this process works on.", sources.active);
     gauge("agentpg_queue_depth", "Runs of this agent that wait for a worker.", sources.queued);
-    gauge("agentpg_budget_ratio", "Spent part of the tenant's tightest budget; 0 without a budget.", sources.budgetRatio);
+    gauge(
+      "agentpg_budget_ratio",
+      "Spent part of the tenant's tightest budget; 0 without a budget.",
+      sources.budgetRatio,
+    );
     gauge("agentpg_database_connections", "Open connections of this process.", () => sources.pool().total);
     gauge("agentpg_database_connections_idle", "Idle connections of this process.", () => sources.pool().idle);
     gauge("agentpg_database_waiting", "Calls that wait for a connection.", () => sources.pool().waiting);

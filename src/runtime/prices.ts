@@ -25,7 +25,11 @@ export const priceOf = (model: string): Price => PRICES.find(([family]) => famil
 /** What these tokens cost, in US dollars. */
 export function costOf(model: string, tokens: Tokens): number {
   const { input, output } = priceOf(model);
-  return ((tokens.input + tokens.cacheRead * CACHE_READ + tokens.cacheWrite * CACHE_WRITE) * input + tokens.output * output) / 1e6;
+  return (
+    ((tokens.input + tokens.cacheRead * CACHE_READ + tokens.cacheWrite * CACHE_WRITE) * input +
+      tokens.output * output) /
+    1e6
+  );
 }
 
 /** The most that a call can cost: all input written to the cache, and the whole of the output limit. */

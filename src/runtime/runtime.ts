@@ -35,7 +35,7 @@ export interface Runtime {
   metricsPort: number;
   engine: Engine;
   metrics: RuntimeMetrics;
-  status(): unknown;
+  status: () => unknown;
   /** Drains and closes everything. @param drainSeconds the grace for work under way; the configured one unless told */
   stop(drainSeconds?: number): Promise<void>;
 }
@@ -65,7 +65,13 @@ function openDatabases(config: RuntimeConfig, { schema, connection }: DatabaseSe
   return {
     db: new AgentDatabase(schema, connection, name, limits, onError),
     // Its own few connections, so that a slow query of a tool never holds up the runs themselves.
-    toolDb: new AgentDatabase(schema, connection, name, { ...limits, min: 0, max: Math.max(2, Math.ceil(max / 2)), idleMs: 60_000 }, onError),
+    toolDb: new AgentDatabase(
+      schema,
+      connection,
+      name,
+      { ...limits, min: 0, max: Math.max(2, Math.ceil(max / 2)), idleMs: 60_000 },
+      onError,
+    ),
   };
 }
 
@@ -78,7 +84,9 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const log = parts.log ?? createLogger("agentpg-runtime", env.AGENTPG_LOG_LEVEL);
   const metrics = new RuntimeMetrics({ agent: agent.agent.name, model: agent.model, version: VERSION });
   const apiKey = await apiKeySource(env).start();
-  const model = parts.model ?? new Claude({ apiKey, baseURL: agent.anthropicBaseUrl, stallMs: env.AGENTPG_STALL_SECONDS * 1000, log });
+  const model =
+    parts.model ??
+    new Claude({ apiKey, baseURL: agent.anthropicBaseUrl, stallMs: env.AGENTPG_STALL_SECONDS * 1000, log });
   const modelHealth = new ModelHealth(model, agent.model, apiKey);
 
   let health: DatabaseHealth | undefined;
@@ -100,14 +108,26 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     readiness: readiness(),
     version: VERSION,
   });
-  const metricsServer = await listen(createMetricsApp(metrics, status, readiness, log), env.AGENTPG_METRICS_PORT, env.AGENTPG_HOST);
+  const metricsServer = await listen(
+    createMetricsApp(metrics, status, readiness, log),
+    env.AGENTPG_METRICS_PORT,
+    env.AGENTPG_HOST,
+  );
 
   const source = await databaseSource(env).start();
   const settings = await firstSettings(source, log);
   const { db, toolDb } = openDatabases(config, settings, log);
-  const tools = createTools(agent.tools, { db: toolDb, defaultTimeoutSeconds: agent.limits.toolTimeoutSeconds, ...(parts.network ? { network: parts.network } : {}) });
+  const tools = createTools(agent.tools, {
+    db: toolDb,
+    defaultTimeoutSeconds: agent.limits.toolTimeoutSeconds,
+    ...(parts.network ? { network: parts.network } : {}),
+  });
   const access = createAccess(config);
-  const listener = new WakeListener(wakeChannel(settings.schema, agent.agent.name), () => db.settings, () => engine?.nudge());
+  const listener = new WakeListener(
+    wakeChannel(settings.schema, agent.agent.name),
+    () => db.settings,
+    () => engine?.nudge(),
+  );
   health = new DatabaseHealth([db, toolDb], source, settings, log, () => listener.reconnect());
   await untilReady(health, log);
 
@@ -139,8 +159,15 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   modelHealth.start();
   void listener.run();
   const routes = { db, agent: agent.agent.name, engine: ready, load, tools };
-  const api = await listen(createApiApp(routes, access.guard, readiness, log, VERSION), env.AGENTPG_PORT, env.AGENTPG_HOST);
-  log.info({ port: api.port, metricsPort: metricsServer.port, revision: config.revision, schema: settings.schema }, "the agent is up");
+  const api = await listen(
+    createApiApp(routes, access.guard, readiness, log, VERSION),
+    env.AGENTPG_PORT,
+    env.AGENTPG_HOST,
+  );
+  log.info(
+    { port: api.port, metricsPort: metricsServer.port, revision: config.revision, schema: settings.schema },
+    "the agent is up",
+  );
 
   async function stop(drainSeconds = env.AGENTPG_DRAIN_SECONDS): Promise<void> {
     await ready.drain(drainSeconds);

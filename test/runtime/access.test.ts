@@ -31,7 +31,10 @@ afterAll(async () => {
 beforeEach(() => world.fresh());
 afterEach(() => world.stopAgents());
 
-const token = (claims: JWTPayload, change: { aud?: string; iss?: string; exp?: string; key?: Keys["privateKey"] } = {}) =>
+const token = (
+  claims: JWTPayload,
+  change: { aud?: string; iss?: string; exp?: string; key?: Keys["privateKey"] } = {},
+) =>
   new SignJWT(claims)
     .setProtectedHeader({ alg: "ES256", kid: "k1" })
     .setIssuer(change.iss ?? issuer)
@@ -40,13 +43,31 @@ const token = (claims: JWTPayload, change: { aud?: string; iss?: string; exp?: s
     .setExpirationTime(change.exp ?? "5m")
     .sign(change.key ?? keys.privateKey);
 
-const oidc = () => ({ source: "oidc" as const, issuer, audience: "agentpg", tenantClaim: "tenant", userClaim: "sub", tenant: "acme" });
+const oidc = () => ({
+  source: "oidc" as const,
+  issuer,
+  audience: "agentpg",
+  tenantClaim: "tenant",
+  userClaim: "sub",
+  tenant: "acme",
+});
 const cluster = () => ({ source: "cluster" as const, issuer, audience: "agentpg", namespace: "acme" });
 
 async function call(url: string, path: string, bearer?: string, headers: Record<string, string> = {}, body?: unknown) {
-  const all = { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), "content-type": "application/json", ...headers };
-  const response = await fetch(`${url}${path}`, { headers: all, ...(body ? { method: "POST", body: JSON.stringify(body) } : {}) });
-  return { status: response.status, type: response.headers.get("content-type"), body: (await response.json()) as never };
+  const all = {
+    ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
+    "content-type": "application/json",
+    ...headers,
+  };
+  const response = await fetch(`${url}${path}`, {
+    headers: all,
+    ...(body ? { method: "POST", body: JSON.stringify(body) } : {}),
+  });
+  return {
+    status: response.status,
+    type: response.headers.get("content-type"),
+    body: (await response.json()) as never,
+  };
 }
 
 describe("who may call", () => {
@@ -58,7 +79,8 @@ describe("who may call", () => {
     const session = (await call(url, "/v1/sessions", ann, {}, {})).body as { id: string };
     const mine = `/v1/sessions/${session.id}`;
     const run = (await call(url, `${mine}/runs`, ann, {}, { message: "Hello" })).body as { id: string };
-    const status = async (...args: Parameters<typeof call> extends [string, ...infer Rest] ? Rest : never) => (await call(url, ...args)).status;
+    const status = async (...args: Parameters<typeof call> extends [string, ...infer Rest] ? Rest : never) =>
+      (await call(url, ...args)).status;
 
     expect(await status(mine, ann)).toBe(200);
     expect(await status(mine, ann, { "x-tenant-id": "acme" })).toBe(200);
@@ -105,20 +127,36 @@ describe("who may call", () => {
     const { url } = await world.start({ access: oidc() });
     const ann = await token({ sub: "ann", tenant: "acme" });
     const refused = await call(url, "/v1/sessions");
-    expect(refused).toEqual({ status: 401, type: "application/problem+json; charset=utf-8", body: { type: "about:blank", title: "Unauthorized", status: 401, detail: "send a bearer token" } });
+    expect(refused).toEqual({
+      status: 401,
+      type: "application/problem+json; charset=utf-8",
+      body: { type: "about:blank", title: "Unauthorized", status: 401, detail: "send a bearer token" },
+    });
     const { id } = (await call(url, "/v1/sessions", ann, {}, {})).body as { id: string };
-    expect(await call(url, `/v1/sessions/${id}/runs`, ann, {}, { message: "" })).toMatchObject({ status: 400, body: { title: "Bad Request" } });
-    expect(await call(url, `/v1/sessions/${id}/runs`, ann, {}, { message: "x".repeat(2_000_000) })).toMatchObject({ status: 413 });
+    expect(await call(url, `/v1/sessions/${id}/runs`, ann, {}, { message: "" })).toMatchObject({
+      status: 400,
+      body: { title: "Bad Request" },
+    });
+    expect(await call(url, `/v1/sessions/${id}/runs`, ann, {}, { message: "x".repeat(2_000_000) })).toMatchObject({
+      status: 413,
+    });
     expect(await call(url, "/v1/nothing", ann)).toMatchObject({ status: 404 });
     expect((await call(url, "/openapi.json")).body).toMatchObject({ openapi: "3.1.0" });
     expect((await fetch(`${url}/metrics`)).status).toBe(404);
   });
 
   it("is limited by the tenant's runs a minute", async () => {
-    const { client, url } = await world.start({ name: "limited", tenantLimits: { runsPerMinute: 3 + (await recentRuns()), concurrentRuns: 10 } });
+    const { client, url } = await world.start({
+      name: "limited",
+      tenantLimits: { runsPerMinute: 3 + (await recentRuns()), concurrentRuns: 10 },
+    });
     const session = await client.createSession();
     for (let i = 0; i < 3; i++) await client.ask(session.id, "Hello");
-    const refused = await fetch(`${url}/v1/sessions/${session.id}/runs`, { method: "POST", headers: { "content-type": "application/json" }, body: '{"message":"Hello"}' });
+    const refused = await fetch(`${url}/v1/sessions/${session.id}/runs`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"message":"Hello"}',
+    });
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
   });

@@ -19,7 +19,11 @@ export interface AgentProcess {
   end(signal: NodeJS.Signals): Promise<number | string>;
 }
 
-export async function startProcess(world: World, change: Parameters<World["config"]>[0] = {}, env: Record<string, string> = {}): Promise<AgentProcess> {
+export async function startProcess(
+  world: World,
+  change: Parameters<World["config"]>[0] = {},
+  env: Record<string, string> = {},
+): Promise<AgentProcess> {
   const path = join(world.folder, `agent-${++count}.json`);
   await writeFile(path, JSON.stringify(world.config(change)));
   const child = spawn(process.execPath, ["src/runtime/main.ts"], {

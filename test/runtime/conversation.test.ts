@@ -30,7 +30,10 @@ describe("a conversation", () => {
     expect(textOf(events)).toBe("one two three four");
     expect(events.filter((it) => it.type === "text.delta").map((it) => it.id)).toEqual(["1.1", "1.2", "1.3", "1.4"]);
     const last = events.at(-1);
-    expect(last?.type === "run.completed" && last.data).toMatchObject({ response: "one two three four", stopReason: "end_turn" });
+    expect(last?.type === "run.completed" && last.data).toMatchObject({
+      response: "one two three four",
+      stopReason: "end_turn",
+    });
   });
 
   it("answers 202 with a place to look, and the run is written before that", async () => {
@@ -45,7 +48,9 @@ describe("a conversation", () => {
     expect(response.status).toBe(202);
     const { id } = (await response.json()) as { id: string };
     expect(response.headers.get("location")).toBe(`/v1/runs/${id}`);
-    expect(await world.sql("SELECT state, prompt FROM runs WHERE id = $1", [id])).toEqual([{ state: "running", prompt: "Hello" }]);
+    expect(await world.sql("SELECT state, prompt FROM runs WHERE id = $1", [id])).toEqual([
+      { state: "running", prompt: "Hello" },
+    ]);
     const events = await all(client.events(id));
     expect(events.at(-1)?.type).toBe("run.completed");
     expect(await client.getRun(id)).toMatchObject({ state: "completed", response: "All done.", tokens: { output: 3 } });
@@ -73,7 +78,10 @@ describe("a conversation", () => {
       }
     } catch {}
     expect(id).not.toBe("");
-    expect((await all(client.events(id))).at(-1)).toMatchObject({ type: "run.completed", data: { response: "one two three four five six" } });
+    expect((await all(client.events(id))).at(-1)).toMatchObject({
+      type: "run.completed",
+      data: { response: "one two three four five six" },
+    });
   });
 
   it("does one thing at a time: a second question waits for the first", async () => {
@@ -85,7 +93,12 @@ describe("a conversation", () => {
     expect(types(await second)).toEqual(["run.queued", "run.started", "text.delta", "run.completed"]);
     expect(textOf(await second)).toContain("First question");
     expect((await client.getRun(first.id)).state).toBe("completed");
-    expect((await client.messages(session.id)).items.map((it) => it.role)).toEqual(["user", "assistant", "user", "assistant"]);
+    expect((await client.messages(session.id)).items.map((it) => it.role)).toEqual([
+      "user",
+      "assistant",
+      "user",
+      "assistant",
+    ]);
   });
 
   it("takes one idempotency key for one run", async () => {
@@ -94,8 +107,12 @@ describe("a conversation", () => {
     const first = await client.startRun(session.id, "Hello", { idempotencyKey: "k1" });
     const again = await client.startRun(session.id, "Hello", { idempotencyKey: "k1" });
     expect(again.id).toBe(first.id);
-    await expect(client.startRun(session.id, "Another", { idempotencyKey: "k1" })).rejects.toMatchObject({ status: 422 });
-    expect(await world.sql("SELECT count(*)::int AS runs FROM runs WHERE session_id = $1", [session.id])).toEqual([{ runs: 1 }]);
+    await expect(client.startRun(session.id, "Another", { idempotencyKey: "k1" })).rejects.toMatchObject({
+      status: 422,
+    });
+    expect(await world.sql("SELECT count(*)::int AS runs FROM runs WHERE session_id = $1", [session.id])).toEqual([
+      { runs: 1 },
+    ]);
   });
 
   it("sends thinking back unchanged, and asks for caching of the system prompt", async () => {
@@ -104,8 +121,15 @@ describe("a conversation", () => {
     await client.ask(session.id, "THINK about it");
     const answer = await client.ask(session.id, "And now?");
     expect(answer.state).toBe("completed");
-    const body = world.claude.requests.filter((it) => it.path === "/v1/messages").at(-1)?.body as { messages: { content: object[] }[]; system: object[] };
-    expect(body.messages[1]?.content[0]).toEqual({ type: "thinking", thinking: "Let me think.", signature: expect.any(String) });
+    const body = world.claude.requests.filter((it) => it.path === "/v1/messages").at(-1)?.body as {
+      messages: { content: object[] }[];
+      system: object[];
+    };
+    expect(body.messages[1]?.content[0]).toEqual({
+      type: "thinking",
+      thinking: "Let me think.",
+      signature: expect.any(String),
+    });
     expect(body.system).toEqual([{ type: "text", text: "You help.", cache_control: { type: "ephemeral" } }]);
   });
 
@@ -156,7 +180,9 @@ describe("a conversation", () => {
        WHERE a.hash <> sha256(a.prev_hash || convert_to(a.record, 'UTF8')) OR (a.seq > 1 AND a.prev_hash IS DISTINCT FROM p.hash)`,
     );
     expect(broken).toEqual([]);
-    const [head] = await world.sql<{ ok: boolean }>("SELECT h.hash = a.hash AND h.seq = a.seq AS ok FROM audit_head h, (SELECT * FROM audit ORDER BY seq DESC LIMIT 1) a");
+    const [head] = await world.sql<{ ok: boolean }>(
+      "SELECT h.hash = a.hash AND h.seq = a.seq AS ok FROM audit_head h, (SELECT * FROM audit ORDER BY seq DESC LIMIT 1) a",
+    );
     expect(head?.ok).toBe(true);
   });
 });

@@ -11,8 +11,8 @@ afterEach(() => world.stopAgents());
 
 const RESEARCHER = { name: "researcher", description: "Researches.", agent: { name: "researcher" } };
 const RULES = [
-  { match: "^ask the researcher (.+)", tool: "researcher", input: { task: "$1" }, then: "It says: {{result}}" },
-  { match: "^about (.+)", then: "All there is to know about $1" },
+  { match: "^ask the researcher (.+)", tool: "researcher", input: { task: "$1" }, answer: "It says: {{result}}" },
+  { match: "^about (.+)", answer: "All there is to know about $1" },
 ];
 
 describe("another agent as a tool", () => {
@@ -22,7 +22,13 @@ describe("another agent as a tool", () => {
     const session = await client.createSession();
     const begun = performance.now();
     const events = await all(client.run(session.id, "Ask the researcher about cats"));
-    expect(types(events)).toEqual(["run.started", "delegation.started", "delegation.finished", "text.delta", "run.completed"]);
+    expect(types(events)).toEqual([
+      "run.started",
+      "delegation.started",
+      "delegation.finished",
+      "text.delta",
+      "run.completed",
+    ]);
     expect(textOf(events)).toBe("It says: All there is to know about cats");
     expect(performance.now() - begun).toBeLessThan(5000);
     const runs = await world.sql("SELECT agent, depth, state, lease_owner FROM runs ORDER BY depth");
@@ -42,7 +48,9 @@ describe("another agent as a tool", () => {
     world.forget(first);
     const second = await world.start({ tools: [RESEARCHER] });
     await world.start({ name: "researcher" });
-    await expect.poll(async () => (await second.client.getRun(id)).response, { timeout: 10_000 }).toBe("It says: All there is to know about dogs");
+    await expect
+      .poll(async () => (await second.client.getRun(id)).response, { timeout: 10_000 })
+      .toBe("It says: All there is to know about dogs");
   });
 
   it("is told of a failure, and goes on", async () => {
@@ -54,7 +62,9 @@ describe("another agent as a tool", () => {
   });
 
   it("is asked several times at once, and beside other tools", async () => {
-    const { client } = await world.start({ tools: [RESEARCHER, { name: "one", description: "d", sql: { statement: "SELECT 1 AS one" } }] });
+    const { client } = await world.start({
+      tools: [RESEARCHER, { name: "one", description: "d", sql: { statement: "SELECT 1 AS one" } }],
+    });
     await world.start({ name: "researcher" });
     const session = await client.createSession();
     const events = await all(client.run(session.id, "USE_TOOLS_PARALLEL 4 researcher"));
@@ -71,18 +81,22 @@ describe("another agent as a tool", () => {
     await client.cancel(id);
     await expect.poll(async () => (await client.getRun(id)).state, { timeout: 5000 }).toBe("cancelled");
     await world.start({ name: "researcher" });
-    await expect.poll(() => world.sql("SELECT state FROM runs WHERE parent_run = $1", [id]), { timeout: 5000 }).toEqual([{ state: "cancelled" }]);
+    await expect
+      .poll(() => world.sql("SELECT state FROM runs WHERE parent_run = $1", [id]), { timeout: 5000 })
+      .toEqual([{ state: "cancelled" }]);
     expect((await client.ask(session.id, "Hello")).state).toBe("completed");
     expect(world.claude.stats.rejected).toBe(0);
   });
 
   it("asks itself at most five deep", async () => {
     const self = { name: "again", description: "d", agent: { name: "loop" } };
-    await world.fresh({ rules: [{ match: ".", tool: "again", input: { task: "go on" }, then: "{{result}}" }] });
+    await world.fresh({ rules: [{ match: ".", tool: "again", input: { task: "go on" }, answer: "{{result}}" }] });
     const { client } = await world.start({ name: "loop", tools: [self] });
     const session = await client.createSession();
     const answer = await client.ask(session.id, "go");
     expect(answer.response).toMatch(/agents may ask one another 5 deep/);
-    expect(await world.sql("SELECT max(depth)::int AS deepest FROM runs WHERE agent = 'loop'")).toEqual([{ deepest: 5 }]);
+    expect(await world.sql("SELECT max(depth)::int AS deepest FROM runs WHERE agent = 'loop'")).toEqual([
+      { deepest: 5 },
+    ]);
   });
 });

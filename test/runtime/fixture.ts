@@ -37,7 +37,11 @@ export class SecretVolume {
   }
 }
 
-export const secretFiles = (connection: ConnectionSettings, schema: string, revision = "1"): Record<string, string> => ({
+export const secretFiles = (
+  connection: ConnectionSettings,
+  schema: string,
+  revision = "1",
+): Record<string, string> => ({
   [DATABASE_FILES.host]: connection.host,
   [DATABASE_FILES.port]: String(connection.port),
   [DATABASE_FILES.database]: connection.database,
@@ -67,7 +71,14 @@ export class World {
   anthropic!: SecretVolume;
   readonly #runtimes = new Set<Runtime>();
 
-  private constructor(postgres: TestPostgres, claude: SimulatedClaude, claudeUrl: string, operator: TenantDatabase, operatorDatabase: string, epoch: number) {
+  private constructor(
+    postgres: TestPostgres,
+    claude: SimulatedClaude,
+    claudeUrl: string,
+    operator: TenantDatabase,
+    operatorDatabase: string,
+    epoch: number,
+  ) {
     this.postgres = postgres;
     this.claude = claude;
     this.claudeUrl = claudeUrl;
@@ -81,7 +92,12 @@ export class World {
     const claude = new SimulatedClaude();
     const url = await claude.listen();
     const admin = await postgres.createOperatorRole();
-    const operator = await createTenantDatabase({ admin, migrationsDir: "migrations", clusterUid: "test", logger: silentLogger });
+    const operator = await createTenantDatabase({
+      admin,
+      migrationsDir: "migrations",
+      clusterUid: "test",
+      logger: silentLogger,
+    });
     await operator.bootstrap();
     const world = new World(postgres, claude, url, operator, admin.database, await operator.acquireEpoch("test"));
     world.names = (await operator.ensure(world.tenant, world.epoch)).names;
@@ -133,7 +149,11 @@ export class World {
   }
 
   /** An agent in this process. */
-  async start(change: ConfigChange = {}, parts: RuntimeParts = {}, env: Record<string, string> = {}): Promise<Runtime & { client: AgentClient; url: string }> {
+  async start(
+    change: ConfigChange = {},
+    parts: RuntimeParts = {},
+    env: Record<string, string> = {},
+  ): Promise<Runtime & { client: AgentClient; url: string }> {
     const config = { agent: this.config(change), revision: "test", env: readEnvironment(this.environment(env)) };
     const patience = { interruptedAttempts: 5, firstMs: 20, longestMs: 200 };
     const runtime = await startRuntime(config, { log, patience, ...parts });

@@ -13,25 +13,37 @@ beforeEach(async () => {
 });
 afterEach(() => world.stopAgents());
 
-const statusOf = async (port: number) => (await (await fetch(`http://127.0.0.1:${port}/status`)).json()) as { model: { verified: unknown; reason: unknown }; apiKey: { fingerprint: string; present: boolean }; readiness: { ready: boolean; reasons: string[] } };
+const statusOf = async (port: number) =>
+  (await (await fetch(`http://127.0.0.1:${port}/status`)).json()) as {
+    model: { verified: unknown; reason: unknown };
+    apiKey: { fingerprint: string; present: boolean };
+    readiness: { ready: boolean; reasons: string[] };
+  };
 
 describe("a stream that breaks", () => {
-  it.each<FaultKind>(["truncate", "stall", "malformed_sse", "reset", "error_event"])("by %s is asked for again, and only the whole answer is kept", async (kind) => {
-    world.claude.config.faults = [{ kind, first: 2, afterEvents: 5 }];
-    const { client } = await world.start();
-    const session = await client.createSession();
-    const events = await all(client.run(session.id, "Hello"));
-    expect(events.filter((it) => it.type === "restarted")).toHaveLength(2);
-    expect(textOf(events)).toBe("one two three four five");
-    expect(events.at(-1)).toMatchObject({ type: "run.completed", data: { response: "one two three four five" } });
-    expect((await client.messages(session.id)).items).toHaveLength(2);
-  });
+  it.each<FaultKind>(["truncate", "stall", "malformed_sse", "reset", "error_event"])(
+    "by %s is asked for again, and only the whole answer is kept",
+    async (kind) => {
+      world.claude.config.faults = [{ kind, first: 2, afterEvents: 5 }];
+      const { client } = await world.start();
+      const session = await client.createSession();
+      const events = await all(client.run(session.id, "Hello"));
+      expect(events.filter((it) => it.type === "restarted")).toHaveLength(2);
+      expect(textOf(events)).toBe("one two three four five");
+      expect(events.at(-1)).toMatchObject({ type: "run.completed", data: { response: "one two three four five" } });
+      expect((await client.messages(session.id)).items).toHaveLength(2);
+    },
+  );
 
   it("again and again fails the run, with nothing kept of it", async () => {
     world.claude.config.faults = [{ kind: "truncate", every: 1 }];
     const { client } = await world.start();
     const session = await client.createSession();
-    expect(await client.ask(session.id, "Hello")).toMatchObject({ state: "failed", response: null, error: { type: "stream_interrupted" } });
+    expect(await client.ask(session.id, "Hello")).toMatchObject({
+      state: "failed",
+      response: null,
+      error: { type: "stream_interrupted" },
+    });
     expect((await client.messages(session.id)).items.map((it) => it.role)).toEqual(["user"]);
     world.claude.config.faults = [];
     expect((await client.ask(session.id, "Hello again")).state).toBe("completed");
@@ -39,26 +51,36 @@ describe("a stream that breaks", () => {
 });
 
 describe("an API that says no", () => {
-  it.each<FaultKind>(["rate_limit", "overloaded", "server_error"])("%s is waited out, longer than the SDK would", async (kind) => {
-    world.claude.config.faults = [{ kind, first: 4, retryAfter: 0.05 }];
-    const { client } = await world.start();
-    const session = await client.createSession();
-    expect((await client.ask(session.id, "Hello")).state).toBe("completed");
-    expect(world.claude.stats.faults[kind]).toBe(4);
-  });
+  it.each<FaultKind>(["rate_limit", "overloaded", "server_error"])(
+    "%s is waited out, longer than the SDK would",
+    async (kind) => {
+      world.claude.config.faults = [{ kind, first: 4, retryAfter: 0.05 }];
+      const { client } = await world.start();
+      const session = await client.createSession();
+      expect((await client.ask(session.id, "Hello")).state).toBe("completed");
+      expect(world.claude.stats.faults[kind]).toBe(4);
+    },
+  );
 
   it("to the key fails the run with a reason, and shows in /status", async () => {
     await world.anthropic.publish({ "api-key": "sk-ant-bad" });
     const { client, metricsPort } = await world.start();
     const session = await client.createSession();
-    expect(await client.ask(session.id, "Hello")).toMatchObject({ state: "failed", error: { type: "api_key_refused", message: expect.stringContaining("the Anthropic API key was refused") } });
+    expect(await client.ask(session.id, "Hello")).toMatchObject({
+      state: "failed",
+      error: { type: "api_key_refused", message: expect.stringContaining("the Anthropic API key was refused") },
+    });
     expect((await statusOf(metricsPort)).model).toMatchObject({ verified: false, reason: "KeyRefused" });
-    expect(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()).toMatch(/agentpg_model_errors_total\{type="api_key_refused"\} [1-9]/);
+    expect(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()).toMatch(
+      /agentpg_model_errors_total\{type="api_key_refused"\} [1-9]/,
+    );
   });
 
   it("to the model shows in /status before anyone has asked anything", async () => {
     const { client, metricsPort } = await world.start({ model: "gpt-9" });
-    await expect.poll(async () => (await statusOf(metricsPort)).model).toMatchObject({ verified: false, reason: "UnknownModel" });
+    await expect
+      .poll(async () => (await statusOf(metricsPort)).model)
+      .toMatchObject({ verified: false, reason: "UnknownModel" });
     const session = await client.createSession();
     expect(await client.ask(session.id, "Hello")).toMatchObject({ state: "failed", error: { type: "unknown_model" } });
   });
@@ -96,8 +118,12 @@ describe("the budget", () => {
     await client.ask(session.id, "Hello");
     const refused = await client.ask(session.id, "Hello");
     expect(refused).toMatchObject({ state: "failed", error: { type: "budget_exceeded" } });
-    expect(refused.error?.message).toMatch(/budget\.perDay\.usd \(0\.03 USD\) would be exceeded; it resets at \d{4}-\d\d-\d\dT00:00:00\.000Z/);
-    const [usage] = await world.sql<{ runs: string; usd: string }>("SELECT sum(runs) AS runs, sum(usd) AS usd FROM usage_daily WHERE model = 'claude-sonnet-5-5'");
+    expect(refused.error?.message).toMatch(
+      /budget\.perDay\.usd \(0\.03 USD\) would be exceeded; it resets at \d{4}-\d\d-\d\dT00:00:00\.000Z/,
+    );
+    const [usage] = await world.sql<{ runs: string; usd: string }>(
+      "SELECT sum(runs) AS runs, sum(usd) AS usd FROM usage_daily WHERE model = 'claude-sonnet-5-5'",
+    );
     expect(Number(usage?.usd)).toBeGreaterThan(0);
   });
 });

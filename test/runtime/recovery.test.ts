@@ -21,10 +21,20 @@ const start = async (...args: Parameters<typeof startProcess> extends [World, ..
   processes.push(started);
   return started;
 };
-const slow = (idempotent: boolean) => ({ name: "slow", description: "d", idempotent, sql: { statement: "SELECT pg_sleep(3)::text AS slept" } });
-const state = (id: string) => async () => (await world.sql<{ state: string }>("SELECT state FROM runs WHERE id = $1", [id]))[0]?.state;
-const executions = (id: string) => world.sql("SELECT name, state, attempts, is_error FROM tool_executions WHERE run_id = $1", [id]);
-const roles = async (sessionId: string) => (await world.sql<{ role: string }>("SELECT role FROM messages WHERE session_id = $1 ORDER BY seq", [sessionId])).map((it) => it.role);
+const slow = (idempotent: boolean) => ({
+  name: "slow",
+  description: "d",
+  idempotent,
+  sql: { statement: "SELECT pg_sleep(3)::text AS slept" },
+});
+const state = (id: string) => async () =>
+  (await world.sql<{ state: string }>("SELECT state FROM runs WHERE id = $1", [id]))[0]?.state;
+const executions = (id: string) =>
+  world.sql("SELECT name, state, attempts, is_error FROM tool_executions WHERE run_id = $1", [id]);
+const roles = async (sessionId: string) =>
+  (await world.sql<{ role: string }>("SELECT role FROM messages WHERE session_id = $1 ORDER BY seq", [sessionId])).map(
+    (it) => it.role,
+  );
 
 describe("a process that is killed", () => {
   it("leaves its runs to another, which answers each once", async () => {
@@ -34,7 +44,15 @@ describe("a process that is killed", () => {
     const runs = await Promise.all(sessions.map((it) => first.client.startRun(it.id, "Hello")));
     await first.end("SIGKILL");
     await start();
-    await expect.poll(() => world.sql("SELECT state, count(*)::int AS runs FROM runs WHERE id = ANY($1) GROUP BY 1", [runs.map((it) => it.id)]), { timeout: 15_000 }).toEqual([{ state: "completed", runs: 20 }]);
+    await expect
+      .poll(
+        () =>
+          world.sql("SELECT state, count(*)::int AS runs FROM runs WHERE id = ANY($1) GROUP BY 1", [
+            runs.map((it) => it.id),
+          ]),
+        { timeout: 15_000 },
+      )
+      .toEqual([{ state: "completed", runs: 20 }]);
     for (const { id } of sessions) expect(await roles(id)).toEqual(["user", "assistant"]);
   });
 
@@ -48,7 +66,10 @@ describe("a process that is killed", () => {
     await expect.poll(state(id), { timeout: 15_000 }).toBe("completed");
     expect(await executions(id)).toEqual([{ name: "slow", state: "failed", attempts: 1, is_error: true }]);
     expect(await roles(session.id)).toEqual(["user", "assistant", "user", "assistant"]);
-    const [result] = await world.sql<{ content: string }>("SELECT content->0->>'content' AS content FROM messages WHERE session_id = $1 AND seq = 3", [session.id]);
+    const [result] = await world.sql<{ content: string }>(
+      "SELECT content->0->>'content' AS content FROM messages WHERE session_id = $1 AND seq = 3",
+      [session.id],
+    );
     expect(result?.content).toMatch(/may or may not have taken effect/);
   });
 
@@ -96,8 +117,31 @@ describe("a worker that has lost its run", () => {
     const session = await client.createSession();
     await world.fresh({ latencyMs: 1500 });
     const { id } = await client.startRun(session.id, "Hello");
-    const db = new AgentDatabase(world.names.schema, world.connection, "test", { min: 0, max: 1, idleMs: 1000, lifetimeSeconds: 60 }, () => {});
-    const step = (fence: number, n: number): RunStep => ({ run: id, fence, step: n, from: "running", to: "running", iteration: 0, tokens: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }, usd: 0, messages: [], started: [], finished: [], children: [], response: null, stopReason: null, error: null, audit: [] });
+    const db = new AgentDatabase(
+      world.names.schema,
+      world.connection,
+      "test",
+      { min: 0, max: 1, idleMs: 1000, lifetimeSeconds: 60 },
+      () => {},
+    );
+    const step = (fence: number, n: number): RunStep => ({
+      run: id,
+      fence,
+      step: n,
+      from: "running",
+      to: "running",
+      iteration: 0,
+      tokens: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+      usd: 0,
+      messages: [],
+      started: [],
+      finished: [],
+      children: [],
+      response: null,
+      stopReason: null,
+      error: null,
+      audit: [],
+    });
     await world.sql("UPDATE runs SET fence = 2, lease_owner = gen_random_uuid() WHERE id = $1", [id]);
     const apply = async (fence: number, n: number) => (await applySteps(db, [step(fence, n)]))[0]?.applied;
     expect(await apply(1, 1)).toBe(false);
@@ -149,22 +193,24 @@ describe("a changed password", () => {
     const { client, status } = await world.start();
     const { names } = world;
     await world.sql(`ALTER ROLE ${names.logins.b} LOGIN PASSWORD 'another-password-0123456789'`);
-    let stop = false;
+    const stop = new AbortController();
     const failures: unknown[] = [];
     const load = async () => {
       const session = await client.createSession();
-      while (!stop) await client.ask(session.id, "Hello").catch((error) => failures.push(error));
+      while (!stop.signal.aborted) await client.ask(session.id, "Hello").catch((error) => failures.push(error));
     };
     const loads = Array.from({ length: 8 }, load);
     await new Promise((resolve) => setTimeout(resolve, 500));
     const other = { ...world.connection, user: names.logins.b, password: "another-password-0123456789" };
     await world.database.publish(secretFiles(other, names.schema, "2"));
-    await expect.poll(() => (status() as { database: { revision: string } }).database.revision, { timeout: 8000 }).toBe("2");
+    await expect
+      .poll(() => (status() as { database: { revision: string } }).database.revision, { timeout: 8000 })
+      .toBe("2");
     const connections = () => world.sql("SELECT usename FROM pg_stat_activity WHERE usename = $1", [names.logins.a]);
     await expect.poll(connections, { timeout: 8000 }).toEqual([]);
     await world.sql(`ALTER ROLE ${names.logins.a} NOLOGIN`);
     await new Promise((resolve) => setTimeout(resolve, 300));
-    stop = true;
+    stop.abort();
     await Promise.all(loads);
     expect(failures).toEqual([]);
     await world.sql(`ALTER ROLE ${names.logins.a} LOGIN`);
@@ -196,3 +242,51 @@ describe("a database that goes away for a moment", () => {
   });
 });
 
+describe("a process that stands still for longer than its lease", () => {
+  it("finds its run taken over when it goes on, and does not answer a second time", async () => {
+    await world.fresh({ latencyMs: 600 });
+    const first = await start();
+    const session = await first.client.createSession();
+    const { id } = await first.client.startRun(session.id, "Hello");
+    first.child.kill("SIGSTOP");
+    await start();
+    await expect.poll(state(id), { timeout: 15_000 }).toBe("completed");
+    first.child.kill("SIGCONT");
+    await expect
+      .poll(async () => (await (await fetch(`${first.metricsUrl}/metrics`)).text()).includes("agentpg_runs_active 0"), {
+        timeout: 10_000,
+      })
+      .toBe(true);
+    expect(await roles(session.id)).toEqual(["user", "assistant"]);
+    const [usage] = await world.sql<{ n: number }>(
+      "SELECT count(*)::int AS n FROM audit WHERE record LIKE '%' || $1 || '%'",
+      [id],
+    );
+    expect(usage?.n).toBe(1);
+  });
+});
+
+describe("a run that is ours only in the database", () => {
+  it("is found and worked on", async () => {
+    const { client, engine } = await world.start();
+    const session = await client.createSession();
+    await world.sql(
+      `INSERT INTO runs (id, session_id, agent, state, lease_owner, fence, started_at, deadline, model, prompt)
+       VALUES ('01890000-0000-7000-8000-00000000000a', $1, 'support', 'running', $2, 1, now(), now() + interval '1 minute', 'm', 'Hello')`,
+      [session.id, engine.worker],
+    );
+    await expect.poll(state("01890000-0000-7000-8000-00000000000a"), { timeout: 10_000 }).toBe("completed");
+    expect(await roles(session.id)).toEqual(["user", "assistant"]);
+  });
+});
+
+describe("more runs than the tenant may have at once", () => {
+  it("wait their turn", async () => {
+    await world.fresh({ latencyMs: 50 });
+    const { client } = await world.start({ tenantLimits: { runsPerMinute: 10_000, concurrentRuns: 2 } });
+    const sessions = await Promise.all(Array.from({ length: 10 }, () => client.createSession()));
+    const results = await Promise.all(sessions.map((it) => client.ask(it.id, "Hello")));
+    expect(results.every((it) => it.state === "completed")).toBe(true);
+    expect(world.claude.stats.maxInFlight).toBeLessThanOrEqual(2);
+  });
+});

@@ -9,20 +9,30 @@ const ORDERS = {
   description: "An order's state.",
   sql: {
     statement: "SELECT id, status FROM orders WHERE id = $1",
-    parameters: { type: "object", properties: { id: { type: "integer" } }, required: ["id"], additionalProperties: false },
+    parameters: {
+      type: "object",
+      properties: { id: { type: "integer" } },
+      required: ["id"],
+      additionalProperties: false,
+    },
   },
 };
 
 let world: World;
 beforeAll(async () => {
   world = await World.create();
-  await world.data("CREATE TABLE orders (id integer, status text); INSERT INTO orders VALUES (1042, 'shipped'); CREATE TABLE many AS SELECT g AS n FROM generate_series(1, 1000) g");
+  await world.data(
+    "CREATE TABLE orders (id integer, status text); INSERT INTO orders VALUES (1042, 'shipped'); CREATE TABLE many AS SELECT g AS n FROM generate_series(1, 1000) g",
+  );
 });
 afterAll(() => world?.close());
 beforeEach(() => world.fresh());
 afterEach(() => world.stopAgents());
 
-const lastRequest = () => world.claude.requests.filter((it) => it.path === "/v1/messages").at(-1)?.body as { messages: { role: string; content: { type: string; content: string; is_error?: boolean }[] }[] };
+const lastRequest = () =>
+  world.claude.requests.filter((it) => it.path === "/v1/messages").at(-1)?.body as {
+    messages: { role: string; content: { type: string; content: string; is_error?: boolean }[] }[];
+  };
 const lastResult = () => lastRequest().messages.at(-1)?.content[0];
 const sqlTool = (name: string, statement: string) => ({ name, description: "d", sql: { statement } });
 
@@ -34,7 +44,13 @@ describe("the sql tool", () => {
     expect(types(events)).toEqual(["run.started", "tool.started", "tool.finished", "text.delta", "run.completed"]);
     expect(textOf(events)).toContain("status shipped");
     expect(await world.sql("SELECT name, state, attempts, input, output FROM tool_executions")).toEqual([
-      { name: "orders", state: "completed", attempts: 1, input: { id: 1042 }, output: '[{"id":1042,"status":"shipped"}]' },
+      {
+        name: "orders",
+        state: "completed",
+        attempts: 1,
+        input: { id: 1042 },
+        output: '[{"id":1042,"status":"shipped"}]',
+      },
     ]);
     const audit = await world.sql<{ record: string }>("SELECT record FROM audit ORDER BY seq");
     expect(audit.map((it) => JSON.parse(it.record))).toMatchObject([
@@ -44,7 +60,9 @@ describe("the sql tool", () => {
   });
 
   it("tells the model what is wrong with an input, and runs nothing", async () => {
-    await world.fresh({ rules: [{ match: "order (\\w+)", tool: "orders", input: { id: "$1", more: 1 }, then: "{{result}}" }] });
+    await world.fresh({
+      rules: [{ match: "order (\\w+)", tool: "orders", input: { id: "$1", more: 1 }, answer: "{{result}}" }],
+    });
     const { client } = await world.start({ tools: [ORDERS] });
     const session = await client.createSession();
     expect((await client.ask(session.id, "Where is order abc?")).state).toBe("completed");
@@ -60,7 +78,12 @@ describe("the sql tool", () => {
     ["the end of the transaction", "COMMIT"],
     ["the sessions of the tenant", "SELECT * FROM SCHEMA.sessions"],
   ])("refuses %s", async (_what, statement) => {
-    const { client } = await world.start({ tools: [sqlTool("query", statement.replace("SCHEMA", world.names.schema)), sqlTool("who", "SELECT current_user AS who, current_setting('transaction_read_only') AS ro")] });
+    const { client } = await world.start({
+      tools: [
+        sqlTool("query", statement.replace("SCHEMA", world.names.schema)),
+        sqlTool("who", "SELECT current_user AS who, current_setting('transaction_read_only') AS ro"),
+      ],
+    });
     const session = await client.createSession();
     await client.ask(session.id, "USE_TOOL 1 query");
     expect(lastResult()).toMatchObject({ is_error: true });
@@ -90,7 +113,10 @@ describe("the sql tool", () => {
   it("stops after maxIterations", async () => {
     const { client } = await world.start({ tools: [ORDERS], limits: { maxIterations: 3 } });
     const session = await client.createSession();
-    expect(await client.ask(session.id, "USE_TOOL 50 orders")).toMatchObject({ state: "failed", error: { type: "max_iterations" } });
+    expect(await client.ask(session.id, "USE_TOOL 50 orders")).toMatchObject({
+      state: "failed",
+      error: { type: "max_iterations" },
+    });
     expect((await client.ask(session.id, "Hello")).state).toBe("completed");
     expect(world.claude.stats.rejected).toBe(0);
   });
@@ -98,24 +124,41 @@ describe("the sql tool", () => {
 
 describe("the http tool", () => {
   let server: Server;
-  let network: { ca: string; port: number; resolve: (host: string) => Promise<{ address: string; family: number }[]>; isAllowedAddress: (address: string) => boolean };
+  let network: {
+    ca: string;
+    port: number;
+    resolve: (host: string) => Promise<{ address: string; family: number }[]>;
+    isAllowedAddress: (address: string) => boolean;
+  };
   beforeAll(async () => {
     const { ca, cert, key } = await makeCertificates(["api.example.com", "www.example.com"]);
+    const redirects: Record<string, string> = {
+      "/away": "https://evil.example.net/",
+      "/moved": "/hello",
+      "/metadata": "https://169.254.169.254/latest",
+    };
     server = createServer({ cert, key }, (req, res) => {
-      if (req.url === "/away") return res.writeHead(302, { location: "https://evil.example.net/" }).end();
-      if (req.url === "/moved") return res.writeHead(302, { location: "/hello" }).end();
-      if (req.url === "/metadata") return res.writeHead(302, { location: "https://169.254.169.254/latest" }).end();
-      if (req.url === "/big") return res.end("x".repeat(2 * 1024 * 1024));
-      res.setHeader("content-type", "text/plain").end(`hello from ${req.headers.host}`);
+      const location = redirects[req.url ?? ""];
+      if (location) res.writeHead(302, { location }).end();
+      else res.end(req.url === "/big" ? "x".repeat(2 * 1024 * 1024) : `hello from ${req.headers.host}`);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    network = { ca, port: (server.address() as AddressInfo).port, resolve: async () => [{ address: "127.0.0.1", family: 4 }], isAllowedAddress: (it) => it.endsWith("127.0.0.1") };
+    network = {
+      ca,
+      port: (server.address() as AddressInfo).port,
+      resolve: async () => [{ address: "127.0.0.1", family: 4 }],
+      isAllowedAddress: (it) => it.endsWith("127.0.0.1"),
+    };
   });
   afterAll(() => server?.close());
 
-  const tool = { name: "fetch", description: "d", http: { allowedHosts: ["api.example.com", "*.example.org"], methods: ["GET"] as ("GET")[] } };
+  const tool = {
+    name: "fetch",
+    description: "d",
+    http: { allowedHosts: ["api.example.com", "*.example.org"], methods: ["GET"] as "GET"[] },
+  };
   const call = async (url: string, more: object = {}, options = {}) => {
-    await world.fresh({ rules: [{ match: "fetch", tool: "fetch", input: { url, ...more }, then: "{{result}}" }] });
+    await world.fresh({ rules: [{ match: "fetch", tool: "fetch", input: { url, ...more }, answer: "{{result}}" }] });
     const { client } = await world.start({ tools: [tool] }, { network: { ...network, ...options } });
     const session = await client.createSession();
     await client.ask(session.id, "fetch it");
@@ -142,8 +185,13 @@ describe("the http tool", () => {
   });
   it("refuses a name when one of its addresses is not public", async () => {
     const { isPublicAddress } = await import("../../src/runtime/tools/http-address.ts");
-    const resolve = async () => [{ address: "93.184.216.34", family: 4 }, { address: "::ffff:10.0.0.1", family: 6 }];
-    expect((await call("https://api.example.com/", {}, { resolve, isAllowedAddress: isPublicAddress }))?.content).toMatch(/may not be called/);
+    const resolve = async () => [
+      { address: "93.184.216.34", family: 4 },
+      { address: "::ffff:10.0.0.1", family: 6 },
+    ];
+    expect(
+      (await call("https://api.example.com/", {}, { resolve, isAllowedAddress: isPublicAddress }))?.content,
+    ).toMatch(/may not be called/);
   });
   it("refuses headers that belong to the connection, and methods that are not allowed", async () => {
     expect((await call("https://api.example.com/", { headers: { Host: "x" } }))?.content).toMatch(/header/);

@@ -31,7 +31,13 @@ export class AgentDatabase implements Queryable {
   readonly #onError: (error: Error) => void;
   #current: Generation;
 
-  constructor(schema: SchemaName, settings: ConnectionSettings, name: string, limits: PoolLimits, onError: (error: Error) => void) {
+  constructor(
+    schema: SchemaName,
+    settings: ConnectionSettings,
+    name: string,
+    limits: PoolLimits,
+    onError: (error: Error) => void,
+  ) {
     this.schema = schema;
     this.#limits = limits;
     this.#name = name;
@@ -115,13 +121,17 @@ interface PostgresError {
   constraint?: string;
 }
 
-const TRANSIENT = /^(08...|57P0[123]|53300|40001|40P01|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|28P01|28000)$/;
+const TRANSIENT =
+  /^(08...|57P0[123]|53300|40001|40P01|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|28P01|28000)$/;
 
 /** Whether the same call may work in a moment: the server restarts, the connection broke, or credentials are being changed. */
 export function isTransient(error: unknown): boolean {
   const { code } = error as PostgresError;
   if (code !== undefined) return TRANSIENT.test(code);
-  return error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/.test(error.message);
+  return (
+    error instanceof Error &&
+    /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/.test(error.message)
+  );
 }
 
 /** Whether the unique index of this name refused a row. */

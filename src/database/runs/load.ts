@@ -32,7 +32,10 @@ const OPEN = "state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approv
  * @param since a UUIDv7 of the moment: ids sort by time, so the primary key answers
  * @param cap counting stops there
  */
-export async function tenantLoad(db: Queryable, load: { agent: string; worker: string; since: string; cap: number }): Promise<TenantLoad> {
+export async function tenantLoad(
+  db: Queryable,
+  load: { agent: string; worker: string; since: string; cap: number },
+): Promise<TenantLoad> {
   const [row] = await db.query<Row>(
     "tenant_load",
     `SELECT (SELECT count(*) FROM (SELECT 1 FROM runs WHERE id >= $3 AND parent_run IS NULL LIMIT $4) recent) AS recent,
@@ -59,7 +62,10 @@ export async function tenantLoad(db: Queryable, load: { agent: string; worker: s
 /** The version that the tenant's schema is at; undefined when the migration runner has not been here. */
 export async function schemaVersion(db: Queryable): Promise<number | undefined> {
   try {
-    const rows = await db.query<{ version: number | null }>("schema_version", "SELECT max(version)::integer AS version FROM schema_version");
+    const rows = await db.query<{ version: number | null }>(
+      "schema_version",
+      "SELECT max(version)::integer AS version FROM schema_version",
+    );
     return rows[0]?.version ?? undefined;
   } catch (error) {
     if ((error as { code?: string }).code === "42P01") return undefined;

@@ -29,7 +29,10 @@ export async function openConversation(db: Queryable, run: ClaimedRun): Promise<
   if (!row?.held) return undefined;
   const messages: Message[] = row.history ?? [];
   if (row.started) return { messages, lastSeq: row.last_seq };
-  return { messages: [...messages, { role: "user", content: [{ type: "text", text: run.prompt }] }], lastSeq: row.last_seq + 1 };
+  return {
+    messages: [...messages, { role: "user", content: [{ type: "text", text: run.prompt }] }],
+    lastSeq: row.last_seq + 1,
+  };
 }
 
 interface ExecutionRow {

@@ -51,7 +51,12 @@ export async function runById(db: Queryable, id: string, agent: string): Promise
   const { input, output, cacheRead, cacheWrite, createdAt, startedAt, finishedAt, ...view } = row;
   return {
     ...view,
-    tokens: { input: Number(input), output: Number(output), cacheRead: Number(cacheRead), cacheWrite: Number(cacheWrite) },
+    tokens: {
+      input: Number(input),
+      output: Number(output),
+      cacheRead: Number(cacheRead),
+      cacheWrite: Number(cacheWrite),
+    },
     createdAt: createdAt.toISOString(),
     startedAt: startedAt?.toISOString() ?? null,
     finishedAt: finishedAt?.toISOString() ?? null,

@@ -35,4 +35,5 @@ export async function runToolQuery(
 }
 
 /** As a subquery the statement can only read: Postgres takes no SET, COMMIT or data-modifying WITH there. */
-const onlyFirst = (statement: string, rows: number): string => `SELECT * FROM (${statement.replace(/;\s*$/, "")}\n) tool_rows LIMIT ${rows}`;
+const onlyFirst = (statement: string, rows: number): string =>
+  `SELECT * FROM (${statement.replace(/;\s*$/, "")}\n) tool_rows LIMIT ${rows}`;

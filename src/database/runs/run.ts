@@ -1,9 +1,19 @@
 /** States of a run (design, §5). The last three are final. */
-export const RUN_STATES = ["pending", "running", "awaiting_agent", "awaiting_approval", "awaiting_batch", "completed", "failed", "cancelled"] as const;
+export const RUN_STATES = [
+  "pending",
+  "running",
+  "awaiting_agent",
+  "awaiting_approval",
+  "awaiting_batch",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
 export type RunState = (typeof RUN_STATES)[number];
 export type FinalState = "completed" | "failed" | "cancelled";
 
-export const isFinal = (state: RunState): state is FinalState => state === "completed" || state === "failed" || state === "cancelled";
+export const isFinal = (state: RunState): state is FinalState =>
+  state === "completed" || state === "failed" || state === "cancelled";
 
 /** A content block of the Messages API; fields that we do not know are kept as they came. */
 export interface ContentBlock {

@@ -26,7 +26,13 @@ const toSession = (row: Row): Session => ({
   createdAt: row.created_at.toISOString(),
 });
 
-export async function createSession(db: Queryable, id: string, agent: string, userId: string, metadata: object): Promise<Session> {
+export async function createSession(
+  db: Queryable,
+  id: string,
+  agent: string,
+  userId: string,
+  metadata: object,
+): Promise<Session> {
   const rows = await db.query<Row>(
     "create_session",
     "INSERT INTO sessions (id, agent, user_id, metadata) VALUES ($1, $2, $3, $4) RETURNING id, agent, user_id, metadata, created_at",
@@ -46,7 +52,13 @@ export async function sessionById(db: Queryable, id: string, agent: string): Pro
 }
 
 /** The user's own sessions, the newest first; those that another agent opened are left out. `before`: the last id of the page before. */
-export async function sessionsOfUser(db: Queryable, agent: string, userId: string, limit: number, before: string | null): Promise<Session[]> {
+export async function sessionsOfUser(
+  db: Queryable,
+  agent: string,
+  userId: string,
+  limit: number,
+  before: string | null,
+): Promise<Session[]> {
   const rows = await db.query<Row>(
     "sessions_of_user",
     `SELECT id, agent, user_id, metadata, created_at FROM sessions
@@ -74,7 +86,12 @@ const toMessage = (it: MessageRow): StoredMessage => ({
 });
 
 /** Messages of a session after `after`, in order. */
-export async function messagesOfSession(db: Queryable, sessionId: string, after: number, limit: number): Promise<StoredMessage[]> {
+export async function messagesOfSession(
+  db: Queryable,
+  sessionId: string,
+  after: number,
+  limit: number,
+): Promise<StoredMessage[]> {
   const rows = await db.query<MessageRow>(
     "messages_of_session",
     "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
@@ -84,7 +101,12 @@ export async function messagesOfSession(db: Queryable, sessionId: string, after:
 }
 
 /** Messages of one run after `after`, in order. */
-export async function messagesOfRun(db: Queryable, sessionId: string, runId: string, after: number): Promise<StoredMessage[]> {
+export async function messagesOfRun(
+  db: Queryable,
+  sessionId: string,
+  runId: string,
+  after: number,
+): Promise<StoredMessage[]> {
   const rows = await db.query<MessageRow>(
     "messages_of_run",
     "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND run_id = $2 AND seq > $3 ORDER BY seq",

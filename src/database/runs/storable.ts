@@ -1,6 +1,8 @@
+const NUL = "\u0000";
+
 /** The text without what Postgres keeps neither in text nor in jsonb: the character NUL, and halves of a surrogate pair. */
 export const storableText = (text: string): string =>
-  /[\u0000\uD800-\uDFFF]/.test(text) ? text.replaceAll("\u0000", "\uFFFD").toWellFormed() : text;
+  text.includes(NUL) || !text.isWellFormed() ? text.replaceAll(NUL, "\uFFFD").toWellFormed() : text;
 
 /** JSON for a jsonb parameter. */
 export const storableJson = (value: unknown): string =>

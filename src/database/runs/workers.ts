@@ -1,11 +1,21 @@
 import type { Queryable } from "./database.ts";
 
+export interface HeldRun {
+  id: string;
+  cancelRequested: boolean;
+}
+
 /**
- * Says that the worker is alive, which keeps its leases on all its runs; gives those of its runs that are to be cancelled.
+ * Says that the worker is alive, which keeps its leases on all its runs; gives the runs that it holds.
  * @param leaseSeconds how long the leases hold from now on
  */
-export async function renewLeases(db: Queryable, worker: string, agent: string, leaseSeconds: number): Promise<string[]> {
-  const rows = await db.query<{ id: string }>(
+export async function renewLeases(
+  db: Queryable,
+  worker: string,
+  agent: string,
+  leaseSeconds: number,
+): Promise<HeldRun[]> {
+  return db.query<HeldRun>(
     "renew_leases",
     `WITH alive AS (
        INSERT INTO workers (id, agent, expires_at) VALUES ($1, $2, now() + make_interval(secs => $3::float8))
@@ -13,12 +23,11 @@ export async function renewLeases(db: Queryable, worker: string, agent: string, 
      ), gone AS (
        DELETE FROM workers WHERE agent = $2 AND expires_at < now() - interval '1 hour'
      )
-     SELECT id FROM runs
-     WHERE agent = $2 AND lease_owner = $1 AND cancel_requested
+     SELECT id, cancel_requested AS "cancelRequested" FROM runs
+     WHERE agent = $2 AND lease_owner = $1
        AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')`,
     [worker, agent, leaseSeconds],
   );
-  return rows.map((it) => it.id);
 }
 
 /** The worker is gone: whatever it still held may be taken at once. */

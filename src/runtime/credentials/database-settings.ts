@@ -18,7 +18,10 @@ const TLS_MODES = ["verify-full", "require", "verify-ca"];
 /** Anything but `disable` is verify-full; `disable` only when that was asked for aloud. */
 function tlsOf(mode: string | undefined, ca: string | undefined, insecure: boolean): ConnectionSettings["tls"] {
   if (mode === "disable") {
-    if (!insecure) throw new Error("sslmode=disable would send the password and all data in plain text: set AGENTPG_INSECURE_DATABASE=true if that is meant");
+    if (!insecure)
+      throw new Error(
+        "sslmode=disable would send the password and all data in plain text: set AGENTPG_INSECURE_DATABASE=true if that is meant",
+      );
     return "disable";
   }
   if (mode && !TLS_MODES.includes(mode)) throw new Error(`sslmode=${mode} is not supported: use verify-full`);
@@ -52,12 +55,18 @@ export function settingsFromFiles(files: Record<string, string>, insecure: boole
 }
 
 /** @throws when the URL lacks a part; the message never holds the URL */
-export function settingsFromUrl(text: string, schema: string | undefined, ca: string | undefined, insecure: boolean): DatabaseSettings {
+export function settingsFromUrl(
+  text: string,
+  schema: string | undefined,
+  ca: string | undefined,
+  insecure: boolean,
+): DatabaseSettings {
   if (!URL.canParse(text)) throw new Error("DATABASE_URL is not a URL: postgres://user:password@host:5432/database");
   const url = new URL(text);
   const { hostname, username, password, pathname } = url;
   if (!/^postgres(ql)?:$/.test(url.protocol)) throw new Error("DATABASE_URL must start with postgres://");
-  if (!username || !password || pathname.length < 2) throw new Error("DATABASE_URL needs a user, a password and a database");
+  if (!username || !password || pathname.length < 2)
+    throw new Error("DATABASE_URL needs a user, a password and a database");
   if (!schema) throw new Error("set AGENTPG_SCHEMA to the tenant's schema (t_<12 hex>)");
   return {
     connection: {
@@ -75,7 +84,12 @@ export function settingsFromUrl(text: string, schema: string | undefined, ca: st
 
 async function fromUrl(text: string, env: Environment): Promise<DatabaseSettings> {
   const path = URL.canParse(text) ? new URL(text).searchParams.get("sslrootcert") : null;
-  return settingsFromUrl(text, env.AGENTPG_SCHEMA, path ? await readFile(path, "utf8") : undefined, env.AGENTPG_INSECURE_DATABASE);
+  return settingsFromUrl(
+    text,
+    env.AGENTPG_SCHEMA,
+    path ? await readFile(path, "utf8") : undefined,
+    env.AGENTPG_INSECURE_DATABASE,
+  );
 }
 
 /** Where the database is and how to log in: the secrets directory, DATABASE_URL, or the operator's mounted Secret. */
@@ -84,5 +98,7 @@ export function databaseSource(env: Environment): Watched<DatabaseSettings> {
   const { AGENTPG_SECRETS_DIR: secrets, DATABASE_URL: url, AGENTPG_DATABASE_DIR: mounted } = env;
   if (url) return new Watched(() => fromUrl(url, env), 3_600_000);
   if (secrets) return new Watched(async () => fromUrl(await readSecretFile(secrets, "database-url"), env));
-  return new Watched(async () => settingsFromFiles(await readSecretFiles(mounted, Object.values(DATABASE_FILES)), insecure));
+  return new Watched(async () =>
+    settingsFromFiles(await readSecretFiles(mounted, Object.values(DATABASE_FILES)), insecure),
+  );
 }

@@ -19,7 +19,7 @@ export interface AskHost {
   health: ModelHealth;
   metrics: RuntimeMetrics;
   load: LoadMonitor;
-  refreshKey(): Promise<unknown>;
+  refreshKey: () => Promise<unknown>;
   patience?: Patience | undefined;
 }
 
@@ -39,7 +39,8 @@ function requestOf({ config, tools }: AskHost, messages: Message[]): ModelReques
 
 /** The most that the call can spend. */
 function worstOf(request: ModelRequest): { usd: number; tokens: number } {
-  const bytes = JSON.stringify(request.messages).length + JSON.stringify(request.tools).length + (request.system?.length ?? 0);
+  const bytes =
+    JSON.stringify(request.messages).length + JSON.stringify(request.tools).length + (request.system?.length ?? 0);
   const input = Math.ceil(bytes / BYTES_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS;
   return { usd: worstCostOf(request.model, input, request.maxTokens), tokens: input + request.maxTokens };
 }
@@ -59,8 +60,10 @@ export async function askModel(host: AskHost, messages: Message[], execution: Ex
     const answer = await talk(host, request, execution);
     const cost = costOf(config.model, answer.tokens);
     const { input, output, cacheRead, cacheWrite } = answer.tokens;
-    load.reserve({ usd: cost, // until the run ends and its spend is settled
-      tokens: input + output + cacheRead + cacheWrite });
+    load.reserve({
+      usd: cost, // until the run ends and its spend is settled
+      tokens: input + output + cacheRead + cacheWrite,
+    });
     const model = config.model;
     metrics.modelUsd.inc({ model }, cost);
     for (const [type, count] of Object.entries({ input, output, cache_read: cacheRead, cache_write: cacheWrite })) {

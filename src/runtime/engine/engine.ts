@@ -28,6 +28,9 @@ export interface EngineOptions extends Omit<AskHost, "load"> {
   pollMs?: number;
 }
 
+/** Before a run is put back after a fault of ours, so that it is not tried in a tight circle. */
+const FAULT_PAUSE_MS = 5000;
+
 interface Job {
   run: ClaimedRun;
   channel: RunChannel;
@@ -43,7 +46,10 @@ export interface Question {
   idempotencyKey: string | null;
 }
 
-const spendOf = ({ usd, tokens }: ClaimedRun): Spend => ({ usd, tokens: tokens.input + tokens.output + tokens.cacheRead + tokens.cacheWrite });
+const spendOf = ({ usd, tokens }: ClaimedRun): Spend => ({
+  usd,
+  tokens: tokens.input + tokens.output + tokens.cacheRead + tokens.cacheWrite,
+});
 
 /**
  * Runs the runs of one agent in this process. A run that is accepted here is worked on here at once; the rest is claimed from the
@@ -58,6 +64,11 @@ export class Engine {
   readonly #writer: StepWriter;
   readonly #host: ExecutionHost;
   readonly #appeared = new Map<string, Set<() => void>>();
+  #forgotten = new Set<string>();
+  /** Runs that are being accepted or claimed: they take room already. */
+  #starting = 0;
+  /** There may be queued runs that this process can take: set when one was queued or found. */
+  #queueHint = false;
   #draining = false;
   #stopped = false;
   #nudge: () => void = () => {};
@@ -90,36 +101,71 @@ export class Engine {
     return this.#jobs.get(runId)?.channel;
   }
 
+  get #room(): number {
+    return this.load.room(this.#jobs.size + this.#starting);
+  }
+
   /** Takes a run: written first, then worked on, here if there is room. */
   async accept(question: Question): Promise<{ accepted: Accepted; runId: string }> {
-    const { db, config } = this.#options;
     const runId = uuidv7();
-    const accepted = await acceptRun(db, {
-      id: runId,
-      sessionId: question.sessionId,
+    const startNow = !this.#draining && this.#room > 0;
+    const slot = startNow ? 1 : 0;
+    this.#starting += slot;
+    try {
+      const accepted = await this.#write(runId, question, startNow);
+      if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
+      if (accepted.outcome === "queued") this.#queued();
+      if (accepted.outcome === "started") {
+        const asked = { role: "user" as const, content: [{ type: "text", text: question.message }] };
+        const conversation = { messages: [...accepted.history, asked], lastSeq: accepted.lastSeq };
+        this.#begin(this.#justAccepted(runId, question), conversation, false);
+      }
+      return { accepted, runId };
+    } finally {
+      this.#starting -= slot;
+    }
+  }
+
+  #write(id: string, question: Question, startNow: boolean): Promise<Accepted> {
+    const { db, config } = this.#options;
+    const { sessionId, userId, message: prompt, variables, idempotencyKey } = question;
+    return acceptRun(db, {
+      id,
+      sessionId,
+      userId,
+      prompt,
+      variables,
+      idempotencyKey,
+      startNow,
       agent: config.agent.name,
-      userId: question.userId,
       worker: this.worker,
       model: config.model,
-      prompt: question.message,
-      variables: question.variables,
-      idempotencyKey: question.idempotencyKey,
       timeoutSeconds: config.limits.runTimeoutSeconds,
-      startNow: !this.#draining && this.load.room(this.#jobs.size) > 0,
     });
-    if (accepted.outcome === "queued") this.#nudge();
-    if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
-    if (accepted.outcome === "started") {
-      const asked = { role: "user" as const, content: [{ type: "text", text: question.message }] };
-      this.#begin(this.#justAccepted(runId, question), { messages: [...accepted.history, asked], lastSeq: accepted.lastSeq }, false);
-    }
-    return { accepted, runId };
+  }
+
+  #queued(): void {
+    this.#queueHint = true;
+    this.#nudge();
   }
 
   #justAccepted(id: string, { sessionId, userId, message }: Question): ClaimedRun {
     const deadline = Date.now() + this.#options.config.limits.runTimeoutSeconds * 1000;
     const tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
-    return { id, sessionId, fence: 1, step: 0, iteration: 0, depth: 0, prompt: message, userId, cancelRequested: false, deadline, tokens, usd: 0 };
+    return {
+      id,
+      sessionId,
+      fence: 1,
+      step: 0,
+      iteration: 0,
+      depth: 0,
+      prompt: message,
+      userId,
+      cancelRequested: false,
+      deadline,
+      tokens,
+      usd: 0,
+    };
   }
 
   #begin(run: ClaimedRun, conversation: Conversation, resumed: boolean): void {
@@ -137,7 +183,10 @@ export class Engine {
     const { run, channel, abort } = job;
     const { log, metrics } = this.#options;
     const before = spendOf(run);
-    const timer = setTimeout(() => abort.abort(new StopWork("timeout")), Math.max(0, Math.min(run.deadline - Date.now(), 2 ** 31 - 1)));
+    const timer = setTimeout(
+      () => abort.abort(new StopWork("timeout")),
+      Math.max(0, Math.min(run.deadline - Date.now(), 2 ** 31 - 1)),
+    );
     const begun = performance.now();
     let end: ExecutionEnd | "faulty" = "faulty";
     try {
@@ -148,6 +197,7 @@ export class Engine {
     clearTimeout(timer);
     const after = spendOf(run);
     this.load.release({ usd: after.usd - before.usd, tokens: after.tokens - before.tokens });
+    if (end === "faulty") await sleep(FAULT_PAUSE_MS, undefined, { signal: abort.signal }).catch(() => {});
     if (end === "released" || end === "faulty") await this.#release(run.id);
     this.#jobs.delete(run.id);
     channel.close();
@@ -156,12 +206,15 @@ export class Engine {
       metrics.runs.inc({ state: end });
       metrics.runSeconds.observe({ state: end }, (performance.now() - begun) / 1000);
     }
-    if (end !== "lost") this.#nudge(); // there may be a next one in the session, and there is room
+    // A run that was parked may have been answered already; and one that waits for the session, or for room, can go on now.
+    if (end === "parked" || this.#queueHint) this.#nudge();
   }
 
   async #release(runId: string): Promise<void> {
     const { db, log } = this.#options;
-    await releaseRuns(db, this.worker, [runId]).catch((error) => log.warn({ run: runId, err: error }, "a run was not put back; its lease runs out"));
+    await releaseRuns(db, this.worker, [runId]).catch((error) =>
+      log.warn({ run: runId, err: error }, "a run was not put back; its lease runs out"),
+    );
   }
 
   /** Looks for work now. */
@@ -199,16 +252,33 @@ export class Engine {
 
   /** A queued run has no worker: it is ended on the spot, unless it was claimed meanwhile. */
   async #cancelQueued(runId: string, userId: string, sessionId: string): Promise<void> {
-    const run = { ...this.#justAccepted(runId, { sessionId, userId, message: "", variables: null, idempotencyKey: null }), fence: 0 };
+    const run = {
+      ...this.#justAccepted(runId, { sessionId, userId, message: "", variables: null, idempotencyKey: null }),
+      fence: 0,
+    };
     const { tokens, usd, fence } = run;
     const audit = [auditLine(this.#options.config, run, "run.cancelled", { success: false, queued: true })];
-    const rest = { iteration: 0, tokens, usd, messages: [], started: [], finished: [], children: [], response: null, stopReason: null, error: null, audit };
+    const rest = {
+      iteration: 0,
+      tokens,
+      usd,
+      messages: [],
+      started: [],
+      finished: [],
+      children: [],
+      response: null,
+      stopReason: null,
+      error: null,
+      audit,
+    };
     await this.#writer.write({ run: runId, fence, step: 1, from: "pending", to: "cancelled", ...rest });
   }
 
   #wake(agents: string[]): void {
     const { db, log } = this.#options;
-    wake(db, db.schema, agents).catch((error) => log.debug({ err: error }, "a hint was not sent; polling finds the work"));
+    wake(db, db.schema, agents).catch((error) =>
+      log.debug({ err: error }, "a hint was not sent; polling finds the work"),
+    );
   }
 
   /** Starts to hold leases and to look for work. @throws when the database cannot be reached */
@@ -230,9 +300,23 @@ export class Engine {
 
   async #beat(): Promise<void> {
     const { db, config, leaseSeconds } = this.#options;
-    for (const id of await renewLeases(db, this.worker, config.agent.name, leaseSeconds)) {
-      this.#jobs.get(id)?.abort.abort(new StopWork("cancelled"));
+    const held = await renewLeases(db, this.worker, config.agent.name, leaseSeconds);
+    for (const { id, cancelRequested } of held) {
+      if (cancelRequested) this.#jobs.get(id)?.abort.abort(new StopWork("cancelled"));
     }
+    await this.#releaseForgotten(held.map((it) => it.id).filter((id) => !this.#jobs.has(id)));
+  }
+
+  /**
+   * Runs that are ours in the database but not here: the answer to a write got lost with its connection. Put back when seen twice,
+   * because one that is being accepted just now looks the same.
+   */
+  async #releaseForgotten(ids: string[]): Promise<void> {
+    const twice = ids.filter((id) => this.#forgotten.has(id));
+    this.#forgotten = new Set(ids);
+    if (twice.length === 0) return;
+    await releaseRuns(this.#options.db, this.worker, twice);
+    this.#nudge();
   }
 
   async #claims(): Promise<void> {
@@ -249,22 +333,31 @@ export class Engine {
 
   /** @returns whether there may be more */
   async #claimSome(): Promise<boolean> {
-    const { db, config, log, metrics } = this.#options;
-    const room = Math.min(20, this.load.room(this.#jobs.size));
+    const { db, config, metrics } = this.#options;
+    const room = Math.min(20, this.#room);
     if (room <= 0) return false;
-    const claim = { agent: config.agent.name, worker: this.worker, room, timeoutSeconds: config.limits.runTimeoutSeconds, model: config.model };
-    const runs = await claimRuns(db, claim);
-    await Promise.all(
-      runs.map(async (run) => {
-        metrics.resumed.inc();
-        const conversation = await openConversation(db, run).catch((error) => {
-          log.error({ run: run.id, err: error }, "a claimed run could not be read; it is put back");
-          return this.#release(run.id);
-        });
-        if (conversation) this.#begin(run, conversation, true);
-      }),
-    );
-    return runs.length === room;
+    this.#queueHint = false;
+    this.#starting += room;
+    try {
+      const claim = { agent: config.agent.name, worker: this.worker, room, model: config.model };
+      const runs = await claimRuns(db, { ...claim, timeoutSeconds: config.limits.runTimeoutSeconds });
+      metrics.resumed.inc(runs.length);
+      if (runs.length > 0) this.#queueHint = true; // behind it in its session there may be another
+      await Promise.all(runs.map((run) => this.#resume(run)));
+      return runs.length === room;
+    } finally {
+      this.#starting -= room;
+    }
+  }
+
+  async #resume(run: ClaimedRun): Promise<void> {
+    try {
+      const conversation = await openConversation(this.#options.db, run);
+      if (conversation) this.#begin(run, conversation, true);
+    } catch (error) {
+      this.#options.log.error({ run: run.id, err: error as Error }, "a claimed run could not be read; it is put back");
+      await this.#release(run.id);
+    }
   }
 
   /** Takes no more work, lets what is under way finish for so long, then puts the rest back for others, and lets go of everything. */

@@ -1,6 +1,15 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
+import { isTransient } from "../../database/runs/database.ts";
 import type { FinishedExecution, RunStep } from "../../database/runs/apply-steps.ts";
-import type { ClaimedRun, ContentBlock, Conversation, FinalState, Message, RunError, ToolExecution } from "../../database/runs/run.ts";
+import type {
+  ClaimedRun,
+  ContentBlock,
+  Conversation,
+  FinalState,
+  Message,
+  RunError,
+  ToolExecution,
+} from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { RuntimeMetrics } from "../metrics.ts";
 import { type ModelAnswer, storableContent, textOf } from "../model/accumulate.ts";
@@ -53,7 +62,14 @@ export class Execution {
   iteration: number;
   #response: string | null = null;
 
-  constructor(host: ExecutionHost, run: ClaimedRun, conversation: Conversation, resumed: boolean, channel: RunChannel, signal: AbortSignal) {
+  constructor(
+    host: ExecutionHost,
+    run: ClaimedRun,
+    conversation: Conversation,
+    resumed: boolean,
+    channel: RunChannel,
+    signal: AbortSignal,
+  ) {
     this.host = host;
     this.run = run;
     this.channel = channel;
@@ -69,7 +85,7 @@ export class Execution {
     return this.#lastSeq;
   }
 
-  /** Works until the run is over or has to wait. @throws only what is a fault of ours or the database's; the run then stays to be resumed */
+  /** Works until the run is over or has to wait. @throws when the database is out of reach for long, or takes not even the failure; the run stays to be resumed */
   async work(): Promise<ExecutionEnd> {
     try {
       this.signal.throwIfAborted();
@@ -87,7 +103,10 @@ export class Execution {
   async #modelTurn(): Promise<boolean> {
     const { limits } = this.host.config;
     if (this.iteration >= limits.maxIterations) {
-      throw new RunFailed("max_iterations", `the run has called the model ${this.iteration} times without coming to an end (limits.maxIterations)`);
+      throw new RunFailed(
+        "max_iterations",
+        `the run has called the model ${this.iteration} times without coming to an end (limits.maxIterations)`,
+      );
     }
     const answer = await this.host.ask(this.messages, this);
     this.iteration++;
@@ -156,11 +175,23 @@ export class Execution {
     return outcome;
   }
 
-  async #finish(state: FinalState, end: { content: ContentBlock[]; stopReason: string | null; error: RunError | null }, closing: Closing = {}): Promise<void> {
+  async #finish(
+    state: FinalState,
+    end: { content: ContentBlock[]; stopReason: string | null; error: RunError | null },
+    closing: Closing = {},
+  ): Promise<void> {
     const { run, host } = this;
-    const messages = [...(closing.message ? [closing.message] : []), ...(end.content.length ? [{ role: "assistant" as const, content: end.content }] : [])];
+    const messages = [
+      ...(closing.message ? [closing.message] : []),
+      ...(end.content.length ? [{ role: "assistant" as const, content: end.content }] : []),
+    ];
     this.#response = state === "completed" ? textOf(end.content) : null;
-    const detail = { success: state === "completed", iterations: this.iteration, tokens: run.tokens, ...(end.error ? { error: end.error.type } : {}) };
+    const detail = {
+      success: state === "completed",
+      iterations: this.iteration,
+      tokens: run.tokens,
+      ...(end.error ? { error: end.error.type } : {}),
+    };
     const { parentAgent } = await this.store({
       to: state,
       messages,
@@ -171,7 +202,15 @@ export class Execution {
       audit: [auditLine(host.config, run, `run.${state}`, detail)],
     });
     if (parentAgent) host.wake([parentAgent]);
-    const result: RunResult = { runId: run.id, state, response: this.#response, stopReason: end.stopReason, error: end.error, tokens: run.tokens, usd: run.usd };
+    const result: RunResult = {
+      runId: run.id,
+      state,
+      response: this.#response,
+      stopReason: end.stopReason,
+      error: end.error,
+      tokens: run.tokens,
+      usd: run.usd,
+    };
     this.channel.tell({ type: `run.${state}`, data: result });
   }
 
@@ -180,15 +219,25 @@ export class Execution {
     if (error instanceof StopWork && error.why === "lost") return "lost";
     if (reason instanceof StopWork) {
       if (reason.why === "cancelled") return this.#endEarly("cancelled", null, "the run was cancelled");
-      if (reason.why === "timeout") return this.#endEarly("failed", this.#timeoutError(), "the run took too long and was ended");
+      if (reason.why === "timeout")
+        return this.#endEarly("failed", this.#timeoutError(), "the run took too long and was ended");
       return reason.why === "lost" ? "lost" : "released";
     }
     if (error instanceof RunFailed) return this.#endEarly("failed", error.forClient, "the run failed");
-    throw error;
+    if (isTransient(error)) throw error;
+    this.host.log.error({ run: this.run.id, err: error as Error }, "a fault of ours ends a run");
+    return this.#endEarly(
+      "failed",
+      { type: "internal_error", message: "something went wrong on our side" },
+      "the run failed",
+    );
   }
 
   #timeoutError(): RunError {
-    return { type: "timeout", message: `the run took longer than ${this.host.config.limits.runTimeoutSeconds} s (limits.runTimeoutSeconds)` };
+    return {
+      type: "timeout",
+      message: `the run took longer than ${this.host.config.limits.runTimeoutSeconds} s (limits.runTimeoutSeconds)`,
+    };
   }
 
   async #endEarly(state: "failed" | "cancelled", error: RunError | null, why: string): Promise<ExecutionEnd> {
@@ -199,7 +248,11 @@ export class Execution {
     const cut = executions.filter((it) => it.state === "running");
     const closing = open && this.callsAreStored ? closingResults(last, executions, why) : undefined;
     try {
-      await this.#finish(state, { content: [], stopReason: null, error }, { message: closing, finished: cut.map((it) => ({ toolUseId: it.toolUseId, output: why, isError: true })) });
+      await this.#finish(
+        state,
+        { content: [], stopReason: null, error },
+        { message: closing, finished: cut.map((it) => ({ toolUseId: it.toolUseId, output: why, isError: true })) },
+      );
     } catch (cause) {
       if (cause instanceof StopWork) return "lost";
       throw cause;

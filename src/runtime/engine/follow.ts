@@ -1,7 +1,14 @@
 import type { ContentBlock, StoredMessage } from "../../database/runs/run.ts";
 import { isFinal } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
-import { isFinalEvent, type PlacedEvent, type Position, type RunChannel, type RunEvent, type RunResult } from "./events.ts";
+import {
+  isFinalEvent,
+  type PlacedEvent,
+  type Position,
+  type RunChannel,
+  type RunEvent,
+  type RunResult,
+} from "./events.ts";
 
 /** What following a run needs: the live channel when this process works on it, and the database otherwise. */
 export interface FollowSource {
@@ -32,21 +39,32 @@ function eventOfBlock(block: ContentBlock, source: FollowSource, names: Map<stri
     const [toolUseId, name] = [text(block.id), text(block.name)];
     names.set(toolUseId, name);
     const agent = source.delegate(name);
-    return [agent ? { type: "delegation.started", data: { toolUseId, agent } } : { type: "tool.started", data: { toolUseId, name } }];
+    return [
+      agent
+        ? { type: "delegation.started", data: { toolUseId, agent } }
+        : { type: "tool.started", data: { toolUseId, name } },
+    ];
   }
   if (block.type !== "tool_result") return [];
   const toolUseId = text(block.tool_use_id);
   const name = names.get(toolUseId) ?? "";
   const isError = block.is_error === true;
   const agent = source.delegate(name);
-  return [agent ? { type: "delegation.finished", data: { toolUseId, agent, isError } } : { type: "tool.finished", data: { toolUseId, name, isError } }];
+  return [
+    agent
+      ? { type: "delegation.finished", data: { toolUseId, agent, isError } }
+      : { type: "tool.finished", data: { toolUseId, name, isError } },
+  ];
 }
 
 /** What a stored message tells; the question itself tells nothing. Only the last event carries the message's own position. */
 function eventsOf(message: StoredMessage, source: FollowSource, names: Map<string, string>): PlacedEvent[] {
   const blocks = message.role === "user" ? message.content.filter((it) => it.type !== "text") : message.content;
   const events = blocks.flatMap((block) => eventOfBlock(block, source, names));
-  return events.map((event, i) => ({ ...event, at: i === events.length - 1 ? { seq: message.seq, part: 0 } : { seq: message.seq - 1, part: 1 } }));
+  return events.map((event, i) => ({
+    ...event,
+    at: i === events.length - 1 ? { seq: message.seq, part: 0 } : { seq: message.seq - 1, part: 1 },
+  }));
 }
 
 /** Events of a channel as a sequence, heard from now on; ends when the process lets go of the run. */
@@ -113,7 +131,8 @@ class Follower {
   }
 
   *#begin(): Generator<PlacedEvent> {
-    if (!this.#begun) yield { type: "run.started", data: { runId: this.#runId, sessionId: this.#sessionId }, at: this.#at };
+    if (!this.#begun)
+      yield { type: "run.started", data: { runId: this.#runId, sessionId: this.#sessionId }, at: this.#at };
     this.#begun = true;
   }
 
@@ -155,7 +174,10 @@ class Follower {
       if (run.startedAt) yield* this.#begin();
       yield* this.#startMessageAgain();
       yield* this.#stored();
-      if (isFinal(run.state)) return yield { type: `run.${run.state}`, data: resultOf(run), at: this.#at };
+      if (isFinal(run.state)) {
+        yield { type: `run.${run.state}`, data: resultOf(run), at: this.#at };
+        return;
+      }
       await this.#source.pause(this.#runId, this.#signal);
     }
   }

@@ -7,7 +7,10 @@ const MINUTE = 60_000;
 const NOTHING: Spend = { usd: 0, tokens: 0 };
 const EMPTY: TenantLoad = { recentRuns: 0, activeElsewhere: 0, queued: 0, day: NOTHING, month: NOTHING };
 
-const plus = (a: Spend, b: Spend, sign = 1): Spend => ({ usd: a.usd + sign * b.usd, tokens: a.tokens + sign * b.tokens });
+const plus = (a: Spend, b: Spend, sign = 1): Spend => ({
+  usd: a.usd + sign * b.usd,
+  tokens: a.tokens + sign * b.tokens,
+});
 
 /**
  * What the tenant does, over all its pods: read from the database every so often, plus what this process did since.

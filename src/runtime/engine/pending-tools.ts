@@ -23,7 +23,9 @@ export type ToolTask =
 export const toolUsesOf = (message: Message | undefined): ToolUse[] =>
   message?.role !== "assistant"
     ? []
-    : message.content.filter((it) => it.type === "tool_use").map((it) => ({ id: String(it.id), name: String(it.name), input: it.input }));
+    : message.content
+        .filter((it) => it.type === "tool_use")
+        .map((it) => ({ id: String(it.id), name: String(it.name), input: it.input }));
 
 const failed = (output: string): ToolOutcome => ({ output, isError: true });
 
@@ -46,7 +48,8 @@ function known(use: ToolUse, execution: ToolExecution, tools: Tools): ToolTask {
     const agent = tool?.body.kind === "agent" ? tool.body.agent : "";
     return over ? { do: "answer", use, outcome: ofChild(execution) } : { do: "await", use, agent };
   }
-  if (tool?.idempotent && tool.body.kind !== "agent") return { do: "execute", use, again: true, idempotencyKey: execution.idempotencyKey };
+  if (tool?.idempotent && tool.body.kind !== "agent")
+    return { do: "execute", use, again: true, idempotencyKey: execution.idempotencyKey };
   return { do: "answer", use, outcome: failed(INTERRUPTED) };
 }
 
@@ -57,7 +60,8 @@ function fresh(use: ToolUse, tools: Tools, depth: number, maxDepth: number): Too
   const wrong = tool.check(use.input);
   if (wrong) return answer(`the input does not fit the tool's schema: ${wrong}`);
   if (tool.body.kind !== "agent") return { do: "execute", use, again: false, idempotencyKey: undefined };
-  if (depth >= maxDepth) return answer(`agents may ask one another ${maxDepth} deep at most: answer without ${use.name}`);
+  if (depth >= maxDepth)
+    return answer(`agents may ask one another ${maxDepth} deep at most: answer without ${use.name}`);
   return { do: "delegate", use, agent: tool.body.agent, task: String((use.input as { task: unknown }).task) };
 }
 
@@ -65,7 +69,13 @@ function fresh(use: ToolUse, tools: Tools, depth: number, maxDepth: number): Too
  * What to do for the tool calls of the last message. `executions` is what was written of them: nothing, when they are new.
  * A call whose row says `running` although nobody runs it was cut short: only an idempotent tool is run again.
  */
-export function toolTasks(uses: ToolUse[], executions: ToolExecution[], tools: Tools, depth: number, maxDepth: number): ToolTask[] {
+export function toolTasks(
+  uses: ToolUse[],
+  executions: ToolExecution[],
+  tools: Tools,
+  depth: number,
+  maxDepth: number,
+): ToolTask[] {
   const written = new Map(executions.map((it) => [it.toolUseId, it]));
   return uses.map((use) => {
     const execution = written.get(use.id);
@@ -81,7 +91,11 @@ export const resultBlock = (toolUseId: string, outcome: ToolOutcome): ContentBlo
 });
 
 /** Answers to all open calls of the conversation's last message, when the run ends before they are answered: their pairs must not be parted. */
-export function closingResults(last: Message | undefined, executions: ToolExecution[], why: string): Message | undefined {
+export function closingResults(
+  last: Message | undefined,
+  executions: ToolExecution[],
+  why: string,
+): Message | undefined {
   const uses = toolUsesOf(last);
   if (!uses.length) return undefined;
   const written = new Map(executions.map((it) => [it.toolUseId, it]));

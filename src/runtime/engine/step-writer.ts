@@ -4,8 +4,8 @@ import { isTransient, type Queryable } from "../../database/runs/database.ts";
 
 interface Waiting {
   step: RunStep;
-  resolve(outcome: StepOutcome): void;
-  reject(error: unknown): void;
+  resolve: (outcome: StepOutcome) => void;
+  reject: (error: unknown) => void;
 }
 
 const MOST_AT_ONCE = 40;
@@ -48,7 +48,8 @@ export class StepWriter {
     try {
       const outcomes = await this.#patiently(batch.map((it) => it.step));
       const byRun = new Map(outcomes.map((it) => [it.run, it]));
-      for (const { step, resolve } of batch) resolve(byRun.get(step.run) ?? { run: step.run, applied: false, parentAgent: null });
+      for (const { step, resolve } of batch)
+        resolve(byRun.get(step.run) ?? { run: step.run, applied: false, parentAgent: null });
     } catch (error) {
       const [only] = batch;
       if (batch.length === 1 && only) return only.reject(error);

@@ -1,7 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Request, RequestHandler } from "express";
-import { createLocalJWKSet, createRemoteJWKSet, type JSONWebKeySet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from "jose";
 import type { AccessConfig } from "../../api/agent-config.ts";
 import type { RuntimeConfig } from "../config.ts";
 import { Watched } from "../credentials/watched.ts";
@@ -15,7 +22,19 @@ export interface Caller {
 /** Finds out who calls. @throws Problem 401 without a valid token, 403 with one of another tenant */
 export type Authenticate = (req: Request) => Promise<Caller>;
 
-const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+const ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
 
 const unauthorized = (detail: string) => new Problem(401, detail, { "www-authenticate": 'Bearer realm="agentpg"' });
 
@@ -29,10 +48,14 @@ function bearer(req: Request): string {
 function discoveredKeys(issuer: string): JWTVerifyGetKey {
   let keys: Promise<JWTVerifyGetKey> | undefined;
   const discover = async (): Promise<JWTVerifyGetKey> => {
-    const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(10_000), redirect: "error" });
+    const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {
+      signal: AbortSignal.timeout(10_000),
+      redirect: "error",
+    });
     if (!response.ok) throw new Error(`the issuer's discovery document: HTTP ${response.status}`);
     const document = (await response.json()) as { jwks_uri?: string; issuer?: string };
-    if (document.issuer !== issuer || !document.jwks_uri) throw new Error("the issuer's discovery document names another issuer or no keys");
+    if (document.issuer !== issuer || !document.jwks_uri)
+      throw new Error("the issuer's discovery document names another issuer or no keys");
     return createRemoteJWKSet(new URL(document.jwks_uri), { cooldownDuration: 5000 });
   };
   return async (header, token) => {
@@ -49,7 +72,10 @@ class IssuerUnreachable extends Error {}
 /** The keys of the cluster's own issuer, which the operator publishes as a file. */
 function publishedKeys(directory: string): { keys: JWTVerifyGetKey; watched: Watched<JSONWebKeySet> } {
   let current: JWTVerifyGetKey | undefined;
-  const watched = new Watched(async () => JSON.parse(await readFile(join(directory, "jwks.json"), "utf8")) as JSONWebKeySet, 2000);
+  const watched = new Watched(
+    async () => JSON.parse(await readFile(join(directory, "jwks.json"), "utf8")) as JSONWebKeySet,
+    2000,
+  );
   watched.onChange((jwks) => {
     current = createLocalJWKSet(jwks);
   });
@@ -63,7 +89,13 @@ function publishedKeys(directory: string): { keys: JWTVerifyGetKey; watched: Wat
 
 async function verified(token: string, keys: JWTVerifyGetKey, issuer: string, audience: string): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, keys, { issuer, audience, algorithms: ALGORITHMS, requiredClaims: ["exp", "sub"], clockTolerance: 30 });
+    const { payload } = await jwtVerify(token, keys, {
+      issuer,
+      audience,
+      algorithms: ALGORITHMS,
+      requiredClaims: ["exp", "sub"],
+      clockTolerance: 30,
+    });
     return payload;
   } catch (error) {
     if (error instanceof IssuerUnreachable || (error as { code?: string }).code === "ERR_JWKS_TIMEOUT") {
@@ -87,7 +119,10 @@ function byOidc(access: Extract<AccessConfig, { source: "oidc" }>): Authenticate
   };
 }
 
-function byCluster(access: Extract<AccessConfig, { source: "cluster" }>, directory: string): { authenticate: Authenticate; watched: Watched<JSONWebKeySet> } {
+function byCluster(
+  access: Extract<AccessConfig, { source: "cluster" }>,
+  directory: string,
+): { authenticate: Authenticate; watched: Watched<JSONWebKeySet> } {
   const { keys, watched } = publishedKeys(directory);
   const authenticate: Authenticate = async (req) => {
     const payload = await verified(bearer(req), keys, access.issuer, access.audience);

@@ -25,7 +25,13 @@ function base(readiness: Readiness): Express {
 }
 
 /** The agent's API, for its callers. */
-export function createApiApp(routes: RunRoutes, guard: RequestHandler, readiness: Readiness, log: Logger, version: string): Express {
+export function createApiApp(
+  routes: RunRoutes,
+  guard: RequestHandler,
+  readiness: Readiness,
+  log: Logger,
+  version: string,
+): Express {
   const app = base(readiness);
   app.use(helmet());
   const document = openApiDocument(routes.agent, version);
@@ -36,7 +42,12 @@ export function createApiApp(routes: RunRoutes, guard: RequestHandler, readiness
 }
 
 /** For Prometheus and the operator, on a port of its own. */
-export function createMetricsApp(metrics: RuntimeMetrics, status: () => unknown, readiness: Readiness, log: Logger): Express {
+export function createMetricsApp(
+  metrics: RuntimeMetrics,
+  status: () => unknown,
+  readiness: Readiness,
+  log: Logger,
+): Express {
   const app = base(readiness);
   app.use(helmet());
   app.get("/metrics", async (_req, res) => {

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import * as schemas from "./schemas.ts";
 
-const json = (name: string, contentType = "application/json") => ({ content: { [contentType]: { schema: { $ref: `#/components/schemas/${name}` } } } });
+const json = (name: string, contentType = "application/json") => ({
+  content: { [contentType]: { schema: { $ref: `#/components/schemas/${name}` } } },
+});
 const problems = Object.fromEntries(
   [
     ["400", "The request is malformed."],
@@ -15,7 +17,11 @@ const problems = Object.fromEntries(
 const id = { name: "id", in: "path", required: true, schema: { type: "string", format: "uuid" } };
 const query = (name: string, schema: object) => ({ name, in: "query", schema });
 
-const operation = (summary: string, success: [status: string, description: string, schema: string], more: object = {}) => ({
+const operation = (
+  summary: string,
+  success: [status: string, description: string, schema: string],
+  more: object = {},
+) => ({
   summary,
   responses: { [success[0]]: { description: success[1], ...json(success[2]) }, ...problems },
   ...more,
@@ -23,28 +29,51 @@ const operation = (summary: string, success: [status: string, description: strin
 const body = (name: string) => ({ requestBody: { required: true, ...json(name) } });
 
 const EVENTS = {
-  description: "Events: run.queued, run.started, text.delta, tool.started, tool.finished, delegation.started, delegation.finished, restarted (drop the text since the last tool call), and at the end run.completed, run.failed or run.cancelled.",
+  description:
+    "Events: run.queued, run.started, text.delta, tool.started, tool.finished, delegation.started, delegation.finished, restarted (drop the text since the last tool call), and at the end run.completed, run.failed or run.cancelled.",
   content: { "text/event-stream": { schema: { type: "string" } } },
 };
 
 function paths() {
   const run = operation("Ask", ["202", "Taken; follow Location.", "AcceptedRun"], {
     ...body("NewRun"),
-    parameters: [id, { name: "Idempotency-Key", in: "header", schema: { type: "string", maxLength: 255 }, description: "A repeated key gives the run that is there." }],
+    parameters: [
+      id,
+      {
+        name: "Idempotency-Key",
+        in: "header",
+        schema: { type: "string", maxLength: 255 },
+        description: "A repeated key gives the run that is there.",
+      },
+    ],
   });
-  Object.assign(run.responses, { "200": EVENTS, "422": { description: "The key was used with another message.", ...json("Problem", "application/problem+json") } });
-  const events = { summary: "Follow a run", parameters: [id, { name: "Last-Event-ID", in: "header", schema: { type: "string" } }], responses: { "200": EVENTS, ...problems } };
+  Object.assign(run.responses, {
+    "200": EVENTS,
+    "422": { description: "The key was used with another message.", ...json("Problem", "application/problem+json") },
+  });
+  const events = {
+    summary: "Follow a run",
+    parameters: [id, { name: "Last-Event-ID", in: "header", schema: { type: "string" } }],
+    responses: { "200": EVENTS, ...problems },
+  };
   return {
     "/v1/sessions": {
       post: operation("Open a session", ["201", "Opened.", "Session"], body("NewSession")),
       get: operation("List your sessions, the newest first", ["200", "A page.", "SessionPage"], {
-        parameters: [query("limit", { type: "integer", minimum: 1, maximum: 100 }), query("before", { type: "string", format: "uuid" })],
+        parameters: [
+          query("limit", { type: "integer", minimum: 1, maximum: 100 }),
+          query("before", { type: "string", format: "uuid" }),
+        ],
       }),
     },
     "/v1/sessions/{id}": { get: operation("Get a session", ["200", "The session.", "Session"], { parameters: [id] }) },
     "/v1/sessions/{id}/messages": {
       get: operation("List messages in order", ["200", "A page.", "MessagePage"], {
-        parameters: [id, query("limit", { type: "integer", minimum: 1, maximum: 500 }), query("after", { type: "integer", minimum: 0 })],
+        parameters: [
+          id,
+          query("limit", { type: "integer", minimum: 1, maximum: 500 }),
+          query("after", { type: "integer", minimum: 0 }),
+        ],
       }),
     },
     "/v1/sessions/{id}/runs": { post: run },
@@ -67,7 +96,10 @@ export function openApiDocument(agent: string, version: string) {
     Problem: schemas.problem,
   };
   const components = Object.entries(named).map(([name, it]) => {
-    const { $schema: _, ...schema } = z.toJSONSchema(it, { io: /^New/.test(name) ? "input" : "output", unrepresentable: "any" });
+    const { $schema: _, ...schema } = z.toJSONSchema(it, {
+      io: name.startsWith("New") ? "input" : "output",
+      unrepresentable: "any",
+    });
     return [name, schema];
   });
   return {
@@ -75,6 +107,9 @@ export function openApiDocument(agent: string, version: string) {
     info: { title: `AgentPG agent ${agent}`, version },
     security: [{ bearer: [] }],
     paths: paths(),
-    components: { schemas: Object.fromEntries(components), securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } } },
+    components: {
+      schemas: Object.fromEntries(components),
+      securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+    },
   };
 }

@@ -42,9 +42,12 @@ function asProblem(error: unknown): Problem {
   const { type, status, code } = error as { type?: string; status?: number; code?: string };
   if (type === "entity.too.large") return new Problem(413, "the request is too large");
   if (type === "entity.parse.failed") return new Problem(400, "the body is not JSON");
-  if (type?.startsWith("encoding.") || type?.startsWith("charset.")) return new Problem(415, "the body's encoding is not supported");
-  if (status === 400 && (type !== undefined || error instanceof URIError)) return new Problem(400, "the request is malformed");
-  if (code && /^(08|57P|53|ECONN|ETIMEDOUT|EPIPE)/.test(code)) return new Problem(503, "the database cannot be reached: try again", { "retry-after": "5" });
+  if (type?.startsWith("encoding.") || type?.startsWith("charset."))
+    return new Problem(415, "the body's encoding is not supported");
+  if (status === 400 && (type !== undefined || error instanceof URIError))
+    return new Problem(400, "the request is malformed");
+  if (code && /^(08|57P|53|ECONN|ETIMEDOUT|EPIPE)/.test(code))
+    return new Problem(503, "the database cannot be reached: try again", { "retry-after": "5" });
   return new Problem(500, "something went wrong on our side");
 }
 
@@ -53,9 +56,18 @@ export const problemHandler =
   (log: Logger): ErrorRequestHandler =>
   (error, req, res, _next) => {
     const problem = asProblem(error);
-    if (problem.status >= 500) log.error({ err: error, method: req.method, route: req.route?.path }, "a request failed");
-    if (res.headersSent) return void res.destroy();
-    const body = { type: "about:blank", title: TITLES[problem.status] ?? "Error", status: problem.status, detail: problem.message };
+    if (problem.status >= 500)
+      log.error({ err: error, method: req.method, route: req.route?.path }, "a request failed");
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    const body = {
+      type: "about:blank",
+      title: TITLES[problem.status] ?? "Error",
+      status: problem.status,
+      detail: problem.message,
+    };
     res.status(problem.status).set(problem.headers).type("application/problem+json").send(JSON.stringify(body));
   };
 

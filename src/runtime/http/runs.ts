@@ -36,7 +36,11 @@ const followSource = ({ db, agent, engine, tools }: RunRoutes): FollowSource => 
   pause: (runId, signal) => engine.appears(runId, FOLLOW_POLL_MS, signal),
 });
 
-const shown = ({ userId: _, depth: __, parentRun: ___, ...run }: RunView) => run;
+/** A run as its owner sees it. */
+function shown(view: RunView): Omit<RunView, "userId" | "depth" | "parentRun"> {
+  const { userId: _user, depth: _depth, parentRun: _parent, ...run } = view;
+  return run;
+}
 
 async function ownRun({ db, agent }: RunRoutes, id: string, caller: Caller): Promise<RunView> {
   const run = await runById(db, id, agent);
@@ -59,13 +63,23 @@ async function acceptRequest(routes: RunRoutes, req: Request, res: Response) {
   const { engine, load } = routes;
   const { message, variables } = newRun.parse(req.body ?? {});
   const sessionId = uuidParam(req, "id", "session");
-  if (engine.draining) throw new Problem(503, "this process is about to end: try again", { "retry-after": "1", connection: "close" });
+  if (engine.draining)
+    throw new Problem(503, "this process is about to end: try again", { "retry-after": "1", connection: "close" });
   const wait = load.admit();
-  if (wait !== undefined) throw new Problem(429, "the tenant's limit of runs a minute is reached", { "retry-after": String(wait) });
-  const question = { sessionId, userId: callerOf(res).userId, message, variables: variables ?? null, idempotencyKey: idempotencyKey(req) };
+  if (wait !== undefined)
+    throw new Problem(429, "the tenant's limit of runs a minute is reached", { "retry-after": String(wait) });
+  const question = {
+    sessionId,
+    userId: callerOf(res).userId,
+    message,
+    variables: variables ?? null,
+    idempotencyKey: idempotencyKey(req),
+  };
   const { accepted, runId } = await engine.accept(question);
-  if (accepted.outcome === "no_session") throw accepted.exists ? await whyNoSession(routes, sessionId) : notFound("session");
-  if (accepted.outcome === "repeated" && !accepted.samePrompt) throw new Problem(422, "this Idempotency-Key was used with another message");
+  if (accepted.outcome === "no_session")
+    throw accepted.exists ? await whyNoSession(routes, sessionId) : notFound("session");
+  if (accepted.outcome === "repeated" && !accepted.samePrompt)
+    throw new Problem(422, "this Idempotency-Key was used with another message");
   return { accepted, runId, sessionId };
 }
 
@@ -74,7 +88,11 @@ async function whyNoSession({ db, agent }: RunRoutes, sessionId: string): Promis
   return (await sessionById(db, sessionId, agent)) ? forbidden() : notFound("session");
 }
 
-async function* queuedThen(runId: string, sessionId: string, events: AsyncIterable<PlacedEvent>): AsyncGenerator<PlacedEvent> {
+async function* queuedThen(
+  runId: string,
+  sessionId: string,
+  events: AsyncIterable<PlacedEvent>,
+): AsyncGenerator<PlacedEvent> {
   yield { type: "run.queued", data: { runId, sessionId }, at: { seq: 0, part: 0 } };
   yield* events;
 }
@@ -87,7 +105,8 @@ export function runRoutes(routes: RunRoutes): Router {
     res.location(`/v1/runs/${runId}`);
     if (!wantsEvents(req)) {
       const state = accepted.outcome === "queued" ? "pending" : "running";
-      return void res.status(202).json({ id: runId, sessionId, state });
+      res.status(202).json({ id: runId, sessionId, state });
+      return;
     }
     const gone = new AbortController();
     const at = { seq: accepted.outcome === "started" ? accepted.lastSeq : 0, part: 0 };
@@ -107,7 +126,10 @@ export function runRoutes(routes: RunRoutes): Router {
   router.post("/runs/:id/cancel", async (req, res) => {
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
     if (!isFinal(run.state)) await routes.engine.cancel(run.id, run.userId, run.sessionId);
-    res.status(202).location(`/v1/runs/${run.id}`).json(shown(await ownRun(routes, run.id, callerOf(res))));
+    res
+      .status(202)
+      .location(`/v1/runs/${run.id}`)
+      .json(shown(await ownRun(routes, run.id, callerOf(res))));
   });
   return router;
 }

@@ -20,7 +20,10 @@ export const session = z.object({
   createdAt: z.iso.datetime(),
 });
 
-export const sessionPage = z.object({ items: z.array(session), next: z.string().nullable().describe("The value of `before` for the next page.") });
+export const sessionPage = z.object({
+  items: z.array(session),
+  next: z.string().nullable().describe("The value of `before` for the next page."),
+});
 
 export const message = z.object({
   seq: z.int(),
@@ -30,7 +33,10 @@ export const message = z.object({
   createdAt: z.iso.datetime(),
 });
 
-export const messagePage = z.object({ items: z.array(message), next: z.int().nullable().describe("The value of `after` for the next page.") });
+export const messagePage = z.object({
+  items: z.array(message),
+  next: z.int().nullable().describe("The value of `after` for the next page."),
+});
 
 const tokens = z.object({ input: z.int(), output: z.int(), cacheRead: z.int(), cacheWrite: z.int() });
 
@@ -39,7 +45,16 @@ export const run = z.object({
   sessionId: z.uuid(),
   agent: z.string(),
   model: z.string(),
-  state: z.enum(["pending", "running", "awaiting_agent", "awaiting_approval", "awaiting_batch", "completed", "failed", "cancelled"]),
+  state: z.enum([
+    "pending",
+    "running",
+    "awaiting_agent",
+    "awaiting_approval",
+    "awaiting_batch",
+    "completed",
+    "failed",
+    "cancelled",
+  ]),
   iteration: z.int(),
   response: z.string().nullable(),
   stopReason: z.string().nullable(),
@@ -56,5 +71,11 @@ export const acceptedRun = z.object({ id: z.uuid(), sessionId: z.uuid(), state: 
 
 export const problem = z.object({ type: z.string(), title: z.string(), status: z.int(), detail: z.string() });
 
-export const pageQuery = z.object({ limit: z.coerce.number().int().min(1).max(100).default(20), before: z.uuid().optional() });
-export const messagesQuery = z.object({ limit: z.coerce.number().int().min(1).max(500).default(100), after: z.coerce.number().int().min(0).default(0) });
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  before: z.uuid().optional(),
+});
+export const messagesQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  after: z.coerce.number().int().min(0).default(0),
+});

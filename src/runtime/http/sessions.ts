@@ -1,6 +1,12 @@
 import { type Request, type Response, Router } from "express";
 import type { Queryable } from "../../database/runs/database.ts";
-import { createSession, messagesOfSession, type Session, sessionById, sessionsOfUser } from "../../database/runs/sessions.ts";
+import {
+  createSession,
+  messagesOfSession,
+  type Session,
+  sessionById,
+  sessionsOfUser,
+} from "../../database/runs/sessions.ts";
 import { isUuid, uuidv7 } from "../uuid.ts";
 import type { Caller } from "./access.ts";
 import { forbidden, notFound } from "./problems.ts";
@@ -15,7 +21,11 @@ export function uuidParam(req: Request, name: string, what: string): string {
   return value;
 }
 
-const shown = ({ userId: _, ...session }: Session) => session;
+/** A session as its owner sees it. */
+function shown(session: Session): Omit<Session, "userId"> {
+  const { userId: _user, ...rest } = session;
+  return rest;
+}
 
 /** The caller's session. @throws Problem 404, or 403 when it is another user's */
 export async function ownSession(db: Queryable, agent: string, id: string, caller: Caller): Promise<Session> {

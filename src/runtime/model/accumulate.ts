@@ -12,7 +12,8 @@ export interface ModelAnswer {
 }
 
 type Wire = Record<string, unknown> & { type: string };
-const record = (value: unknown): Record<string, unknown> => (typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {});
+const record = (value: unknown): Record<string, unknown> =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 const number = (value: unknown, otherwise: number): number => (typeof value === "number" ? value : otherwise);
 const string = (value: unknown): string => (typeof value === "string" ? value : "");
 
@@ -69,8 +70,10 @@ export class MessageAccumulator {
     if (delta.type === "text_delta") block.text = string(block.text) + string(delta.text);
     else if (delta.type === "thinking_delta") block.thinking = string(block.thinking) + string(delta.thinking);
     else if (delta.type === "signature_delta") block.signature = string(block.signature) + string(delta.signature);
-    else if (delta.type === "citations_delta") block.citations = [...((block.citations as unknown[] | null) ?? []), delta.citation];
-    else if (delta.type === "input_json_delta") this.#json.set(index, (this.#json.get(index) ?? "") + string(delta.partial_json));
+    else if (delta.type === "citations_delta")
+      block.citations = [...((block.citations as unknown[] | null) ?? []), delta.citation];
+    else if (delta.type === "input_json_delta")
+      this.#json.set(index, (this.#json.get(index) ?? "") + string(delta.partial_json));
     return delta.type === "text_delta" ? string(delta.text) : "";
   }
 

@@ -41,7 +41,13 @@ const backOff = (attempt: number, { firstMs, longestMs }: Patience): number =>
  * is obeyed); a broken stream is asked for again a few times; what cannot succeed fails at once.
  * @throws ModelCallFailed, or the signal's reason
  */
-export async function askPatiently(model: Model, request: ModelRequest, asking: Asking, signal: AbortSignal, patience = PATIENCE): Promise<ModelAnswer> {
+export async function askPatiently(
+  model: Model,
+  request: ModelRequest,
+  asking: Asking,
+  signal: AbortSignal,
+  patience = PATIENCE,
+): Promise<ModelAnswer> {
   let interrupted = 0;
   for (let attempt = 0; ; attempt++) {
     const key = asking.keyFingerprint();
@@ -54,7 +60,11 @@ export async function askPatiently(model: Model, request: ModelRequest, asking: 
       asking.onFailure(failure);
       if (told) asking.onRestart(failure.type);
       if (failure.kind === "interrupted" && ++interrupted >= patience.interruptedAttempts) {
-        throw new ModelCallFailed(failure.type, `the model's answer broke off ${interrupted} times: try again later`, error);
+        throw new ModelCallFailed(
+          failure.type,
+          `the model's answer broke off ${interrupted} times: try again later`,
+          error,
+        );
       }
       if (failure.kind === "fatal") {
         await asking.refreshKey();

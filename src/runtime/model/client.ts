@@ -1,6 +1,6 @@
-import Anthropic from "@anthropic-ai/sdk";
+import Anthropic, { APIError } from "@anthropic-ai/sdk";
 import { Stream } from "@anthropic-ai/sdk/streaming";
-import type { ContentBlock, Message } from "../../database/runs/run.ts";
+import type { Message } from "../../database/runs/run.ts";
 import type { Watched } from "../credentials/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
@@ -39,8 +39,8 @@ export interface ClaudeOptions {
 
 /** The SDK says on its console what it could not parse, that is, what the model wrote: only warnings, and to our log. */
 const sdkLogger = (log: Logger) => ({
-  error: (text: string) => log.warn({ sdk: String(text).slice(0, 200) }, "the model API's client"),
-  warn: (text: string) => log.warn({ sdk: String(text).slice(0, 200) }, "the model API's client"),
+  error: (text: string) => log.warn({ sdk: text.slice(0, 200) }, "the model API's client"),
+  warn: (text: string) => log.warn({ sdk: text.slice(0, 200) }, "the model API's client"),
   info: () => {},
   debug: () => {},
 });
@@ -51,7 +51,7 @@ function toParams({ model, system, tools, messages, maxTokens }: ModelRequest) {
   return {
     model,
     max_tokens: maxTokens,
-    messages: messages as { role: "user" | "assistant"; content: (ContentBlock & never)[] }[],
+    messages: messages as { role: "user" | "assistant"; content: never[] }[],
     ...(system ? { system: [{ type: "text" as const, text: system, ...cached }] } : {}),
     ...(tools.length ? { tools: tools as (ToolDefinition & { input_schema: { type: "object" } })[] } : {}),
   };
@@ -115,13 +115,18 @@ export class Claude implements Model {
   }
 
   /** Reads to the end of the body, not only to `message_stop`: then the connection can be used again. */
-  async #read(response: Response, controller: AbortController, watchdog: NodeJS.Timeout, onText: (text: string) => void): Promise<ModelAnswer> {
+  async #read(
+    response: Response,
+    controller: AbortController,
+    watchdog: NodeJS.Timeout,
+    onText: (text: string) => void,
+  ): Promise<ModelAnswer> {
     const message = new MessageAccumulator();
     try {
       for await (const { event, data } of Stream.rawEvents(response, controller)) {
         watchdog.refresh();
         if (event === "ping" || event === null || !data) continue;
-        if (event === "error") throw new Anthropic.APIError(undefined, parse(data) as object, undefined, response.headers);
+        if (event === "error") throw new APIError(undefined, parse(data), undefined, response.headers);
         const text = message.add(parse(data));
         if (text) onText(text);
       }
@@ -141,4 +146,5 @@ function parse(data: string): { type: string } {
 }
 
 /** The SDK wraps what our key function throws. */
-const unwrapped = (error: unknown): unknown => (error instanceof Error && error.cause instanceof NoApiKey ? error.cause : error);
+const unwrapped = (error: unknown): unknown =>
+  error instanceof Error && error.cause instanceof NoApiKey ? error.cause : error;

@@ -10,7 +10,8 @@ export type ModelFailure =
   /** Asking again will not help. `message` is for the client. */
   | { kind: "fatal"; type: string; message: string };
 
-const KEY_REFUSED = "the Anthropic API key was refused: check the Secret that holds it (Tenant spec.anthropic.apiKeySecretRef)";
+const KEY_REFUSED =
+  "the Anthropic API key was refused: check the Secret that holds it (Tenant spec.anthropic.apiKeySecretRef)";
 
 function retryAfterMs(headers: Headers | undefined): number | undefined {
   const seconds = Number.parseFloat(headers?.get("retry-after") ?? "");
@@ -18,17 +19,32 @@ function retryAfterMs(headers: Headers | undefined): number | undefined {
 }
 
 function ofStatus(error: APIError, model: string): ModelFailure {
-  const { status, type } = error as { status: number | undefined; type: string | null };
+  const { status, type } = error;
   if (status === undefined) {
     const busy = type === "overloaded_error" || type === "rate_limit_error";
-    return busy ? { kind: "busy", type: type as string, retryAfterMs: undefined } : { kind: "interrupted", type: type ?? "stream_error" };
+    return busy
+      ? { kind: "busy", type, retryAfterMs: undefined }
+      : { kind: "interrupted", type: type ?? "stream_error" };
   }
   if (status === 429 || status === 408 || status === 409 || status >= 500) {
-    return { kind: "busy", type: type ?? `http_${status}`, retryAfterMs: retryAfterMs(error.headers as Headers | undefined) };
+    return {
+      kind: "busy",
+      type: type ?? `http_${status}`,
+      retryAfterMs: retryAfterMs(error.headers),
+    };
   }
   if (status === 401 || status === 403) return { kind: "fatal", type: "api_key_refused", message: KEY_REFUSED };
-  if (status === 404) return { kind: "fatal", type: "unknown_model", message: `the model ${model} is not known to the API: check spec.model of the Agent` };
-  return { kind: "fatal", type: type ?? "model_error", message: `the model API refused the request (HTTP ${status}, ${type ?? "no type"})` };
+  if (status === 404)
+    return {
+      kind: "fatal",
+      type: "unknown_model",
+      message: `the model ${model} is not known to the API: check spec.model of the Agent`,
+    };
+  return {
+    kind: "fatal",
+    type: type ?? "model_error",
+    message: `the model API refused the request (HTTP ${status}, ${type ?? "no type"})`,
+  };
 }
 
 /** Sorts an error of a model call by its class and codes, never by its text. */

@@ -48,7 +48,12 @@ export class ModelHealth {
     const message = failure.kind === "fatal" ? failure.message : `the model API is ${failure.kind} (${failure.type})`;
     const reason = REASONS[failure.type] ?? (failure.kind === "busy" ? "Unreachable" : this.#status.reason);
     const verified = REASONS[failure.type] ? false : this.#status.verified;
-    this.#status = { ...this.#status, verified, reason, lastError: { type: failure.type, at: new Date().toISOString(), message } };
+    this.#status = {
+      ...this.#status,
+      verified,
+      reason,
+      lastError: { type: failure.type, at: new Date().toISOString(), message },
+    };
   }
 
   async verify(): Promise<void> {

@@ -18,7 +18,13 @@ export async function executeTool(
     return { ...outcome, kind: outcome.isError ? "error" : "ok" };
   } catch (cause) {
     signal.throwIfAborted();
-    if (timeout.aborted) return { output: `the tool did not finish within ${tool.timeoutMs / 1000} s`, isError: true, kind: "timeout", cause };
+    if (timeout.aborted)
+      return {
+        output: `the tool did not finish within ${tool.timeoutMs / 1000} s`,
+        isError: true,
+        kind: "timeout",
+        cause,
+      };
     const output = cause instanceof ToolError ? cause.message : "the tool failed";
     return { output, isError: true, kind: "error", cause };
   }

@@ -24,15 +24,21 @@ export function checkedUrl(text: string, base: URL | undefined, allowedHosts: st
   if (url.protocol !== "https:") throw new ToolError("only https URLs may be called");
   if (url.username || url.password) throw new ToolError("a URL must not hold credentials");
   if (isIP(host.replace(/^\[|\]$/g, ""))) throw new ToolError("name the host: addresses may not be called");
-  if (!isAllowedHost(host, allowedHosts)) throw new ToolError(`the host ${host} is not on this tool's list: ${allowedHosts.join(", ")}`);
+  if (!isAllowedHost(host, allowedHosts))
+    throw new ToolError(`the host ${host} is not on this tool's list: ${allowedHosts.join(", ")}`);
   return url;
 }
 
 /** An address to connect to. All addresses of the name have to be public: one bad one is enough to refuse. @throws ToolError */
-export async function publicAddressOf(host: string, resolve: Resolve, allowed: (address: string) => boolean): Promise<string> {
+export async function publicAddressOf(
+  host: string,
+  resolve: Resolve,
+  allowed: (address: string) => boolean,
+): Promise<string> {
   const found = await resolve(host).catch(() => []);
   const [first] = found;
   if (!first) throw new ToolError(`the host ${host} has no address`);
-  if (!found.every(({ address }) => allowed(address))) throw new ToolError(`the host ${host} resolves to an address that may not be called`);
+  if (!found.every(({ address }) => allowed(address)))
+    throw new ToolError(`the host ${host} resolves to an address that may not be called`);
   return first.address;
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Agent, request } from "undici";
 import type { ToolSpec } from "../../api/agent.ts";
@@ -5,13 +6,15 @@ import { checkedUrl, isPublicAddress, publicAddressOf, type Resolve, systemResol
 import { capped, type LocalTool, type ToolCall, ToolError, type ToolOutcome } from "./tool.ts";
 
 const MAX_REDIRECTS = 3;
+const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 1024 * 1024;
-const FORBIDDEN_HEADERS = /^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|expect|forwarded|x-forwarded-.*|x-real-ip|cookie)$/i;
+const FORBIDDEN_HEADERS =
+  /^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|expect|forwarded|x-forwarded-.*|x-real-ip|cookie)$/i;
 
 /** What a test puts in the place of the network. */
 export interface HttpNetwork {
   resolve: Resolve;
-  isAllowedAddress(address: string): boolean;
+  isAllowedAddress: (address: string) => boolean;
   /** A CA beside the system's. */
   ca?: string;
   port?: number;
@@ -42,23 +45,41 @@ interface HttpInput {
  * was looked at, so a second answer of the name server cannot lead elsewhere.
  */
 function connector(network: HttpNetwork) {
-  return (options: { hostname: string; port?: string; servername?: string }, done: (error: Error | null, socket: TLSSocket | null) => void): void => {
+  return (
+    options: { hostname: string; port?: string; servername?: string },
+    done: (error: Error | null, socket: TLSSocket | null) => void,
+  ): void => {
     const host = options.hostname.replace(/\.$/, "").toLowerCase();
-    publicAddressOf(host, network.resolve, network.isAllowedAddress).then(
-      (address) => {
-        const port = network.port ?? Number(options.port || 443);
-        const socket = connectTls({ host: address, port, servername: host, minVersion: "TLSv1.2", ALPNProtocols: ["http/1.1"], ...(network.ca ? { ca: network.ca } : {}) });
-        const failed = (error: Error) => done(error, null);
-        socket.once("error", failed).once("secureConnect", () => {
-          socket.off("error", failed);
-          if (network.isAllowedAddress(socket.remoteAddress ?? "")) return done(null, socket);
-          socket.destroy();
-          done(new ToolError(`the host ${host} resolves to an address that may not be called`), null);
-        });
-      },
-      (error) => done(error, null),
-    );
+    const port = network.port ?? Number(options.port || 443);
+    void securely(host, port, network).then(...settle(done));
   };
+}
+
+/** How a promise answers a callback. */
+const settle = (
+  done: (error: Error | null, socket: TLSSocket | null) => void,
+): [(socket: TLSSocket) => void, (error: Error) => void] => [
+  (socket) => done(null, socket),
+  (error) => done(error, null),
+];
+
+async function securely(host: string, port: number, network: HttpNetwork): Promise<TLSSocket> {
+  const address = await publicAddressOf(host, network.resolve, network.isAllowedAddress);
+  const socket = connectTls({
+    host: address,
+    port,
+    servername: host,
+    minVersion: "TLSv1.2",
+    ALPNProtocols: ["http/1.1"],
+    ...(network.ca ? { ca: network.ca } : {}),
+  });
+  await once(socket, "secureConnect", { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch((error) => {
+    socket.on("error", () => {}).destroy();
+    throw error;
+  });
+  if (network.isAllowedAddress(socket.remoteAddress ?? "")) return socket;
+  socket.destroy();
+  throw new ToolError(`the host ${host} resolves to an address that may not be called`);
 }
 
 function checkedHeaders(headers: Record<string, string> = {}): Record<string, string> {
@@ -83,10 +104,20 @@ function redirected(input: HttpInput, from: URL, to: URL, status: number): HttpI
   const keepsBody = status === 307 || status === 308;
   const headers = from.host === to.host ? input.headers : {};
   const method = keepsBody || input.method === "HEAD" ? input.method : "GET";
-  return { url: to.href, ...(headers ? { headers } : {}), ...(method ? { method } : {}), ...(keepsBody && input.body ? { body: input.body } : {}) };
+  return {
+    url: to.href,
+    ...(headers ? { headers } : {}),
+    ...(method ? { method } : {}),
+    ...(keepsBody && input.body ? { body: input.body } : {}),
+  };
 }
 
-async function send(input: HttpInput, http: NonNullable<ToolSpec["http"]>, agent: Agent, call: ToolCall): Promise<ToolOutcome> {
+async function send(
+  input: HttpInput,
+  http: NonNullable<ToolSpec["http"]>,
+  agent: Agent,
+  call: ToolCall,
+): Promise<ToolOutcome> {
   let next = input;
   let url = checkedUrl(next.url, undefined, http.allowedHosts);
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
@@ -102,7 +133,10 @@ async function send(input: HttpInput, http: NonNullable<ToolSpec["http"]>, agent
     const location = headers.location;
     if (statusCode < 300 || statusCode > 399 || typeof location !== "string") {
       const type = String(headers["content-type"] ?? "");
-      return { output: capped(JSON.stringify({ status: statusCode, contentType: type, body: await bodyText(body) })), isError: statusCode >= 400 };
+      return {
+        output: capped(JSON.stringify({ status: statusCode, contentType: type, body: await bodyText(body) })),
+        isError: statusCode >= 400,
+      };
     }
     await body.dump().catch(() => {});
     const to = checkedUrl(location, url, http.allowedHosts);

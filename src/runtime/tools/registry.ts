@@ -21,7 +21,13 @@ export type Tools = ReadonlyMap<string, Tool>;
 
 const TASK_SCHEMA = {
   type: "object",
-  properties: { task: { type: "string", minLength: 1, description: "What the other agent is to do; it knows nothing of this conversation." } },
+  properties: {
+    task: {
+      type: "string",
+      minLength: 1,
+      description: "What the other agent is to do; it knows nothing of this conversation.",
+    },
+  },
   required: ["task"],
   additionalProperties: false,
 };
@@ -36,7 +42,9 @@ function bodyOf(spec: ToolSpec, host: ToolHost): { schema: Record<string, unknow
   if (spec.sql) return { schema: { type: "object", ...spec.sql.parameters }, body: sqlTool(spec.sql, host.db) };
   if (spec.http) return { schema: HTTP_INPUT_SCHEMA(spec.http.methods), body: httpTool(spec.http, host.network) };
   if (spec.agent) return { schema: TASK_SCHEMA, body: { kind: "agent", agent: spec.agent.name } };
-  throw new ConfigError(`tool ${spec.name}: this version runs sql, http and agent tools, not ${toolKind(spec)}: take it out of spec.tools`);
+  throw new ConfigError(
+    `tool ${spec.name}: this version runs sql, http and agent tools, not ${toolKind(spec)}: take it out of spec.tools`,
+  );
 }
 
 function toolOf(spec: ToolSpec, host: ToolHost, checks: InputChecks): Tool {
@@ -45,7 +53,9 @@ function toolOf(spec: ToolSpec, host: ToolHost, checks: InputChecks): Tool {
   try {
     check = checks.compile(schema);
   } catch (cause) {
-    throw new ConfigError(`tool ${spec.name}: its parameters are not a JSON Schema: ${(cause as Error).message}`, { cause });
+    throw new ConfigError(`tool ${spec.name}: its parameters are not a JSON Schema: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   return {
     name: spec.name,

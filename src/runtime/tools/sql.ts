@@ -29,7 +29,9 @@ export function rowsAsText(rows: Record<string, unknown>[], cut: boolean, maxByt
     lines.push(line);
   }
   const all = !cut && lines.length === rows.length;
-  return all ? `[${lines.join(",")}]` : `{"rows":[${lines.join(",")}],"note":"cut: only the first ${lines.length} rows are shown"}`;
+  return all
+    ? `[${lines.join(",")}]`
+    : `{"rows":[${lines.join(",")}],"note":"cut: only the first ${lines.length} rows are shown"}`;
 }
 
 /** A query of the tenant's own data, with the tool role's rights. */
@@ -45,7 +47,12 @@ export function sqlTool(sql: NonNullable<ToolSpec["sql"]>, db: AgentDatabase): L
       } catch (error) {
         const { code, message } = error as { code?: string; message: string };
         if (!code || !/^[0-9A-Z]{5}$/.test(code)) throw error;
-        throw new ToolError(code === "57014" ? "the query took too long and was ended" : `the query failed (SQLSTATE ${code}): ${message}`, { cause: error });
+        throw new ToolError(
+          code === "57014"
+            ? "the query took too long and was ended"
+            : `the query failed (SQLSTATE ${code}): ${message}`,
+          { cause: error },
+        );
       }
     },
   };

@@ -38,6 +38,9 @@ export const MAX_OUTPUT_BYTES = 64 * 1024;
 export function capped(text: string, maxBytes = MAX_OUTPUT_BYTES): string {
   const bytes = Buffer.byteLength(text);
   if (bytes <= maxBytes) return text;
-  const kept = Buffer.from(text).subarray(0, maxBytes).toString("utf8").replace(/\uFFFD$/, "");
+  const kept = Buffer.from(text)
+    .subarray(0, maxBytes)
+    .toString("utf8")
+    .replace(/\uFFFD$/, "");
   return `${kept}\n[cut: ${maxBytes} of ${bytes} bytes]`;
 }

@@ -5,7 +5,12 @@ export type InputCheck = (input: unknown) => string | undefined;
 
 const describe = ({ instancePath, message, params }: ErrorObject): string => {
   const where = instancePath ? instancePath.slice(1).replaceAll("/", ".") : "input";
-  const extra = "additionalProperty" in params ? `: ${params.additionalProperty}` : "allowedValues" in params ? `: ${params.allowedValues.join(", ")}` : "";
+  const extra =
+    "additionalProperty" in params
+      ? `: ${params.additionalProperty}`
+      : "allowedValues" in params
+        ? `: ${params.allowedValues.join(", ")}`
+        : "";
   return `${where} ${message ?? "is wrong"}${extra}`;
 };
 

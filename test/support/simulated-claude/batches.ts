@@ -39,7 +39,13 @@ export class Batches {
   handle(res: ServerResponse, method: string, path: string, body: { requests?: Entry[] } | undefined): void {
     const [, id, action] = path.slice("/v1/messages/batches".length).split("/");
     if (!id && method === "POST") return this.#create(res, body?.requests);
-    if (!id) return this.#host.send(res, 200, { data: [...this.#all.values()].reverse().map(describe), has_more: false, first_id: null, last_id: null });
+    if (!id)
+      return this.#host.send(res, 200, {
+        data: [...this.#all.values()].toReversed().map(describe),
+        has_more: false,
+        first_id: null,
+        last_id: null,
+      });
     const batch = this.#all.get(id);
     if (!batch) return this.#host.fail(res, 404, "not_found_error", `batch ${id} not found`);
     if (action === "cancel" && method === "POST") batch.cancelled = true;
@@ -50,7 +56,8 @@ export class Batches {
   }
 
   #create(res: ServerResponse, entries: Entry[] | undefined): void {
-    if (!entries?.length) return this.#host.fail(res, 400, "invalid_request_error", "requests: at least one request is required");
+    if (!entries?.length)
+      return this.#host.fail(res, 400, "invalid_request_error", "requests: at least one request is required");
     if (new Set(entries.map((it) => it.custom_id)).size !== entries.length) {
       return this.#host.fail(res, 400, "invalid_request_error", "requests: custom_id must be unique");
     }
@@ -64,7 +71,11 @@ export class Batches {
   #result(batch: Batch, { custom_id, params }: Entry) {
     if (batch.cancelled) return { custom_id, result: { type: "canceled" } };
     const message = this.#host.refusal(params);
-    if (message) return { custom_id, result: { type: "errored", error: { type: "error", error: { type: "invalid_request_error", message } } } };
+    if (message)
+      return {
+        custom_id,
+        result: { type: "errored", error: { type: "error", error: { type: "invalid_request_error", message } } },
+      };
     return { custom_id, result: { type: "succeeded", message: this.#host.reply(params) } };
   }
 }
@@ -78,7 +89,10 @@ function describe(batch: Batch) {
     id: batch.id,
     type: "message_batch",
     processing_status: over ? "ended" : batch.cancelled ? "canceling" : "in_progress",
-    request_counts: { ...counts, [over ? (batch.cancelled ? "canceled" : "succeeded") : "processing"]: batch.entries.length },
+    request_counts: {
+      ...counts,
+      [over ? (batch.cancelled ? "canceled" : "succeeded") : "processing"]: batch.entries.length,
+    },
     created_at: new Date(batch.createdAt).toISOString(),
     expires_at: new Date(batch.createdAt + 86_400_000).toISOString(),
     ended_at: over ? new Date(batch.endsAt).toISOString() : null,

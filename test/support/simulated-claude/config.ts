@@ -52,7 +52,7 @@ export type FaultKind =
 
 /**
  * How it acts without magic words: the first rule whose pattern (case-insensitive) matches the question applies.
- * `$1`, `$2` … in `input` and `then` are captures (a string that is just `$1` and looks like a number becomes one);
+ * `$1`, `$2` … in `input` and `answer` are captures (a string that is just `$1` and looks like a number becomes one);
  * `{{result}}` is what the tool answered, `{{result.status}}` a field of it (of its first row, when it is a list of rows),
  * `{{question}}` this question, `{{first}}` the first question of the conversation, `{{questions}}` how many there were.
  */
@@ -61,20 +61,28 @@ export interface Rule {
   /** The tool to call; the rule is passed over when the request does not offer it. */
   tool?: string;
   input?: Record<string, unknown>;
-  then: string;
+  answer: string;
 }
 
 /** What makes a demo feel natural: orders by number, a researcher to ask, and a memory. */
 export const DEMO_RULES: Rule[] = [
-  { match: "what (?:did|was|were).*\\b(?:first|before|earlier)\\b|remember|my first question", then: "{{memory}}" },
+  { match: "what (?:did|was|were).*\\b(?:first|before|earlier)\\b|remember|my first question", answer: "{{memory}}" },
   {
     match: "\\border (?:no\\.? ?|number |#)?(\\d+)",
     tool: "orders",
     input: { id: "$1" },
-    then: "Order $1: {{result}}",
+    answer: "Order $1: {{result}}",
   },
-  { match: "\\bask (?:the )?researcher\\b[ ,:]*(?:to |about |for )?(.+)", tool: "researcher", input: { task: "$1" }, then: "The researcher says: {{result}}" },
-  { match: "^(?:please )?(?:find|look|research|compare|summari[sz]e|explain|check)\\b", then: 'About "{{question}}": I have looked at it, and there is nothing out of the ordinary.' },
+  {
+    match: "\\bask (?:the )?researcher\\b[ ,:]*(?:to |about |for )?(.+)",
+    tool: "researcher",
+    input: { task: "$1" },
+    answer: "The researcher says: {{result}}",
+  },
+  {
+    match: "^(?:please )?(?:find|look|research|compare|summari[sz]e|explain|check)\\b",
+    answer: 'About "{{question}}": I have looked at it, and there is nothing out of the ordinary.',
+  },
 ];
 
 export const defaultConfig = (): SimulatedConfig => ({

@@ -42,7 +42,8 @@ export interface Turn {
   results: string[];
 }
 
-const asks = (message: WireMessage): boolean => message.role === "user" && blocksOf(message.content).some((it) => it.type === "text");
+const asks = (message: WireMessage): boolean =>
+  message.role === "user" && blocksOf(message.content).some((it) => it.type === "text");
 
 const resultsOf = (message: WireMessage): string[] =>
   message.role !== "user"
@@ -65,6 +66,10 @@ export const questions = (messages: WireMessage[]): string[] => messages.filter(
 export const tokensOf = (text: string): number => Math.max(1, Math.ceil(text.length / 4));
 
 export function countTokens(body: WireRequest): number {
-  const parts = [body.system ?? "", ...(body.messages ?? []).map((it) => it.content), ...(body.tools ? [body.tools] : [])];
+  const parts = [
+    body.system ?? "",
+    ...(body.messages ?? []).map((it) => it.content),
+    ...(body.tools ? [body.tools] : []),
+  ];
   return parts.reduce<number>((sum, part) => sum + tokensOf(typeof part === "string" ? part : JSON.stringify(part)), 0);
 }

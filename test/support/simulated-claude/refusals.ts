@@ -28,7 +28,8 @@ function refusedPair(sides: Side[], i: number): string | undefined {
     return `messages.${i}: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${stray}. Each \`tool_result\` block must have a corresponding \`tool_use\` block in the previous message.`;
   }
   const open = used.find((id) => !answered.includes(id));
-  if (open) return `messages.${i}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${open}.`;
+  if (open)
+    return `messages.${i}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${open}.`;
   const twice = used.find((id, at) => used.indexOf(id) !== at);
   return twice ? `messages.${i - 1}: \`tool_use\` ids must be unique: ${twice}` : undefined;
 }
@@ -38,7 +39,8 @@ function refusedMessage(messages: WireMessage[], i: number): string | undefined 
   if (role !== "user" && role !== "assistant") return `messages.${i}.role: Input should be 'user' or 'assistant'`;
   const blocks = blocksOf(content);
   const empty = blocks.length === 0 || blocks.some((it) => it.type === "text" && !it.text);
-  if (empty && !(i === messages.length - 1 && role === "assistant")) return `messages.${i}: text content blocks must be non-empty`;
+  if (empty && !(i === messages.length - 1 && role === "assistant"))
+    return `messages.${i}: text content blocks must be non-empty`;
   const unsigned = blocks.some((it) => it.type === "thinking" && it.signature !== SIGNATURE);
   return unsigned ? `messages.${i}: Invalid \`signature\` in \`thinking\` block` : undefined;
 }
@@ -50,7 +52,8 @@ export const SIGNATURE = "c2ltdWxhdGVkLXNpZ25hdHVyZQ==";
 export function refusal(body: WireRequest | undefined, needsMaxTokens = true): string | undefined {
   if (!body || typeof body !== "object") return "body: Input should be an object";
   if (typeof body.model !== "string" || !body.model) return "model: Field required";
-  if (needsMaxTokens && !(Number.isInteger(body.max_tokens) && Number(body.max_tokens) > 0)) return "max_tokens: Field required";
+  if (needsMaxTokens && !(Number.isInteger(body.max_tokens) && Number(body.max_tokens) > 0))
+    return "max_tokens: Field required";
   const messages = body.messages;
   if (!Array.isArray(messages) || messages.length === 0) return "messages: at least one message is required";
   if (messages[0]?.role !== "user") return "messages: first message must use the `user` role";
@@ -64,7 +67,8 @@ export function refusal(body: WireRequest | undefined, needsMaxTokens = true): s
     if (why) return why;
   }
   const open = idsOf(sides.at(-1)?.blocks ?? [], "tool_use", "id")[0];
-  if (open) return `messages.${sides.length - 1}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${open}.`;
+  if (open)
+    return `messages.${sides.length - 1}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${open}.`;
   const names = (body.tools ?? []).map((it) => it.name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   return twice ? `tools: Tool names must be unique: ${twice}` : undefined;

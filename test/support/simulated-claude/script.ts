@@ -17,23 +17,29 @@ export function inputFor(schema: Schema | undefined, ordinal: number): Record<st
     if (property.type === "integer" || property.type === "number") return ordinal;
     if (property.type === "boolean") return true;
     if (property.type === "array") return [];
-    return property.type === "object" ? inputFor(property as Schema, ordinal) : `${name} ${ordinal}`;
+    return property.type === "object" ? inputFor(property, ordinal) : `${name} ${ordinal}`;
   };
   return Object.fromEntries(Object.entries(schema?.properties ?? {}).map(([name, it]) => [name, value(it, name)]));
 }
 
 const call = (name: string, input: unknown): Block => ({ type: "tool_use", id: "", name, input });
-const say = (text: string, stopReason: Saying["stopReason"] = "end_turn"): Saying => ({ content: [{ type: "text", text }], stopReason });
+const say = (text: string, stopReason: Saying["stopReason"] = "end_turn"): Saying => ({
+  content: [{ type: "text", text }],
+  stopReason,
+});
 
 /** `USE_TOOL n [name]`, `USE_TOOLS_PARALLEL n [name]`: so many calls, one by one or at once. */
 function scriptedCalls(turn: Turn, tools: WireTool[]): Saying | undefined {
   const ask = (name: string | undefined, ordinal: number): Block => {
-    const tool = tools.find((it) => it.name === name) ?? (tools[0] as WireTool);
-    return call(tool.name, inputFor(tool.input_schema, ordinal));
+    const tool = tools.find((it) => it.name === name) ?? tools[0];
+    return call(tool?.name ?? "", inputFor(tool?.input_schema, ordinal));
   };
   const parallel = /USE_TOOLS_PARALLEL\s+(\d+)(?:[ \t]+(\S+))?/.exec(turn.text);
   if (parallel && turn.results.length === 0 && Number(parallel[1]) > 0) {
-    return { content: Array.from({ length: Number(parallel[1]) }, (_, i) => ask(parallel[2], i + 1)), stopReason: "tool_use" };
+    return {
+      content: Array.from({ length: Number(parallel[1]) }, (_, i) => ask(parallel[2], i + 1)),
+      stopReason: "tool_use",
+    };
   }
   const single = /USE_TOOL\s+(\d+)(?:[ \t]+(\S+))?/.exec(turn.text);
   if (single && turn.results.length < Number(single[1])) {
@@ -65,7 +71,9 @@ function spoken(result: string): string {
 }
 const pairs = (row: unknown): string =>
   typeof row === "object" && row !== null
-    ? Object.entries(row).map(([key, it]) => `${key} ${typeof it === "object" ? JSON.stringify(it) : it}`).join(", ")
+    ? Object.entries(row)
+        .map(([key, it]) => `${key} ${typeof it === "object" ? JSON.stringify(it) : it}`)
+        .join(", ")
     : String(row);
 
 function field(result: string, name: string): string {
@@ -85,7 +93,7 @@ function memory(asked: string[]): string {
 
 function render(rule: Rule, captures: RegExpExecArray, turn: Turn, asked: string[]): string {
   const result = turn.results.at(-1) ?? "";
-  return String(fillIn(rule.then, captures))
+  return String(fillIn(rule.answer, captures))
     .replace(/\{\{result\.(\w+)\}\}/g, (_, name) => field(result, name))
     .replaceAll("{{result}}", () => spoken(result))
     .replaceAll("{{question}}", () => turn.text)
@@ -124,5 +132,8 @@ export function nextSaying(config: SimulatedConfig, body: WireRequest): Saying {
       : byRule(config.rules, turn, tools, questions(messages))) ??
     answer(config, turn);
   if (!/\bTHINK\b/.test(turn.text)) return saying;
-  return { ...saying, content: [{ type: "thinking", thinking: "Let me think.", signature: SIGNATURE }, ...saying.content] };
+  return {
+    ...saying,
+    content: [{ type: "thinking", thinking: "Let me think.", signature: SIGNATURE }, ...saying.content],
+  };
 }

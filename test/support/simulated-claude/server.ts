@@ -32,7 +32,11 @@ export type SimulatedStats = ReturnType<typeof freshStats> & { batches: number }
 
 function send(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  res.writeHead(status, { "content-type": "application/json", "content-length": String(Buffer.byteLength(text)), ...headers });
+  res.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": String(Buffer.byteLength(text)),
+    ...headers,
+  });
   res.end(text);
 }
 
@@ -93,7 +97,13 @@ export class SimulatedClaude {
     for (const fault of this.config.faults) delete fault.hits;
   }
 
-  #fail(res: ServerResponse, status: number, type: string, message: string, headers: Record<string, string> = {}): void {
+  #fail(
+    res: ServerResponse,
+    status: number,
+    type: string,
+    message: string,
+    headers: Record<string, string> = {},
+  ): void {
     send(res, status, { type: "error", error: { type, message }, request_id: headers["request-id"] ?? null }, headers);
   }
 
@@ -113,7 +123,8 @@ export class SimulatedClaude {
     const { badKeys, goodKeys, strict } = this.config;
     if (key) this.stats.keys[key.slice(-4)] = (this.stats.keys[key.slice(-4)] ?? 0) + 1;
     const refused = !key ? strict : badKeys.includes(key) || (goodKeys.length > 0 && !goodKeys.includes(key));
-    if (refused) this.#fail(res, 401, "authentication_error", key ? "invalid x-api-key" : "x-api-key header is required", headers);
+    if (refused)
+      this.#fail(res, 401, "authentication_error", key ? "invalid x-api-key" : "x-api-key header is required", headers);
     else if (strict && !req.headers["anthropic-version"]) {
       this.#fail(res, 400, "invalid_request_error", "anthropic-version: header is required", headers);
       return true;
@@ -127,7 +138,13 @@ export class SimulatedClaude {
     if (this.requests.length > this.config.keepRequests) this.requests.shift();
   }
 
-  async #route(req: IncomingMessage, res: ServerResponse, path: string, body: WireRequest, headers: Record<string, string>): Promise<void> {
+  async #route(
+    req: IncomingMessage,
+    res: ServerResponse,
+    path: string,
+    body: WireRequest,
+    headers: Record<string, string>,
+  ): Promise<void> {
     if (path === "/v1/messages" && req.method === "POST") return this.#answer(req, res, body, headers);
     if (path === "/v1/messages/count_tokens" && req.method === "POST") {
       this.stats.countTokens++;
@@ -135,18 +152,36 @@ export class SimulatedClaude {
       if (why) return this.#fail(res, 400, "invalid_request_error", why, headers);
       return send(res, 200, { input_tokens: countTokens(body) }, headers);
     }
-    if (path.startsWith("/v1/messages/batches")) return this.#batches.handle(res, req.method ?? "GET", path, body as never);
-    if (path === "/v1/models") return send(res, 200, { data: MODELS.map(model), has_more: false, first_id: MODELS[0], last_id: MODELS.at(-1) }, headers);
+    if (path.startsWith("/v1/messages/batches"))
+      return this.#batches.handle(res, req.method ?? "GET", path, body as never);
+    if (path === "/v1/models")
+      return send(
+        res,
+        200,
+        { data: MODELS.map(model), has_more: false, first_id: MODELS[0], last_id: MODELS.at(-1) },
+        headers,
+      );
     const id = decodeURIComponent(/^\/v1\/models\/([^/]+)$/.exec(path)?.[1] ?? "");
     if (id && this.#knows(id)) return send(res, 200, model(id), headers);
-    return this.#fail(res, 404, "not_found_error", id ? `model: ${id}` : `no such endpoint: ${req.method} ${path}`, headers);
+    return this.#fail(
+      res,
+      404,
+      "not_found_error",
+      id ? `model: ${id}` : `no such endpoint: ${req.method} ${path}`,
+      headers,
+    );
   }
 
   #knows(id: string | undefined): boolean {
     return !this.config.strict || /^claude-[a-z]/.test(id ?? "");
   }
 
-  async #answer(req: IncomingMessage, res: ServerResponse, body: WireRequest, headers: Record<string, string>): Promise<void> {
+  async #answer(
+    req: IncomingMessage,
+    res: ServerResponse,
+    body: WireRequest,
+    headers: Record<string, string>,
+  ): Promise<void> {
     const why = this.config.strict ? refusal(body) : undefined;
     if (why) {
       this.stats.rejected++;
@@ -160,7 +195,8 @@ export class SimulatedClaude {
     if (fault?.kind === "hang") return;
     const status = fault && STATUS_FAULTS[fault.kind];
     if (fault && status) {
-      const retry: Record<string, string> = fault.retryAfter === undefined ? {} : { "retry-after": String(fault.retryAfter) };
+      const retry: Record<string, string> =
+        fault.retryAfter === undefined ? {} : { "retry-after": String(fault.retryAfter) };
       return this.#fail(res, status[0], status[1], status[2], { ...headers, ...retry });
     }
     if (this.config.latencyMs > 0) await sleep(this.config.latencyMs);
@@ -186,7 +222,7 @@ export class SimulatedClaude {
       block.id = `toolu_${String(++this.#toolUses).padStart(10, "0")}`;
       this.stats.toolUses++;
     }
-    const spoken = content.map((it) => tokensOf(it.text ?? String(it.thinking ?? JSON.stringify(it.input))));
+    const spoken = content.map((it) => tokensOf(it.text ?? JSON.stringify(it.thinking ?? it.input)));
     return {
       id: `msg_${String(++this.#messages).padStart(10, "0")}`,
       type: "message",
@@ -207,14 +243,20 @@ export class SimulatedClaude {
   #control(req: IncomingMessage, res: ServerResponse, path: string, body: unknown): void {
     if (path === "/__stats") {
       const cpu = process.cpuUsage();
-      return send(res, 200, { ...this.stats, batches: this.#batches.count, pid: process.pid, cpuSeconds: (cpu.user + cpu.system) / 1e6 });
+      return send(res, 200, {
+        ...this.stats,
+        batches: this.#batches.count,
+        pid: process.pid,
+        cpuSeconds: (cpu.user + cpu.system) / 1e6,
+      });
     }
     if (path === "/__requests") return send(res, 200, this.requests);
     if (path === "/__reset" && req.method === "POST") {
       this.reset();
       return send(res, 200, { ok: true });
     }
-    if (path !== "/__config") return send(res, 404, { error: "no such control endpoint: __stats, __requests, __reset, __config" });
+    if (path !== "/__config")
+      return send(res, 404, { error: "no such control endpoint: __stats, __requests, __reset, __config" });
     if (req.method === "POST") {
       const unknown = Object.keys((body as object) ?? {}).filter((key) => !(key in this.config));
       if (unknown.length) return send(res, 400, { error: `unknown: ${unknown.join(", ")}` });

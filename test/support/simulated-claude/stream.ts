@@ -10,12 +10,15 @@ export interface WireReply {
   [more: string]: unknown;
 }
 
-const sse = (data: { type: string; [more: string]: unknown }): string => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+const sse = (data: { type: string; [more: string]: unknown }): string =>
+  `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
 
 function pieces(text: string, chunks: SimulatedConfig["chunks"]): string[] {
   if (chunks === "words") return text.match(/\S+\s*|\s+/g) ?? [""];
   const size = Math.max(1, Math.ceil(text.length / Math.max(1, chunks)));
-  return Array.from({ length: Math.max(1, Math.ceil(text.length / size)) }, (_, i) => text.slice(i * size, (i + 1) * size));
+  return Array.from({ length: Math.max(1, Math.ceil(text.length / size)) }, (_, i) =>
+    text.slice(i * size, (i + 1) * size),
+  );
 }
 
 function started(block: Block): Block {
@@ -30,7 +33,10 @@ function deltas(block: Block, chunks: SimulatedConfig["chunks"]): { type: string
     const thoughts = pieces(String(block.thinking), chunks).map((thinking) => ({ type: "thinking_delta", thinking }));
     return [...thoughts, { type: "signature_delta", signature: block.signature }];
   }
-  const json = pieces(JSON.stringify(block.input), chunks).map((partial_json) => ({ type: "input_json_delta", partial_json }));
+  const json = pieces(JSON.stringify(block.input), chunks).map((partial_json) => ({
+    type: "input_json_delta",
+    partial_json,
+  }));
   return [{ type: "input_json_delta", partial_json: "" }, ...json];
 }
 
@@ -75,10 +81,19 @@ async function strike(fault: Fault, res: ServerResponse): Promise<boolean> {
 }
 
 /** Writes the stream, with its fault; returns when it is written or the client has gone. */
-export async function sendStream(res: ServerResponse, message: WireReply, config: SimulatedConfig, headers: Record<string, string>, fault?: Fault) {
+export async function sendStream(
+  res: ServerResponse,
+  message: WireReply,
+  config: SimulatedConfig,
+  headers: Record<string, string>,
+  fault?: Fault,
+) {
   const events = streamEvents(message, config.chunks);
   res.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", ...headers });
-  if (!fault && config.chunkDelayMs <= 0) return void res.end(events.join("")); // one write: the cheapest there is
+  if (!fault && config.chunkDelayMs <= 0) {
+    res.end(events.join("")); // one write: the cheapest there is
+    return;
+  }
   const at = fault ? Math.min(fault.afterEvents ?? 3, events.length - 1) : -1;
   for (const [i, event] of events.entries()) {
     if (res.destroyed) return;

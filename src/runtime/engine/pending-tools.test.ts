@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import type { ToolExecution } from "../../database/runs/run.ts";
+import type { Tool } from "../tools/registry.ts";
+import { closingResults, type ToolTask, toolTasks } from "./pending-tools.ts";
+
+const aTool = (name: string, change: Partial<Tool> = {}): [string, Tool] => [
+  name,
+  {
+    name,
+    idempotent: false,
+    timeoutMs: 1000,
+    definition: { name, description: "", input_schema: {} },
+    check: () => undefined,
+    body: { kind: "sql", execute: async () => ({ output: "", isError: false }) },
+    ...change,
+  },
+];
+const tools = new Map([
+  aTool("plain"),
+  aTool("safe", { idempotent: true }),
+  aTool("strict", { check: () => "no" }),
+  aTool("other", { body: { kind: "agent", agent: "researcher" } }),
+]);
+const anExecution = (change: Partial<ToolExecution> = {}): ToolExecution => ({
+  toolUseId: "t",
+  name: "plain",
+  state: "running",
+  attempts: 1,
+  isError: null,
+  output: null,
+  idempotencyKey: "k",
+  childRun: null,
+  childState: null,
+  childResponse: null,
+  childError: null,
+  ...change,
+});
+const taskOf = (name: string, executions: ToolExecution[] = [], depth = 0): ToolTask | undefined =>
+  toolTasks([{ id: "t", name, input: { task: "x" } }], executions, tools, depth, 5)[0];
+
+describe("a new call", () => {
+  it("is executed", () => expect(taskOf("plain")).toMatchObject({ do: "execute", again: false }));
+  it("of another agent is delegated", () =>
+    expect(taskOf("other")).toMatchObject({ do: "delegate", agent: "researcher", task: "x" }));
+  it("of a tool that is not there is answered with that", () =>
+    expect(taskOf("nothing")).toMatchObject({ do: "answer", outcome: { isError: true } }));
+  it("with a wrong input is answered with what is wrong", () =>
+    expect(taskOf("strict")).toMatchObject({
+      do: "answer",
+      outcome: { isError: true, output: expect.stringContaining("no") },
+    }));
+  it("too deep is answered with that", () =>
+    expect(taskOf("other", [], 5)).toMatchObject({ do: "answer", outcome: { isError: true } }));
+});
+
+describe("a call that was written before", () => {
+  it("and finished is answered with its result, not made again", () =>
+    expect(taskOf("plain", [anExecution({ state: "completed", output: "42", isError: false })])).toMatchObject({
+      do: "answer",
+      outcome: { output: "42", isError: false },
+    }));
+  it("and was cut short is answered with that", () =>
+    expect(taskOf("plain", [anExecution()])).toMatchObject({ do: "answer", outcome: { isError: true } }));
+  it("and was cut short is made again, under the same key, when that is safe", () =>
+    expect(taskOf("safe", [anExecution({ name: "safe" })])).toMatchObject({
+      do: "execute",
+      again: true,
+      idempotencyKey: "k",
+    }));
+  it("and waits for another agent goes on waiting", () =>
+    expect(taskOf("other", [anExecution({ childRun: "c", childState: "running" })])).toMatchObject({ do: "await" }));
+  it("has the other agent's answer, failure or end", () => {
+    expect(
+      taskOf("other", [anExecution({ childRun: "c", childState: "completed", childResponse: "yes" })]),
+    ).toMatchObject({ outcome: { output: "yes", isError: false } });
+    expect(
+      taskOf("other", [
+        anExecution({ childRun: "c", childState: "failed", childError: { type: "x", message: "why" } }),
+      ]),
+    ).toMatchObject({ outcome: { output: expect.stringContaining("why"), isError: true } });
+    expect(taskOf("other", [anExecution({ childRun: "c", childState: null })])).toMatchObject({ do: "answer" });
+  });
+});
+
+describe("calls that the end of a run leaves open", () => {
+  it("are all answered, with their results as far as they are known", () => {
+    const content = [
+      { type: "text", text: "" },
+      ...["a", "b"].map((id) => ({ type: "tool_use", id, name: "plain", input: {} })),
+    ];
+    const closing = closingResults(
+      { role: "assistant", content },
+      [anExecution({ toolUseId: "a", state: "completed", output: "1", isError: false })],
+      "the end",
+    );
+    expect(closing?.content).toEqual([
+      { type: "tool_result", tool_use_id: "a", content: "1" },
+      { type: "tool_result", tool_use_id: "b", content: "the end", is_error: true },
+    ]);
+  });
+  it("need nothing when there are none", () =>
+    expect(closingResults({ role: "user", content: [] }, [], "x")).toBeUndefined());
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from "vitest";
+import { MessageAccumulator, StreamInterrupted, storableContent } from "./accumulate.ts";
+
+const start = {
+  type: "message_start",
+  message: { usage: { input_tokens: 7, output_tokens: 1, cache_read_input_tokens: 3 } },
+};
+const stop = { type: "message_stop" };
+const block = (index: number, content_block: object) => ({ type: "content_block_start", index, content_block });
+const delta = (index: number, it: object) => ({ type: "content_block_delta", index, delta: it });
+const end = (stop_reason: string) => ({ type: "message_delta", delta: { stop_reason }, usage: { output_tokens: 9 } });
+const read = (...events: { type: string }[]) => {
+  const message = new MessageAccumulator();
+  for (const event of events) message.add(event);
+  return message.finish();
+};
+
+describe("a streamed message", () => {
+  it("keeps thinking, its signature and unknown fields as they came", () => {
+    const { content, tokens } = read(
+      start,
+      block(0, { type: "thinking", thinking: "", signature: "", more: 1 }),
+      delta(0, { type: "thinking_delta", thinking: "hm" }),
+      delta(0, { type: "signature_delta", signature: "c2ln" }),
+      block(1, { type: "new_kind", payload: { a: 1 } }),
+      end("end_turn"),
+      stop,
+    );
+    expect(content).toEqual([
+      { type: "thinking", thinking: "hm", signature: "c2ln", more: 1 },
+      { type: "new_kind", payload: { a: 1 } },
+    ]);
+    expect(tokens).toEqual({ input: 7, output: 9, cacheRead: 3, cacheWrite: 0 });
+  });
+
+  it("puts a tool's input together from its pieces", () => {
+    const { content } = read(
+      start,
+      block(0, { type: "tool_use", id: "t", name: "n", input: {} }),
+      delta(0, { type: "input_json_delta", partial_json: '{"a":' }),
+      delta(0, { type: "input_json_delta", partial_json: "1}" }),
+      { type: "content_block_stop", index: 0 } as never,
+      end("tool_use"),
+      stop,
+    );
+    expect(content[0]).toMatchObject({ input: { a: 1 } });
+  });
+
+  it("is no message before message_stop", () => {
+    expect(() =>
+      read(
+        start,
+        block(0, { type: "text", text: "" }),
+        delta(0, { type: "text_delta", text: "half" }),
+        end("end_turn"),
+      ),
+    ).toThrow(StreamInterrupted);
+    expect(() => read()).toThrow(StreamInterrupted);
+  });
+
+  it("is refused when it begins in the middle", () => {
+    expect(() => read(delta(0, { type: "text_delta", text: "x" }))).toThrow(StreamInterrupted);
+  });
+});
+
+describe("what is stored of an answer", () => {
+  const tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+  const content = [
+    { type: "text", text: "" },
+    { type: "text", text: "a" },
+    { type: "tool_use", id: "t" },
+  ];
+  it("has no empty text", () => {
+    expect(storableContent({ content, stopReason: "tool_use", tokens })).toEqual([content[1], content[2]]);
+  });
+  it("has no tool call that the output limit cut off", () => {
+    expect(storableContent({ content, stopReason: "max_tokens", tokens })).toEqual([content[1]]);
+  });
+});
