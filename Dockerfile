@@ -1,11 +1,11 @@
 # syntax=docker/dockerfile:1
 # One image for the operator, the agents and the CLI: Node, one bundled program and its migrations; no shell, no package manager.
 FROM node:24-bookworm-slim AS build
-WORKDIR /src
+WORKDIR /build/src
 COPY package.json package-lock.json ./
-# What the program is made of, and apart from it (in /node_modules, which /src looks up to) the bundler.
+# What the program is made of, and apart from it (in /build, where /build/src looks next) the bundler.
 RUN npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund --loglevel=error \
- && npm install --prefix / --ignore-scripts --no-save --no-package-lock --no-audit --no-fund --loglevel=error \
+ && npm install --prefix /build --ignore-scripts --no-save --no-package-lock --no-audit --no-fund --loglevel=error \
       "esbuild@$(node -p "require('./package.json').devDependencies.esbuild")"
 COPY tsconfig.json ./
 COPY dev/bundle.ts dev/

@@ -20,7 +20,7 @@ await build({
   legalComments: "none",
   logLevel: "warning",
   // Commands that need a checkout are looked for beside the program, and are not there in an image.
-  external: ["pg-native", "./checkout-commands.ts"],
+  external: ["pg-native", "pg-cloudflare", "./checkout-commands.ts"],
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },

@@ -13,7 +13,8 @@ const definitions = { "tenants.agentpg.dev.yaml": tenantDefinition(), "agents.ag
 
 const files = new Map<string, string>();
 for (const [name, definition] of Object.entries(definitions)) {
-  const text = header + stringify(definition, { lineWidth: 0, aliasDuplicateObjects: false });
+  // YAML 1.1, as helm and kubectl read it: a bare Off would be false.
+  const text = header + stringify(definition, { version: "1.1", lineWidth: 0, aliasDuplicateObjects: false });
   for (const folder of ["crds", "charts/agentpg/crds"]) files.set(join(folder, name), text);
 }
 

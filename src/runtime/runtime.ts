@@ -108,6 +108,12 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     readiness: readiness(),
     version: VERSION,
   });
+  let toolDatabase: AgentDatabase | undefined;
+  const tools = createTools(agent.tools, {
+    db: () => toolDatabase as AgentDatabase,
+    defaultTimeoutSeconds: agent.limits.toolTimeoutSeconds,
+    ...(parts.network ? { network: parts.network } : {}),
+  });
   const metricsServer = await listen(
     createMetricsApp(metrics, status, readiness, log),
     env.AGENTPG_METRICS_PORT,
@@ -117,11 +123,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const source = await databaseSource(env).start();
   const settings = await firstSettings(source, log);
   const { db, toolDb } = openDatabases(config, settings, log);
-  const tools = createTools(agent.tools, {
-    db: toolDb,
-    defaultTimeoutSeconds: agent.limits.toolTimeoutSeconds,
-    ...(parts.network ? { network: parts.network } : {}),
-  });
+  toolDatabase = toolDb;
   const access = createAccess(config);
   const listener = new WakeListener(
     wakeChannel(settings.schema, agent.agent.name),

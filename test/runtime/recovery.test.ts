@@ -199,7 +199,7 @@ describe("a changed password", () => {
       const session = await client.createSession();
       while (!stop.signal.aborted) await client.ask(session.id, "Hello").catch((error) => failures.push(error));
     };
-    const loads = Array.from({ length: 8 }, load);
+    const loads = Array.from({ length: 60 }, load); // more than there are connections: some calls wait for one
     await new Promise((resolve) => setTimeout(resolve, 500));
     const other = { ...world.connection, user: names.logins.b, password: "another-password-0123456789" };
     await world.database.publish(secretFiles(other, names.schema, "2"));
@@ -216,6 +216,16 @@ describe("a changed password", () => {
     await world.sql(`ALTER ROLE ${names.logins.a} LOGIN`);
     await world.database.publish(secretFiles(world.connection, names.schema, "3"));
   });
+
+  it("fails no call that waits for a connection of the old login", async () => {
+    const limits = { min: 0, max: 1, idleMs: 1000, lifetimeSeconds: 60 };
+    const db = new AgentDatabase(world.names.schema, world.connection, "test", limits, () => {});
+    const calls = Array.from({ length: 5 }, () => db.query("slow", "SELECT pg_sleep(0.1), 1 AS one"));
+    await db.rotate({ ...world.connection });
+    expect(await Promise.all(calls)).toMatchObject(Array.from({ length: 5 }, () => [{ one: 1 }]));
+    expect(await db.query("fast", "SELECT 2 AS two")).toEqual([{ two: 2 }]);
+    await db.close();
+  }, 5000);
 
   it("to nothing, or to a wrong one, leaves the last one in use", async () => {
     const { client, status } = await world.start();
@@ -288,5 +298,13 @@ describe("more runs than the tenant may have at once", () => {
     const results = await Promise.all(sessions.map((it) => client.ask(it.id, "Hello")));
     expect(results.every((it) => it.state === "completed")).toBe(true);
     expect(world.claude.stats.maxInFlight).toBeLessThanOrEqual(2);
+  });
+});
+
+describe("a configuration that cannot work", () => {
+  it("ends the process with 2 and names the tool, even while there is no database", async () => {
+    const files = { name: "notes", description: "d", files: { access: "ReadOnly" as const } };
+    const started = start({ tools: [files] }, { AGENTPG_DATABASE_DIR: "/nowhere" });
+    await expect(started).rejects.toThrow(/tool notes: this version runs sql, http and agent tools, not files/);
   });
 });

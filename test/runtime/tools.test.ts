@@ -91,6 +91,15 @@ describe("the sql tool", () => {
     expect(lastResult()?.content).toBe(`[{"who":"${world.names.tool}","ro":"on"}]`);
   });
 
+  it("leaves no transaction open, whether it went well or not", async () => {
+    const { client } = await world.start({ tools: [ORDERS, sqlTool("wrong", "SELECT 1 / 0")] });
+    const session = await client.createSession();
+    await client.ask(session.id, "USE_TOOL 1 wrong");
+    await client.ask(session.id, "USE_TOOL 1 orders");
+    const open = "SELECT state FROM pg_stat_activity WHERE usename = $1 AND state LIKE 'idle in transaction%'";
+    expect(await world.sql(open, [world.connection.user])).toEqual([]);
+  });
+
   it("cuts what is too long, and says so; ends what takes too long", async () => {
     const slow = { ...sqlTool("slow", "SELECT pg_sleep(20)"), timeoutSeconds: 1 };
     const { client } = await world.start({ tools: [sqlTool("many", "SELECT n FROM many ORDER BY n"), slow] });

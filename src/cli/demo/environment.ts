@@ -14,7 +14,15 @@ import type { Progress } from "../../telemetry/progress.ts";
 import { waitFor } from "../wait.ts";
 import type { ModelEndpoint } from "./helm-values.ts";
 import { helmValues } from "./helm-values.ts";
-import { claudeManifests, namespaceManifest, postgresManifests, secretManifest, type Manifest } from "./manifests.ts";
+import {
+  claudeManifests,
+  namespaceManifest,
+  newPostgresFiles,
+  postgresManifests,
+  secretManifest,
+  type Manifest,
+  type PostgresFiles,
+} from "./manifests.ts";
 import { BACKEND_NAMESPACE, CHART, DEMO_MANIFESTS, OPERATOR_NAMESPACE } from "./paths.ts";
 
 const run = promisify(execFile);
@@ -64,20 +72,29 @@ export const waitForDeployment = (
     },
   );
 
+/** The files of the Postgres that is there already, when the demo is run again on its cluster; else new ones. */
+async function postgresFiles(client: KubernetesClient): Promise<PostgresFiles> {
+  const secrets = await client.list<{ metadata: { name: string }; data: Record<string, string> }>(
+    kinds.SECRET,
+    BACKEND_NAMESPACE,
+  );
+  const found = secrets.find(({ metadata }) => metadata.name === "postgres");
+  if (!found) return newPostgresFiles();
+  const files = Object.entries(found.data).map(([name, value]) => [name, Buffer.from(value, "base64").toString()]);
+  return Object.fromEntries(files) as PostgresFiles;
+}
+
 /** Postgres and the simulated Claude, ready. */
-export async function installBackends(
-  { client, progress }: Environment,
-  simulated: boolean,
-): Promise<{ ca: string; superuserPassword: string }> {
+export async function installBackends({ client, progress }: Environment, simulated: boolean): Promise<{ ca: string }> {
   return progress.step(
     `starting Postgres (TLS, SCRAM)${simulated ? " and the simulated Claude" : ""}`,
     async (detail) => {
       await applyManifests(client, [namespaceManifest(BACKEND_NAMESPACE), namespaceManifest(OPERATOR_NAMESPACE)]);
-      const { manifests, ca, superuserPassword } = await postgresManifests();
-      await applyManifests(client, [...manifests, ...(simulated ? claudeManifests() : [])]);
+      const files = await postgresFiles(client);
+      await applyManifests(client, [...postgresManifests(files), ...(simulated ? claudeManifests() : [])]);
       await waitForDeployment(client, "postgres", BACKEND_NAMESPACE, 180, detail);
       if (simulated) await waitForDeployment(client, "claude", BACKEND_NAMESPACE, 120, detail);
-      return { ca, superuserPassword };
+      return { ca: files["ca.crt"] };
     },
   );
 }

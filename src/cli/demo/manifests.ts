@@ -80,34 +80,42 @@ function backend({ name, port, command, env = [], volumes }: Backend): Manifest[
 
 const tmp = { name: "tmp", mountPath: "/tmp", source: { emptyDir: {} } };
 
-/** Postgres with TLS and two roles, and what a client of it has to know. */
-export async function postgresManifests(): Promise<{ manifests: Manifest[]; ca: string; superuserPassword: string }> {
+/** What Postgres and its clients need to know of each other. */
+export interface PostgresFiles {
+  "tls.crt": string;
+  "tls.key": string;
+  "ca.crt": string;
+  "superuser-password": string;
+  "operator-password": string;
+}
+
+export async function newPostgresFiles(): Promise<PostgresFiles> {
   const authority = await createAuthority("AgentPG demo CA");
   const dns = [POSTGRES_HOST, `${POSTGRES_HOST}.cluster.local`, "postgres", "localhost"];
   const tls = await authority.issue({ user: "postgres", dns, addresses: ["127.0.0.1"] });
-  const superuserPassword = randomBytes(24).toString("base64url");
-  const operatorPassword = randomBytes(24).toString("base64url");
-  const files = {
+  const password = () => randomBytes(24).toString("base64url");
+  return {
     "tls.crt": tls.certificate,
     "tls.key": tls.key,
-    "superuser-password": superuserPassword,
-    "operator-password": operatorPassword,
+    "ca.crt": authority.certificate,
+    "superuser-password": password(),
+    "operator-password": password(),
   };
+}
+
+/** Postgres with TLS and two roles, and the operator's Secret for it. */
+export function postgresManifests(files: PostgresFiles): Manifest[] {
   const volumes = [
     tmp,
     { name: "data", mountPath: "/data", source: { emptyDir: {} } },
     { name: "files", mountPath: "/etc/postgres", source: { secret: { secretName: "postgres", defaultMode: 0o440 } } },
   ];
-  const manifests = [
-    secretManifest("postgres", BACKEND_NAMESPACE, files),
+  const admin = { username: "agentpg_operator", password: files["operator-password"], "ca.crt": files["ca.crt"] };
+  return [
+    secretManifest("postgres", BACKEND_NAMESPACE, { ...files }),
     ...backend({ name: "postgres", port: 5432, command: ["node", "/opt/start-postgres.mjs"], volumes }),
-    secretManifest(ADMIN_SECRET, OPERATOR_NAMESPACE, {
-      username: "agentpg_operator",
-      password: operatorPassword,
-      "ca.crt": authority.certificate,
-    }),
+    secretManifest(ADMIN_SECRET, OPERATOR_NAMESPACE, admin),
   ];
-  return { manifests, ca: authority.certificate, superuserPassword };
 }
 
 /** The simulated Claude, which answers word by word so that streaming can be seen. */

@@ -24,7 +24,7 @@ import { claimNamespace } from "./namespace-claim.ts";
 import { accessKeys } from "./objects/access-keys.ts";
 import { credentialsSecret, readCredentials } from "./objects/credentials-secret.ts";
 import { namespace } from "./objects/namespace.ts";
-import { allowDns, defaultDeny } from "./objects/network-policies.ts";
+import { allowAgents, allowDns, defaultDeny } from "./objects/network-policies.ts";
 import { limitRange, resourceQuota } from "./objects/quota.ts";
 import { operatorRoleBinding } from "./objects/role-binding.ts";
 
@@ -127,6 +127,7 @@ export class TenantReconciler {
     const wanted: OwnedObject[] = [
       defaultDeny(tenant),
       allowDns(tenant, config),
+      allowAgents(tenant),
       resourceQuota(tenant),
       limitRange(tenant),
       accessKeys(tenant, (await tokenIssuer()).jwks),

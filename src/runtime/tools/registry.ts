@@ -33,7 +33,8 @@ const TASK_SCHEMA = {
 };
 
 export interface ToolHost {
-  db: AgentDatabase;
+  /** Asked at each call: tools are made, and their faults told, before the database is there. */
+  db: () => AgentDatabase;
   defaultTimeoutSeconds: number;
   network?: HttpNetwork;
 }

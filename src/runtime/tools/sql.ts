@@ -35,14 +35,14 @@ export function rowsAsText(rows: Record<string, unknown>[], cut: boolean, maxByt
 }
 
 /** A query of the tenant's own data, with the tool role's rights. */
-export function sqlTool(sql: NonNullable<ToolSpec["sql"]>, db: AgentDatabase): LocalTool {
+export function sqlTool(sql: NonNullable<ToolSpec["sql"]>, db: () => AgentDatabase): LocalTool {
   const order = argumentOrder(sql);
   return {
     kind: "sql",
     async execute({ input, signal, timeoutMs }): Promise<ToolOutcome> {
       const values = order.map((name) => toParameter(input[name]));
       try {
-        const { rows, cut } = await runToolQuery(db, sql.statement, values, { maxRows: MAX_ROWS, timeoutMs }, signal);
+        const { rows, cut } = await runToolQuery(db(), sql.statement, values, { maxRows: MAX_ROWS, timeoutMs }, signal);
         return { output: rowsAsText(rows, cut), isError: false };
       } catch (error) {
         const { code, message } = error as { code?: string; message: string };

@@ -1,7 +1,9 @@
+import { API_PORT } from "../../../api/agent-config.ts";
 import { tenantNamespace, type Tenant } from "../../../api/tenant.ts";
 import { NETWORK_POLICY } from "../../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../../config.ts";
 import { tenantLabels } from "../../labels.ts";
+import { tcp } from "../../network/egress.ts";
 import { owned } from "../../owned-object.ts";
 
 /** Nothing in, nothing out, for every pod of the namespace; the other policies open what is needed. */
@@ -25,6 +27,19 @@ export const allowDns = (tenant: Tenant, config: OperatorConfig) =>
             { protocol: "TCP", port: 53 },
           ],
         },
+      ],
+    },
+  });
+
+/** The tenant's own pods may call the tenant's agents. */
+export const allowAgents = (tenant: Tenant) =>
+  owned(NETWORK_POLICY, {
+    metadata: { name: "agentpg-allow-agents", namespace: tenantNamespace(tenant), labels: tenantLabels(tenant) },
+    spec: {
+      podSelector: {},
+      policyTypes: ["Egress"],
+      egress: [
+        { to: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "agentpg-agent" } } }], ports: tcp(API_PORT) },
       ],
     },
   });
