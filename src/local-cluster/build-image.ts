@@ -17,7 +17,9 @@ export interface ImageOptions {
   context: string;
   /** A path. */
   dockerfile: string;
+  /** `repository:tag`; with {@link contentTag}, a hash of what goes in is added to it, so that other contents have another name. */
   tag: string;
+  contentTag?: boolean;
   progress: Progress;
   /** The paths of the context that the image depends on, when it isn't all that the .dockerignore leaves. */
   inputs?: string[];
@@ -57,10 +59,12 @@ async function removeOld(folder: string): Promise<void> {
  * Builds an image from a Dockerfile, with Docker or Podman where one answers, else with buildah on a base image made here.
  * The same inputs give the same archive without building.
  */
-export async function buildImage(options: ImageOptions): Promise<BuiltImage> {
-  const { context, dockerfile, tag, progress, signal } = options;
+export async function buildImage(asked: ImageOptions): Promise<BuiltImage> {
+  const { context, dockerfile, progress, signal } = asked;
   const recipe = await readFile(dockerfile, "utf8");
-  const hash = await hashOf([tag, process.arch, recipe], context, await contextFiles(context, options.inputs));
+  const hash = await hashOf([asked.tag, process.arch, recipe], context, await contextFiles(context, asked.inputs));
+  const tag = asked.contentTag ? `${asked.tag}-${hash.slice(0, 12)}` : asked.tag;
+  const options = { ...asked, tag };
   const folder = join(cacheFolder(), "images");
   const archive = join(folder, `${hash}.tar`);
   await mkdir(folder, { recursive: true });

@@ -35,11 +35,15 @@ export interface Environment {
   client: KubernetesClient;
   helm: string;
   progress: Progress;
+  /** Names of the images in the cluster. */
+  images: { product: string; backends: string };
 }
 
-export function openEnvironment(kubeconfig: string, helm: string, progress: Progress): Environment {
-  const config = loadKubeConfig(kubeconfig);
-  return { kubeconfig, config, client: new KubernetesClient(config), helm, progress };
+export function openEnvironment(
+  options: Pick<Environment, "kubeconfig" | "helm" | "progress" | "images">,
+): Environment {
+  const config = loadKubeConfig(options.kubeconfig);
+  return { ...options, config, client: new KubernetesClient(config) };
 }
 
 export async function applyManifests(client: KubernetesClient, manifests: readonly Manifest[]): Promise<void> {
@@ -85,13 +89,19 @@ async function postgresFiles(client: KubernetesClient): Promise<PostgresFiles> {
 }
 
 /** Postgres and the simulated Claude, ready. */
-export async function installBackends({ client, progress }: Environment, simulated: boolean): Promise<{ ca: string }> {
+export async function installBackends(
+  { client, progress, images }: Environment,
+  simulated: boolean,
+): Promise<{ ca: string }> {
   return progress.step(
     `starting Postgres (TLS, SCRAM)${simulated ? " and the simulated Claude" : ""}`,
     async (detail) => {
       await applyManifests(client, [namespaceManifest(BACKEND_NAMESPACE), namespaceManifest(OPERATOR_NAMESPACE)]);
       const files = await postgresFiles(client);
-      await applyManifests(client, [...postgresManifests(files), ...(simulated ? claudeManifests() : [])]);
+      await applyManifests(client, [
+        ...postgresManifests(files, images.backends),
+        ...(simulated ? claudeManifests(images.backends) : []),
+      ]);
       await waitForDeployment(client, "postgres", BACKEND_NAMESPACE, 180, detail);
       if (simulated) await waitForDeployment(client, "claude", BACKEND_NAMESPACE, 120, detail);
       return { ca: files["ca.crt"] };
@@ -101,14 +111,14 @@ export async function installBackends({ client, progress }: Environment, simulat
 
 /** `helm upgrade --install`, with the chart as people get it. */
 export async function installChart(
-  { client, kubeconfig, helm, progress }: Environment,
+  { client, kubeconfig, helm, progress, images }: Environment,
   endpoint: ModelEndpoint,
 ): Promise<void> {
   await progress.step("helm install agentpg charts/agentpg", async (detail) => {
     const folder = await mkdtemp(join(tmpdir(), "agentpg-values-"));
     try {
       const values = join(folder, "values.json");
-      await writeFile(values, JSON.stringify(helmValues(endpoint)));
+      await writeFile(values, JSON.stringify(helmValues(endpoint, images.product)));
       await run(helm, [
         "upgrade",
         "--install",

@@ -1,4 +1,4 @@
-import { BACKEND_NAMESPACE, OPERATOR_NAMESPACE, PRODUCT_IMAGE } from "./paths.ts";
+import { BACKEND_NAMESPACE, OPERATOR_NAMESPACE } from "./paths.ts";
 import { ADMIN_SECRET, CLAUDE_URL, POSTGRES_HOST } from "./manifests.ts";
 
 const peer = (namespace: string, app?: string) => ({
@@ -20,11 +20,11 @@ const model = (endpoint: ModelEndpoint) => {
 };
 
 /** The chart's values for the demo: one replica, the demo's Postgres, and the model endpoint. */
-export function helmValues(endpoint: ModelEndpoint) {
-  const colon = PRODUCT_IMAGE.lastIndexOf(":");
+export function helmValues(endpoint: ModelEndpoint, image: string) {
+  const colon = image.lastIndexOf(":");
   return {
     replicaCount: 1,
-    image: { repository: PRODUCT_IMAGE.slice(0, colon), tag: PRODUCT_IMAGE.slice(colon + 1) },
+    image: { repository: image.slice(0, colon), tag: image.slice(colon + 1) },
     database: { host: POSTGRES_HOST, credentialsSecret: ADMIN_SECRET, peers: [peer(BACKEND_NAMESPACE, "postgres")] },
     model: model(endpoint),
     metricsClients: [peer(OPERATOR_NAMESPACE)],

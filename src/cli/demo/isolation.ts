@@ -7,7 +7,6 @@ import { openAgent, requestToken } from "../agent-access.ts";
 import { waitFor } from "../wait.ts";
 import { openDatabase, query } from "./database-window.ts";
 import type { Environment } from "./environment.ts";
-import { PRODUCT_IMAGE } from "./paths.ts";
 import { VISITOR } from "./talk.ts";
 
 const say = (good: boolean, text: string) => {
@@ -68,7 +67,7 @@ async function apiRefuses(environment: Environment): Promise<void> {
 const PROBE = (host: string) =>
   `const s=require("net").connect(${API_PORT},${JSON.stringify(host)});const end=t=>{console.log(t);process.exit(0)};s.setTimeout(4000,()=>end("timeout"));s.on("connect",()=>end("connected"));s.on("error",e=>end(e.code))`;
 
-async function probeFrom({ client }: Environment, namespace: string, host: string): Promise<string> {
+async function probeFrom({ client, images }: Environment, namespace: string, host: string): Promise<string> {
   const name = "network-probe";
   await client.delete(POD, name, namespace);
   await waitFor(
@@ -78,7 +77,7 @@ async function probeFrom({ client }: Environment, namespace: string, host: strin
   );
   const container = {
     name: "probe",
-    image: PRODUCT_IMAGE,
+    image: images.product,
     imagePullPolicy: "IfNotPresent",
     command: ["/usr/local/bin/node", "-e", PROBE(host)],
     resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },

@@ -3,7 +3,7 @@ import type { KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../../kubernetes/resource-kind.ts";
 import { createAuthority } from "../../local-cluster/pki.ts";
-import { BACKEND_IMAGE, BACKEND_NAMESPACE, OPERATOR_NAMESPACE } from "./paths.ts";
+import { BACKEND_NAMESPACE, OPERATOR_NAMESPACE } from "./paths.ts";
 
 export interface Manifest {
   kind: ResourceKind;
@@ -34,6 +34,7 @@ const CONTAINER_SECURITY = {
 };
 
 interface Backend {
+  image: string;
   name: string;
   port: number;
   command: string[];
@@ -41,11 +42,11 @@ interface Backend {
   volumes: { name: string; mountPath: string; source: object }[];
 }
 
-function backend({ name, port, command, env = [], volumes }: Backend): Manifest[] {
+function backend({ image, name, port, command, env = [], volumes }: Backend): Manifest[] {
   const labels = { app: name };
   const container = {
     name,
-    image: BACKEND_IMAGE,
+    image,
     imagePullPolicy: "IfNotPresent",
     command,
     env,
@@ -104,7 +105,7 @@ export async function newPostgresFiles(): Promise<PostgresFiles> {
 }
 
 /** Postgres with TLS and two roles, and the operator's Secret for it. */
-export function postgresManifests(files: PostgresFiles): Manifest[] {
+export function postgresManifests(files: PostgresFiles, image: string): Manifest[] {
   const volumes = [
     tmp,
     { name: "data", mountPath: "/data", source: { emptyDir: {} } },
@@ -113,14 +114,15 @@ export function postgresManifests(files: PostgresFiles): Manifest[] {
   const admin = { username: "agentpg_operator", password: files["operator-password"], "ca.crt": files["ca.crt"] };
   return [
     secretManifest("postgres", BACKEND_NAMESPACE, { ...files }),
-    ...backend({ name: "postgres", port: 5432, command: ["node", "/opt/start-postgres.mjs"], volumes }),
+    ...backend({ image, name: "postgres", port: 5432, command: ["node", "/opt/start-postgres.mjs"], volumes }),
     secretManifest(ADMIN_SECRET, OPERATOR_NAMESPACE, admin),
   ];
 }
 
 /** The simulated Claude, which answers word by word so that streaming can be seen. */
-export const claudeManifests = (): Manifest[] =>
+export const claudeManifests = (image: string): Manifest[] =>
   backend({
+    image,
     name: "claude",
     port: 8080,
     command: ["node", "/opt/simulated-claude.mjs"],

@@ -141,8 +141,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
         signal: interrupted.signal,
       });
       const tools = await ensureTools(["helm", "kubectl"], progress);
-      await loadImages(cluster, progress);
-      environment = openEnvironment(cluster.kubeconfig, tools["helm"] ?? "helm", progress);
+      const images = await loadImages(cluster, progress);
+      environment = openEnvironment({
+        kubeconfig: cluster.kubeconfig,
+        helm: tools["helm"] ?? "helm",
+        progress,
+        images,
+      });
       model = await chooseModel(cluster, progress);
       await show(environment, cluster, model);
       process.stdout.write(NEXT(cluster.kubeconfig, tools["kubectl"] ?? "kubectl"));
