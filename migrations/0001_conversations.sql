@@ -124,5 +124,7 @@ CREATE TABLE workers (
   id uuid PRIMARY KEY,
   agent text NOT NULL,
   expires_at timestamptz NOT NULL,
-  started_at timestamptz NOT NULL DEFAULT now()
+  started_at timestamptz NOT NULL DEFAULT now(),
+  -- What the process says of itself, for the operator: {"pod", "credentials", "problem": {"reason", "message"} or null}.
+  report jsonb NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 20);

@@ -11,6 +11,7 @@ import { type EnsuredPassword, ensurePassword } from "./password.ts";
 import { type TenantRecord, tenantByUid } from "./registry.ts";
 import { operatorPool, Sessions } from "./session.ts";
 import { hasCode, SQLSTATE } from "./sqlstate.ts";
+import { type WorkerReport, workerReports } from "./worker-reports.ts";
 
 export type { ConnectionSettings } from "./connection.ts";
 export type { DeletionPolicy } from "./deprovision.ts";
@@ -32,6 +33,8 @@ export interface TenantDatabase {
   deprovision(tenant: { uid: string }, policy: DeletionPolicy, epoch: number): Promise<void>;
   /** The registry's row. */
   find(uid: string): Promise<TenantRecord | undefined>;
+  /** What the pods of one of the tenant's agents say of themselves; [] without a schema. */
+  workerReports(tenant: { uid: string }, agent: string): Promise<WorkerReport[]>;
   /** Logs in anew with the admin credentials; returns or throws within 5 seconds or so. */
   ping(): Promise<void>;
   /** Takes new admin credentials. Transactions under way end on the old ones. */
@@ -65,6 +68,11 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
     ensurePassword: ({ uid }, current, epoch) => ensurePassword(environment, admin, uid, current, epoch),
     deprovision: ({ uid }, policy, epoch) => deprovisionTenant(environment, uid, policy, epoch),
     find: (uid) => sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)),
+    workerReports: ({ uid }, agent) =>
+      sessions.read("reading what the pods report", async (client) => {
+        const record = await tenantByUid(client, uid);
+        return record?.state === "active" ? workerReports(client, record.id, agent) : [];
+      }),
     ping: () => verifyLogin(admin),
     async reconnect(settings) {
       const old = pool;

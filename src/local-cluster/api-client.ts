@@ -14,7 +14,12 @@ export interface ApiClient {
 
 /** A client with these credentials; connections are kept until `close`. */
 export function apiClient(access: Access): ApiClient {
-  const agent = new Agent({ keepAlive: true, ca: access.authority, cert: access.user.certificate, key: access.user.key });
+  const agent = new Agent({
+    keepAlive: true,
+    ca: access.authority,
+    cert: access.user.certificate,
+    key: access.user.key,
+  });
   const send = async (method: string, path: string, body?: string): Promise<string> => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const headers = body === undefined ? {} : { "content-type": "application/apply-patch+yaml" };

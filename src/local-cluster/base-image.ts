@@ -43,7 +43,9 @@ async function debianRootfs(progress: Progress, signal?: AbortSignal): Promise<s
   const folder = await wholeFolder(join(cacheFolder(), "debian-bookworm"), (draft) =>
     progress.step("unpacking Debian bookworm for the base image", async () => {
       const include = "--include=ca-certificates,libstdc++6";
-      await run("mmdebstrap", ["--quiet", "--variant=minbase", include, "bookworm", join(draft, "rootfs.tar")], { signal });
+      await run("mmdebstrap", ["--quiet", "--variant=minbase", include, "bookworm", join(draft, "rootfs.tar")], {
+        signal,
+      });
     }),
   );
   return join(folder, "rootfs.tar");
@@ -78,7 +80,9 @@ export async function ensureBaseImage(progress: Progress, signal?: AbortSignal):
     const isThere = await buildah(["images", "--quiet", local]).catch(() => "");
     if (isThere.trim() !== "") return;
     const rootfs = await debianRootfs(progress, signal);
-    await progress.step(`making ${tag} here, as no registry has to be reached`, () => makeImage(rootfs, npmrc, local, signal));
+    await progress.step(`making ${tag} here, as no registry has to be reached`, () =>
+      makeImage(rootfs, npmrc, local, signal),
+    );
   });
 }
 

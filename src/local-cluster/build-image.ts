@@ -62,7 +62,11 @@ async function removeOld(folder: string): Promise<void> {
 export async function buildImage(asked: ImageOptions): Promise<BuiltImage> {
   const { context, dockerfile, progress, signal } = asked;
   const recipe = await readFile(dockerfile, "utf8");
-  const hash = await hashOf([asked.tag, String(asked.contentTag ?? false), process.arch, recipe], context, await contextFiles(context, asked.inputs));
+  const hash = await hashOf(
+    [asked.tag, String(asked.contentTag ?? false), process.arch, recipe],
+    context,
+    await contextFiles(context, asked.inputs),
+  );
   const tag = asked.contentTag ? `${asked.tag}-${hash.slice(0, 12)}` : asked.tag;
   const options = { ...asked, tag };
   const folder = join(cacheFolder(), "images");

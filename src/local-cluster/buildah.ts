@@ -15,7 +15,12 @@ export async function buildah(args: string[], options: RunOptions = {}): Promise
 }
 
 /** Builds an image without an engine: steps run in a chroot, as root. The base images must be in the store. */
-export async function buildahBuild(context: string, dockerfile: string, tag: string, options: RunOptions & { layers?: boolean } = {}): Promise<void> {
+export async function buildahBuild(
+  context: string,
+  dockerfile: string,
+  tag: string,
+  options: RunOptions & { layers?: boolean } = {},
+): Promise<void> {
   const args = ["bud", "--isolation", "chroot", "--pull-never", "--format", "docker"];
   await buildah([...args, ...(options.layers ? ["--layers"] : []), "-t", tag, "-f", dockerfile, context], options);
 }

@@ -23,10 +23,9 @@ const lacks = (machine: Machine): string[] => [
 /** Which provider brings the cluster, and why, in words for whoever started it. */
 export function chooseProvider(machine: Machine): Choice {
   const { engine, kind } = machine;
-  if (engine && kind) return { provider: "kind", engine, kind, because: `${engine} answers, so kind brings the cluster` };
-  const noKind = engine
-    ? `${engine} answers, but there is no kind`
-    : "no container engine answers (Docker or Podman)";
+  if (engine && kind)
+    return { provider: "kind", engine, kind, because: `${engine} answers, so kind brings the cluster` };
+  const noKind = engine ? `${engine} answers, but there is no kind` : "no container engine answers (Docker or Podman)";
   const missing = lacks(machine);
   if (missing.length === 0) return { provider: "source", because: `${noKind}: Kubernetes is built from source` };
   return {

@@ -43,7 +43,9 @@ export function apiServerArguments(config: ControlPlaneConfig): string[] {
     "--allow-privileged",
     ...(config.audit ? audit : []),
     // An endpoint on loopback is refused, and nothing could use it.
-    ...(config.address.startsWith("127.") ? ["--endpoint-reconciler-type=none"] : [`--advertise-address=${config.address}`]),
+    ...(config.address.startsWith("127.")
+      ? ["--endpoint-reconciler-type=none"]
+      : [`--advertise-address=${config.address}`]),
     ...(config.apiServerArguments ?? []),
   ];
 }

@@ -36,7 +36,9 @@ export const auditLogPath = (folder: string): string => join(folder, "audit.log"
 export const serverUrl = (config: ControlPlaneConfig): string => `https://${config.address}:${config.port}`;
 
 /** Writes all keys and kubeconfigs of a control plane; gives the administrator's access and the authority for more. */
-export async function writeControlPlaneFiles(config: ControlPlaneConfig): Promise<{ admin: Access; authority: Authority }> {
+export async function writeControlPlaneFiles(
+  config: ControlPlaneConfig,
+): Promise<{ admin: Access; authority: Authority }> {
   const pki = join(config.folder, "pki");
   const [authority, tokenKeys] = await Promise.all([createAuthority("agentpg-local-cluster"), createTokenKeys()]);
   await writeCredentials(pki, "ca", authority);
@@ -45,7 +47,13 @@ export async function writeControlPlaneFiles(config: ControlPlaneConfig): Promis
   await writeFile(join(config.folder, "audit-policy.yaml"), auditPolicy);
   const server = await authority.issue({
     user: "kube-apiserver",
-    dns: ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"],
+    dns: [
+      "localhost",
+      "kubernetes",
+      "kubernetes.default",
+      "kubernetes.default.svc",
+      "kubernetes.default.svc.cluster.local",
+    ],
     addresses: [...new Set(["127.0.0.1", config.address, config.serviceAddress])],
   });
   await writeCredentials(pki, "apiserver", server);

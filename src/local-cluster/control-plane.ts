@@ -71,7 +71,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await mkdir(join(config.folder, "etcd"), { mode: 0o700 });
       const { admin } = await writeControlPlaneFiles(config);
       const components = [start("etcd", etcdArguments(config)), start("kube-apiserver", apiServerArguments(config))];
-      if (options.controllerManager) components.push(start("kube-controller-manager", controllerManagerArguments(config)));
+      if (options.controllerManager)
+        components.push(start("kube-controller-manager", controllerManagerArguments(config)));
       const api = apiClient(admin);
       const isReady = async () => {
         for (const component of components) await failIfEnded(component);

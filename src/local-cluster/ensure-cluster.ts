@@ -23,7 +23,9 @@ export interface EnsureOptions {
 /** A name becomes a folder, a cgroup and a container's name. */
 function checkedName(name = defaultName): string {
   if (/^[a-z][a-z0-9-]{0,30}$/.test(name)) return name;
-  throw new LocalClusterError(`${JSON.stringify(name)} can't name a cluster: use up to 31 of a-z, 0-9 and -, a letter first`);
+  throw new LocalClusterError(
+    `${JSON.stringify(name)} can't name a cluster: use up to 31 of a-z, 0-9 and -, a letter first`,
+  );
 }
 
 async function lookAround(progress: Progress): Promise<Machine> {
@@ -80,6 +82,12 @@ export async function clusterStatus(options: { name?: string } = {}): Promise<Cl
   const cluster = await sourceClusterFor(name);
   if (!cluster) return { name, state: "down", text: `no cluster ${name}` };
   const trouble = await sourceClusterTrouble(name);
-  if (trouble !== undefined) return { name, state: "broken", text: `${name}: ${trouble}; the next start clears it away` };
-  return { name, state: "up", text: `${name}: ${cluster.description}; export KUBECONFIG=${cluster.kubeconfig}`, cluster };
+  if (trouble !== undefined)
+    return { name, state: "broken", text: `${name}: ${trouble}; the next start clears it away` };
+  return {
+    name,
+    state: "up",
+    text: `${name}: ${cluster.description}; export KUBECONFIG=${cluster.kubeconfig}`,
+    cluster,
+  };
 }

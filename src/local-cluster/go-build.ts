@@ -38,19 +38,43 @@ async function modFileWithNewerCri(folder: string, env: NodeJS.ProcessEnv): Prom
 }
 
 /** One `go build` for all of them keeps every core busy to the end. */
-async function compile(tools: Tool[], folder: string, flags: string[], env: NodeJS.ProcessEnv, onPackage: (name: string) => void, signal?: AbortSignal) {
+async function compile(
+  tools: Tool[],
+  folder: string,
+  flags: string[],
+  env: NodeJS.ProcessEnv,
+  onPackage: (name: string) => void,
+  signal?: AbortSignal,
+) {
   if (tools.length === 0) return;
   // No debug information: it would never be read, and costs a tenth of the time.
-  const common = ["build", "-v", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", `-ldflags=${linkerFlags}`];
+  const common = [
+    "build",
+    "-v",
+    "-trimpath",
+    "-buildvcs=false",
+    "-gcflags=all=-dwarf=false",
+    `-ldflags=${linkerFlags}`,
+  ];
   const packages = tools.map((tool) => toolFor(tool).package);
-  await run("go", [...common, ...flags, "-o", `${folder}/`, ...packages], { cwd: goFolder, env, onLine: onPackage, signal });
+  await run("go", [...common, ...flags, "-o", `${folder}/`, ...packages], {
+    cwd: goFolder,
+    env,
+    onLine: onPackage,
+    signal,
+  });
 }
 
 /**
  * Builds tools into `folder`, each appearing there whole. Minutes from cold Go caches.
  * The Go module proxy must be reachable the first time.
  */
-export async function buildTools(tools: Tool[], folder: string, progress: Progress, signal?: AbortSignal): Promise<void> {
+export async function buildTools(
+  tools: Tool[],
+  folder: string,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<void> {
   const env = await goEnvironment();
   const draft = await mkdtemp(join(folder, ".build-"));
   try {
@@ -60,7 +84,10 @@ export async function buildTools(tools: Tool[], folder: string, progress: Progre
         if (!name.startsWith("go: ")) detail(`${++packages} packages, now ${name}`);
         else detail(name.slice(4));
       };
-      const [newer, plain] = [tools.filter((tool) => toolFor(tool).newerCri), tools.filter((tool) => !toolFor(tool).newerCri)];
+      const [newer, plain] = [
+        tools.filter((tool) => toolFor(tool).newerCri),
+        tools.filter((tool) => !toolFor(tool).newerCri),
+      ];
       await compile(plain, draft, [], env, onPackage, signal);
       const modFile = newer.length > 0 ? [`-modfile=${await modFileWithNewerCri(draft, env)}`] : [];
       await compile(newer, draft, modFile, env, onPackage, signal);

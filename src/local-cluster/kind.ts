@@ -28,7 +28,9 @@ export async function ensureKind(progress: Progress): Promise<string | undefined
   const env = { ...process.env, GOBIN: target, GOFLAGS: "", CGO_ENABLED: "0" };
   await progress
     .step(`installing kind ${kindVersion}`, () => run("go", install, { env, signal: AbortSignal.timeout(180_000) }))
-    .catch((error: unknown) => progress.note(`kind can't be installed: ${error instanceof Error ? error.message : error}`));
+    .catch((error: unknown) =>
+      progress.note(`kind can't be installed: ${error instanceof Error ? error.message : error}`),
+    );
   return kindProgram();
 }
 
@@ -37,7 +39,13 @@ async function clusterNames(kind: string, engine: Engine): Promise<string[]> {
 }
 
 /** A kind cluster, the one of that name or a new one. */
-export async function ensureKindCluster(name: string, kind: string, engine: Engine, progress: Progress, signal?: AbortSignal): Promise<Cluster> {
+export async function ensureKindCluster(
+  name: string,
+  kind: string,
+  engine: Engine,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Cluster> {
   const kubeconfig = kubeconfigOf(name);
   await mkdir(join(cacheFolder(), "kind"), { recursive: true });
   const options = { ...environment(engine), signal };

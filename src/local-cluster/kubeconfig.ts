@@ -19,9 +19,7 @@ export function kubeconfigText(name: string, access: Access): string {
     kind: "Config",
     "current-context": name,
     contexts: [{ name, context: { cluster: name, user: name } }],
-    clusters: [
-      { name, cluster: { server: access.server, "certificate-authority-data": base64(access.authority) } },
-    ],
+    clusters: [{ name, cluster: { server: access.server, "certificate-authority-data": base64(access.authority) } }],
     users: [
       {
         name,

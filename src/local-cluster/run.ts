@@ -46,7 +46,12 @@ export async function run(command: string, args: readonly string[], options: Run
   });
   child.on("close", (code, signal) => {
     if (code === 0) resolve(out);
-    else reject(new LocalClusterError(`${[command, ...args].join(" ").slice(0, 300)} failed (${signal ?? code}):\n${tail(err || out, 40)}`));
+    else
+      reject(
+        new LocalClusterError(
+          `${[command, ...args].join(" ").slice(0, 300)} failed (${signal ?? code}):\n${tail(err || out, 40)}`,
+        ),
+      );
   });
   return promise;
 }

@@ -41,7 +41,11 @@ async function onPath(tool: Tool): Promise<boolean> {
  * The programs' paths, by name; builds what is missing (Go needed, minutes the first time).
  * A kubectl or helm on the PATH is taken when it is new enough.
  */
-export async function ensureTools<T extends Tool>(tools: readonly T[], progress: Progress, signal?: AbortSignal): Promise<Record<T, string>> {
+export async function ensureTools<T extends Tool>(
+  tools: readonly T[],
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Record<T, string>> {
   const folder = await toolFolder();
   const missing = async () => {
     const found = await Promise.all(tools.map((tool) => exists(join(folder, tool))));

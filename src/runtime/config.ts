@@ -18,6 +18,7 @@ const environment = z.object({
   AGENTPG_ANTHROPIC_DIR: z.string().default(AGENT_FILES.anthropic),
   AGENTPG_ACCESS_DIR: z.string().default(AGENT_FILES.access),
   AGENTPG_SECRETS_DIR: z.string().optional(),
+  AGENTPG_POD_NAME: z.string().default(""),
   AGENTPG_SCHEMA: z.string().optional(),
   DATABASE_URL: z.string().optional(),
   ANTHROPIC_API_KEY: z.string().optional(),

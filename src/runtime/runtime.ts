@@ -143,6 +143,11 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     log,
     leaseSeconds: env.AGENTPG_LEASE_SECONDS,
     refreshKey: () => apiKey.refresh(),
+    report: () => ({
+      pod: env.AGENTPG_POD_NAME,
+      credentials: health?.status.revision ?? "",
+      problem: modelHealth.problem,
+    }),
     patience: parts.patience,
     ...(parts.pollMs ? { pollMs: parts.pollMs } : {}),
   });
@@ -154,6 +159,8 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     budgetRatio: () => budgetRatio(agent.budget, load.spent),
     pool: () => db.gauges,
   });
+  // The first report should tell of an unknown model or a refused key; an endpoint that is slow or down holds nothing up.
+  await Promise.race([modelHealth.verify(), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
   await ready.start();
   await access.start();
   engine = ready;

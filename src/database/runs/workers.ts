@@ -1,5 +1,14 @@
 import type { Queryable } from "./database.ts";
 
+/** What a runtime process says of itself; the operator reads it (`src/database/worker-reports.ts`). */
+export interface WorkerReport {
+  pod: string;
+  /** The revision of the database credentials in use. */
+  credentials: string;
+  /** What keeps it from answering: an unknown model, a refused key. */
+  problem: { reason: string; message: string } | null;
+}
+
 export interface HeldRun {
   id: string;
   cancelRequested: boolean;
@@ -14,19 +23,20 @@ export async function renewLeases(
   worker: string,
   agent: string,
   leaseSeconds: number,
+  report: WorkerReport,
 ): Promise<HeldRun[]> {
   return db.query<HeldRun>(
     "renew_leases",
     `WITH alive AS (
-       INSERT INTO workers (id, agent, expires_at) VALUES ($1, $2, now() + make_interval(secs => $3::float8))
-       ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+       INSERT INTO workers (id, agent, expires_at, report) VALUES ($1, $2, now() + make_interval(secs => $3::float8), $4::jsonb)
+       ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, report = excluded.report
      ), gone AS (
        DELETE FROM workers WHERE agent = $2 AND expires_at < now() - interval '1 hour'
      )
      SELECT id, cancel_requested AS "cancelRequested" FROM runs
      WHERE agent = $2 AND lease_owner = $1
        AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')`,
-    [worker, agent, leaseSeconds],
+    [worker, agent, leaseSeconds, JSON.stringify(report)],
   );
 }
 

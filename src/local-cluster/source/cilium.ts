@@ -46,7 +46,8 @@ async function copySources(folder: string): Promise<void> {
 export async function ensureCiliumAssets(progress: Progress, signal?: AbortSignal): Promise<CiliumAssets> {
   const sources = join(cacheFolder(), "cilium", versions.cilium);
   const clang = join(cacheFolder(), "clang", `${clangVersion}-${process.arch}`);
-  if (!(await exists(sources))) await progress.step("copying Cilium's eBPF sources", () => wholeFolder(sources, copySources));
+  if (!(await exists(sources)))
+    await progress.step("copying Cilium's eBPF sources", () => wholeFolder(sources, copySources));
   if (!(await exists(clang))) {
     await progress.step(`unpacking clang ${clangVersion}`, () =>
       wholeFolder(clang, async (folder) => {

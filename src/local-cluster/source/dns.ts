@@ -72,7 +72,12 @@ export async function applyDns(api: ApiClient, address: string): Promise<void> {
   await api.apply(`${core}/serviceaccounts/${name}`, { apiVersion: "v1", kind: "ServiceAccount", metadata });
   await api.apply(`${rbac}/clusterroles/${name}`, role);
   await api.apply(`${rbac}/clusterrolebindings/${name}`, binding);
-  await api.apply(`${core}/configmaps/${name}`, { apiVersion: "v1", kind: "ConfigMap", metadata, data: { Corefile: corefile } });
+  await api.apply(`${core}/configmaps/${name}`, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata,
+    data: { Corefile: corefile },
+  });
   await api.apply(`${core}/services/kube-dns`, service);
   await api.apply(`/apis/apps/v1/namespaces/${namespace}/deployments/${name}`, deployment);
 }

@@ -36,7 +36,13 @@ function kubeletConfiguration(cluster: string, at: Addresses): object {
 }
 
 /** Writes what kubelet and kube-proxy need to know and to prove who they are. */
-export async function writeNodeFiles(folder: string, cluster: string, at: Addresses, authority: Authority, api: Access): Promise<void> {
+export async function writeNodeFiles(
+  folder: string,
+  cluster: string,
+  at: Addresses,
+  authority: Authority,
+  api: Access,
+): Promise<void> {
   const identity = { user: `system:node:${nodeName}`, group: "system:nodes", dns: [nodeName], addresses: [at.node] };
   const user = await authority.issue(identity);
   await writeCredentials(join(folder, "pki"), "node", user);

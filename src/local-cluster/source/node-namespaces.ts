@@ -47,7 +47,15 @@ exec /run/bin/pause`;
  */
 export async function startNode(folders: NodeFolders): Promise<ProcessIdentity> {
   const log = openSync(join(folders.cluster, "log", "node.log"), "a");
-  const namespaces = ["--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "--propagation=private"];
+  const namespaces = [
+    "--mount",
+    "--net",
+    "--pid",
+    "--fork",
+    "--kill-child=SIGKILL",
+    "--mount-proc",
+    "--propagation=private",
+  ];
   const script = ["sh", "-c", enter, "node", folders.cluster, folders.tools, folders.clang ?? ""];
   const outer = spawn("unshare", [...namespaces, ...script], {
     cwd: "/",
@@ -71,7 +79,11 @@ export async function startNode(folders: NodeFolders): Promise<ProcessIdentity> 
 }
 
 /** The command line that runs a program in the node; `network: "host"` leaves it in the machine's network. */
-export function inNode(node: ProcessIdentity, command: string[], network: "node" | "host" = "node"): [string, string[]] {
+export function inNode(
+  node: ProcessIdentity,
+  command: string[],
+  network: "node" | "host" = "node",
+): [string, string[]] {
   const namespaces = ["--mount", "--pid", ...(network === "node" ? ["--net"] : [])];
   return ["nsenter", [`--target=${node.pid}`, ...namespaces, "--", ...command]];
 }

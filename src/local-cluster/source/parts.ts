@@ -14,7 +14,16 @@ const controlPlane = ["etcd", "kube-apiserver", "kube-controller-manager", "kube
 const node = ["kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns"] as const;
 const cilium = ["cilium-agent", "cilium-cni", "cilium-dbg"] as const;
 
-const packages = ["iproute2", "runc", "containernetworking-plugins", "iptables", "ipset", "conntrack", "socat", "ethtool"];
+const packages = [
+  "iproute2",
+  "runc",
+  "containernetworking-plugins",
+  "iptables",
+  "ipset",
+  "conntrack",
+  "socat",
+  "ethtool",
+];
 
 /** Everything a cluster is put together from. */
 export interface Parts {
@@ -28,7 +37,10 @@ export interface Parts {
 async function programImage(tools: string, program: "pause" | "coredns", tag: string): Promise<string> {
   const archive = join(tools, `${program}.tar`);
   if (await exists(archive)) return archive;
-  await writeProgramImage({ tag, program: join(tools, program), ...(program === "pause" ? { user: "65535:65535" } : {}) }, `${archive}.new`);
+  await writeProgramImage(
+    { tag, program: join(tools, program), ...(program === "pause" ? { user: "65535:65535" } : {}) },
+    `${archive}.new`,
+  );
   await rename(`${archive}.new`, archive);
   return archive;
 }
@@ -46,9 +58,6 @@ export async function ensureParts(dataPlane: DataPlane, progress: Progress, sign
   if (built.status === "rejected") throw built.reason;
   if (debian.status === "rejected") throw debian.reason;
   const folder = await toolFolder();
-  const images = [
-    await programImage(folder, "pause", pauseImage),
-    await programImage(folder, "coredns", corednsImage),
-  ];
+  const images = [await programImage(folder, "pause", pauseImage), await programImage(folder, "coredns", corednsImage)];
   return { tools: folder, images, cilium: debian.value };
 }

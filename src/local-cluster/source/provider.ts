@@ -79,7 +79,12 @@ async function reuse(name: string, wanted: DataPlane, progress: Progress): Promi
 }
 
 /** The cluster built from source: the one that is up and well, or a new one. */
-export async function ensureSourceCluster(name: string, dataPlane: DataPlane, progress: Progress, signal?: AbortSignal): Promise<Cluster> {
+export async function ensureSourceCluster(
+  name: string,
+  dataPlane: DataPlane,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Cluster> {
   return withLock(lockOf(name), progress, async () => {
     const there = await reuse(name, dataPlane, progress);
     if (there) return there;
@@ -96,7 +101,9 @@ export async function ensureSourceCluster(name: string, dataPlane: DataPlane, pr
 /** Takes it down and leaves nothing; false when there was none. */
 export async function sourceClusterDown(name: string, progress: Progress): Promise<boolean> {
   if (!(await exists(clusterFolder(name)))) return false;
-  await withLock(lockOf(name), progress, () => progress.step(`taking down the cluster ${name}`, () => stopCluster(name)));
+  await withLock(lockOf(name), progress, () =>
+    progress.step(`taking down the cluster ${name}`, () => stopCluster(name)),
+  );
   return true;
 }
 

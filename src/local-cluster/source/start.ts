@@ -2,7 +2,12 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Progress } from "../../telemetry/progress.ts";
 import { type ApiClient, apiClient } from "../api-client.ts";
-import { apiServerArguments, controllerManagerArguments, etcdArguments, schedulerArguments } from "../control-plane-arguments.ts";
+import {
+  apiServerArguments,
+  controllerManagerArguments,
+  etcdArguments,
+  schedulerArguments,
+} from "../control-plane-arguments.ts";
 import { type ControlPlaneConfig, writeControlPlaneFiles } from "../control-plane-config.ts";
 import { LocalClusterError } from "../errors.ts";
 import { freePorts } from "../ports.ts";
@@ -11,7 +16,14 @@ import { type Addresses, addressesOf } from "./addresses.ts";
 import { type Ascent, ascent } from "./ascent.ts";
 import { makeCgroups } from "./cgroups.ts";
 import { applyCiliumDefinitions, type CiliumAssets, ciliumEnvironment, writeCiliumFiles } from "./cilium.ts";
-import { type ClusterState, clusterFolder, type DataPlane, freeSlot, livingNeighbours, writeState } from "./cluster-state.ts";
+import {
+  type ClusterState,
+  clusterFolder,
+  type DataPlane,
+  freeSlot,
+  livingNeighbours,
+  writeState,
+} from "./cluster-state.ts";
 import { makeCniFolder, useBridge, useCilium } from "./cni.ts";
 import { loadImage, writeContainerdConfig } from "./containerd.ts";
 import { applyDns, dnsIsReady } from "./dns.ts";
@@ -76,7 +88,13 @@ async function newState(name: string, dataPlane: DataPlane, parts: Parts): Promi
  * Starts a cluster in an empty folder and gives its state once the node is ready and DNS answers.
  * When it throws, whatever has been started is still there: the caller takes it down.
  */
-export async function startCluster(name: string, dataPlane: DataPlane, parts: Parts, progress: Progress, signal?: AbortSignal): Promise<ClusterState> {
+export async function startCluster(
+  name: string,
+  dataPlane: DataPlane,
+  parts: Parts,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<ClusterState> {
   const state = await newState(name, dataPlane, parts);
   const [folder, at, { node }] = [clusterFolder(name), addressesOf(state.slot), state];
   await makeCgroups(name);

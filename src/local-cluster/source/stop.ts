@@ -10,7 +10,10 @@ import { restoreSettings } from "./settings.ts";
 /** Ends the node's first process; the kernel then ends all others in it, and returns only when they are gone. */
 async function endNode(state: ClusterState): Promise<void> {
   await signal(state.node, "SIGKILL");
-  await until("the node's processes to end", async () => ((await isAlive(state.node)) ? undefined : true), { seconds: 30, everyMs: 20 });
+  await until("the node's processes to end", async () => ((await isAlive(state.node)) ? undefined : true), {
+    seconds: 30,
+    everyMs: 20,
+  });
 }
 
 /**

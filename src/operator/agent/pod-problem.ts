@@ -1,5 +1,6 @@
 import type { Agent } from "../../api/agent.ts";
 import type { Tenant } from "../../api/tenant.ts";
+import { DatabaseError } from "../../database/errors.ts";
 import type { DatabaseAccess } from "../database-access.ts";
 import type { Problem } from "./validate.ts";
 
@@ -10,6 +11,13 @@ import type { Problem } from "./validate.ts";
 export function podProblemSource(
   database: DatabaseAccess,
 ): (tenant: Tenant, agent: Agent) => Promise<Problem | undefined> {
-  void database;
-  return () => Promise.resolve(undefined);
+  return async (tenant, agent) => {
+    try {
+      const reports = await database.use((it) => it.workerReports({ uid: tenant.metadata.uid }, agent.metadata.name));
+      return reports.find(({ problem }) => problem)?.problem; // the youngest pod has the newest configuration
+    } catch (error) {
+      if (error instanceof DatabaseError && error.reason !== "StaleEpoch") return undefined; // the Tenant's conditions tell
+      throw error;
+    }
+  };
 }

@@ -25,6 +25,8 @@ import { configurationProblem, type Problem } from "./validate.ts";
 
 const FIELD_MANAGER = "agentpg-agent-controller";
 const SOON_MS = 5_000;
+/** How often a settled Agent's pods are asked how they are, at the least. */
+const HEALTH_MS = 60_000;
 
 export interface AgentDependencies {
   client: KubernetesClient;
@@ -96,7 +98,7 @@ export class AgentReconciler {
     }
     const settled = await this.#statusFromPods(agent, tenant, problem ?? applyProblem, credentials, fields);
     if (agent.spec.systemPromptFrom) return { requeueAfterMs: settled ? 30_000 : SOON_MS };
-    return { requeueAfterMs: settled ? this.#deps.config.resyncSeconds * 1000 : SOON_MS };
+    return { requeueAfterMs: settled ? Math.min(HEALTH_MS, this.#deps.config.resyncSeconds * 1000) : SOON_MS };
   }
 
   async #apply(agent: Agent, tenant: Tenant, prompt: string | undefined): Promise<Record<string, unknown>> {

@@ -93,12 +93,14 @@ function progressing({ agent, deployment, startProblem }: AgentFacts): Condition
 
 /** The conditions of an Agent. */
 export function agentConditions(facts: AgentFacts): ConditionInput[] {
-  const invalid = facts.problem ?? facts.podProblem;
+  const keyRefused = facts.podProblem?.reason.startsWith("Key") ? facts.podProblem : undefined;
+  const invalid = facts.problem ?? (keyRefused ? undefined : facts.podProblem);
+  const lacking = facts.credentials ?? keyRefused;
   const configuration = invalid
     ? condition("ConfigurationValid", "False", invalid.reason, invalid.message)
     : condition("ConfigurationValid", "True", "Valid", "the configuration can run");
-  const credentials = facts.credentials
-    ? condition("CredentialsReady", "False", facts.credentials.reason, facts.credentials.message)
+  const credentials = lacking
+    ? condition("CredentialsReady", "False", lacking.reason, lacking.message)
     : condition("CredentialsReady", "True", "Published", "API key and database login are there");
   const list = [available(facts), progressing(facts), configuration, credentials];
   const [availability, progress] = list as [ConditionInput, ConditionInput];

@@ -8,7 +8,7 @@ import type { AgentDatabase } from "../../database/runs/database.ts";
 import { openConversation, toolExecutionsOf } from "../../database/runs/open-conversation.ts";
 import type { ClaimedRun, Conversation } from "../../database/runs/run.ts";
 import { wake } from "../../database/runs/wake.ts";
-import { endWorker, renewLeases } from "../../database/runs/workers.ts";
+import { endWorker, renewLeases, type WorkerReport } from "../../database/runs/workers.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { uuidv7 } from "../uuid.ts";
 import { askModel, type AskHost } from "./ask.ts";
@@ -19,8 +19,12 @@ import { Execution, type ExecutionEnd, type ExecutionHost } from "./execution.ts
 import { StepWriter } from "./step-writer.ts";
 import { StopWork } from "./stop.ts";
 
+const NOTHING_TO_REPORT: WorkerReport = { pod: "", credentials: "", problem: null };
+
 export interface EngineOptions extends Omit<AskHost, "load"> {
   config: AgentConfig;
+  /** What this process says of itself with each heartbeat; left out: nothing. */
+  report?: () => WorkerReport;
   db: AgentDatabase;
   log: Logger;
   leaseSeconds: number;
@@ -300,7 +304,8 @@ export class Engine {
 
   async #beat(): Promise<void> {
     const { db, config, leaseSeconds } = this.#options;
-    const held = await renewLeases(db, this.worker, config.agent.name, leaseSeconds);
+    const report = this.#options.report?.() ?? NOTHING_TO_REPORT;
+    const held = await renewLeases(db, this.worker, config.agent.name, leaseSeconds, report);
     for (const { id, cancelRequested } of held) {
       if (cancelRequested) this.#jobs.get(id)?.abort.abort(new StopWork("cancelled"));
     }

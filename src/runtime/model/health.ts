@@ -40,6 +40,12 @@ export class ModelHealth {
     return { present: value !== undefined && problem === undefined, fingerprint: value ? fingerprint(value) : null };
   }
 
+  /** What keeps the agent from answering until somebody changes something, as the operator shows it. */
+  get problem(): { reason: string; message: string } | null {
+    const { verified, reason, lastError } = this.#status;
+    return verified === false && reason ? { reason, message: lastError?.message ?? reason } : null;
+  }
+
   succeeded(): void {
     this.#status = { verified: true, reason: null, lastError: null, lastSuccessAt: new Date().toISOString() };
   }
@@ -65,12 +71,12 @@ export class ModelHealth {
     }
   }
 
-  /** Verifies now, on a new key, every 10 minutes while all is well and every 30 s while not. */
+  /** Verifies now, on a new key, every 10 minutes while all is well and every 10 s while not. */
   start(): void {
     this.#apiKey.onChange(() => void this.verify());
     const again = async () => {
       await this.verify();
-      if (this.#timer) this.#timer = setTimeout(again, this.#status.verified === true ? 600_000 : 30_000).unref();
+      if (this.#timer) this.#timer = setTimeout(again, this.#status.verified === true ? 600_000 : 10_000).unref();
     };
     this.#timer = setTimeout(again, 0).unref();
   }
