@@ -17,7 +17,7 @@ export class PooledKubeConfig extends KubeConfig {
     super();
     const stock = (this as unknown as Internals).createDispatcher.bind(this);
     (this as unknown as Internals).createDispatcher = (cluster, options) => {
-      const wanted = this.createDispatcherOptions(cluster as never, options as never);
+      const wanted = this.createDispatcherOptions(cluster as never, options);
       if (wanted.type !== "agent") return stock(cluster, options);
       const key = JSON.stringify([
         (cluster as { server?: string } | null)?.server,

@@ -105,7 +105,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
       token = page.continue;
       version = page.resourceVersion;
     } while (token);
-    for (const key of [...this.#objects.keys()]) if (!seen.has(key)) this.#remove(key);
+    for (const key of this.#objects.keys()) if (!seen.has(key)) this.#remove(key); // a Map may lose keys while it is walked
     this.#resourceVersion = version;
     this.#synced = true;
     this.#heardAt = Date.now();

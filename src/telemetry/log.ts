@@ -47,8 +47,8 @@ export function createLogger(name: string, level = "info", destination?: { write
       },
     },
   };
-  return (destination ? pino(options as never, destination) : pino(options as never)) as unknown as Logger;
+  return destination ? pino(options as never, destination) : pino(options as never);
 }
 
 /** A logger that writes nothing. */
-export const silentLogger: Logger = pino({ level: "silent" }) as unknown as Logger;
+export const silentLogger: Logger = pino({ level: "silent" });

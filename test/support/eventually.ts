@@ -25,6 +25,6 @@ export async function eventually<T>(
     await sleep(everyMs);
   }
   const brief = (key: string, value: unknown) => (key === "managedFields" || key === "spec" ? undefined : value);
-  const seen = failure ? String(failure) : JSON.stringify(last, brief, 1)?.slice(0, 3000);
+  const seen = failure instanceof Error ? failure.message : JSON.stringify(last, brief, 1)?.slice(0, 3000);
   throw new Error(`not so within ${seconds} s; last seen: ${seen}`);
 }

@@ -84,5 +84,5 @@ function convert(schema: Schema, path: string): Schema {
  */
 export function structuralSchema(schema: z.ZodType, path: string): Schema {
   const json = z.toJSONSchema(schema, { target: "openapi-3.0", io: "input", reused: "inline", unrepresentable: "any" });
-  return convert(json as Schema, path);
+  return convert(json, path);
 }

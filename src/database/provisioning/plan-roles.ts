@@ -1,7 +1,7 @@
 import type { RoleName } from "../../api/names.ts";
 import { desiredAttributes, desiredSettings } from "./desired.ts";
 import type { DesiredTenant, ObservedRole, ObservedTenant, RoleAttributes } from "./state.ts";
-import type { AttributeChange, Step } from "./step.ts";
+import type { Step } from "./step.ts";
 
 export function planRole(observed: ObservedTenant, desired: DesiredTenant, name: RoleName): Step[] {
   const found = observed.roles.find((it) => it.name === name);
@@ -23,7 +23,7 @@ export function planRole(observed: ObservedTenant, desired: DesiredTenant, name:
 function planAttributes(current: ObservedRole, wanted: RoleAttributes): Step[] {
   const changed = Object.entries(wanted).filter(([key, value]) => current[key as keyof RoleAttributes] !== value);
   if (changed.length === 0) return [];
-  return [{ kind: "alterRole", role: current.name, attributes: Object.fromEntries(changed) as AttributeChange }];
+  return [{ kind: "alterRole", role: current.name, attributes: Object.fromEntries(changed) }];
 }
 
 /** What CREATE ROLE makes. */

@@ -1,3 +1,4 @@
+import { types } from "pg";
 import { namesOf, type AgentDatabase } from "./database.ts";
 
 export interface ToolQueryResult {
@@ -5,6 +6,14 @@ export interface ToolQueryResult {
   /** More rows than `maxRows` would have come. */
   cut: boolean;
 }
+
+/** date, timestamp, timestamptz: a model reads them as Postgres writes them, without a time zone made up for a date. */
+const TEMPORAL = new Set([1082, 1114, 1184]);
+const asText = (value: string) => value;
+const typesForModels = {
+  getTypeParser: ((oid: number, format?: "text") =>
+    TEMPORAL.has(oid) ? asText : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
+};
 
 /**
  * Runs a tool's statement as the tenant's tool role: read-only, in the tenant's data schema, one statement (extended protocol),
@@ -20,7 +29,7 @@ export async function runToolQuery(
 ): Promise<ToolQueryResult> {
   const { tool, dataSchema } = namesOf(db.schema);
   const prologue = `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(limits.timeoutMs)}', true), set_config('role', '${tool}', true)`;
-  const query = { text: onlyFirst(statement, limits.maxRows + 1), values };
+  const query = { text: onlyFirst(statement, limits.maxRows + 1), values, types: typesForModels };
   const outcome = await db.withConnection(async (client) => {
     await client.query(prologue);
     const result = await (signal?.aborted ? Promise.reject(signal.reason) : client.query(query)).then(

@@ -6,6 +6,7 @@ import type { ApiClient } from "../api-client.ts";
 import { cacheFolder, exists, wholeFolder } from "../cache.ts";
 import { unpackPackages } from "../debian.ts";
 import { moduleFolder } from "../go-build.ts";
+import { hashOf } from "../hash.ts";
 import { run } from "../run.ts";
 import { versions } from "../versions.ts";
 import type { Addresses } from "./addresses.ts";
@@ -22,10 +23,12 @@ export interface CiliumAssets {
 
 const clangVersion = 19; // what Cilium's own image has
 
-// The libraries lie beside it: it is unpacked, not installed.
+// The libraries lie beside it: it is unpacked, not installed. The agent compiles the same programs at every start,
+// half of what a start takes; ccache remembers the results.
 const clangWrapper = `#!/bin/sh
 for libraries in /run/clang/root/usr/lib/*-linux-gnu; do :; done
-LD_LIBRARY_PATH=$libraries exec /run/clang/root/usr/lib/llvm-${clangVersion}/bin/clang "$@"
+export LD_LIBRARY_PATH=$libraries CCACHE_DIR=/run/clang/ccache CCACHE_NOCOMPRESS=1
+exec ccache /run/clang/root/usr/lib/llvm-${clangVersion}/bin/clang "$@"
 `;
 
 async function unpackClang(folder: string, signal?: AbortSignal): Promise<void> {
@@ -45,7 +48,7 @@ async function copySources(folder: string): Promise<void> {
 /** Fetches what is missing, once for each version. */
 export async function ensureCiliumAssets(progress: Progress, signal?: AbortSignal): Promise<CiliumAssets> {
   const sources = join(cacheFolder(), "cilium", versions.cilium);
-  const clang = join(cacheFolder(), "clang", `${clangVersion}-${process.arch}`);
+  const clang = join(cacheFolder(), "clang", `${clangVersion}-${process.arch}-${await hashOf([clangWrapper])}`);
   if (!(await exists(sources)))
     await progress.step("copying Cilium's eBPF sources", () => wholeFolder(sources, copySources));
   if (!(await exists(clang))) {

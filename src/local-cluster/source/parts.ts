@@ -49,7 +49,8 @@ async function programImage(tools: string, program: "pause" | "coredns", tag: st
 export async function ensureParts(dataPlane: DataPlane, progress: Progress, signal?: AbortSignal): Promise<Parts> {
   const tools = [...controlPlane, ...node, ...(dataPlane === "cilium" ? cilium : [])];
   const fromDebian = async () => {
-    await ensurePackages([...packages, ...imagePackages], progress, signal); // one apt-get does for the images too
+    const names = [...packages, ...(dataPlane === "cilium" ? ["ccache"] : []), ...imagePackages];
+    await ensurePackages(names, progress, signal); // one apt-get does for the images too
     const assets = dataPlane === "cilium" ? await ensureCiliumAssets(progress, signal) : undefined;
     await ensureBaseImage(progress, signal); // not the cluster's, but made in the same minutes it costs nothing
     return assets;

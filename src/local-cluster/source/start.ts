@@ -50,8 +50,9 @@ async function startContainerd(up: Ascent, folder: string, node: ProcessIdentity
 }
 
 async function startCilium(up: Ascent, node: ProcessIdentity, api: ApiClient, assets: CiliumAssets): Promise<void> {
-  await applyCiliumDefinitions(api, assets);
+  // The agent's own beginning takes seconds; it waits for the definitions by itself.
   up.start("cilium-agent", ["--config-dir=/run/cluster/cilium"], { env: ciliumEnvironment });
+  await applyCiliumDefinitions(api, assets);
   const isWell = async () => (await runInNode(node, ["/run/bin/cilium-dbg", "status", "--brief"])).trim() === "OK";
   await up.until("Cilium", "cilium-agent", 120, isWell);
   await useCilium(node);
@@ -111,10 +112,11 @@ export async function startCluster(
     );
     up.start("kubelet", kubeletArguments(at));
     up.start("kube-proxy", kubeProxyArguments(at));
-    await applyDns(api, at.dns);
     const cilium = parts.cilium;
-    if (cilium) await progress.step("starting Cilium", () => startCilium(up, node, api, cilium));
-    else await useBridge(node, at);
+    await Promise.all([
+      applyDns(api, at.dns),
+      cilium ? progress.step("starting Cilium", () => startCilium(up, node, api, cilium)) : useBridge(node, at),
+    ]);
     await progress.step("waiting for the node and DNS", async () => {
       await up.until("the node", "kubelet", 60, () => nodeIsReady(api));
       await up.until("DNS", "kubelet", 60, () => dnsIsReady(api));

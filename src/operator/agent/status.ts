@@ -34,7 +34,7 @@ const condition = (
 ): ConditionInput => ({ type, status, reason, message });
 
 export const deploymentStatus = (deployment: KubernetesObject | undefined): DeploymentStatus =>
-  (deployment?.["status"] ?? {}) as DeploymentStatus;
+  deployment?.["status"] ?? {};
 
 function available({ agent, deployment }: AgentFacts): ConditionInput {
   if (!deployment)

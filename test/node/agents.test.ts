@@ -1,0 +1,171 @@
+// Goes on where demo.test.ts left its cluster: real pods, kubelet and packets. Takes the cluster down at the end.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openAgent, readyPods, requestToken } from "../../src/cli/agent-access.ts";
+import { KubernetesClient } from "../../src/kubernetes/client.ts";
+import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
+import { forwardPort } from "../../src/kubernetes/port-forward.ts";
+import * as kinds from "../../src/kubernetes/resource-kind.ts";
+import { resourcePath } from "../../src/kubernetes/resource-kind.ts";
+import { clusterDown, ensureCluster } from "../../src/local-cluster/index.ts";
+import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import { silentProgress } from "../../src/telemetry/progress.ts";
+import { anAgent } from "../support/builders.ts";
+import { eventually } from "../support/eventually.ts";
+import { conditionOf, type Conditioned } from "../support/operator-harness.ts";
+
+const name = "agentpg-test";
+let config: PooledKubeConfig;
+let client: KubernetesClient;
+
+beforeAll(async () => {
+  const cluster = await ensureCluster({ name, progress: silentProgress });
+  config = loadKubeConfig(cluster.kubeconfig);
+  client = new KubernetesClient(config);
+}, 1_800_000);
+afterAll(async () => {
+  await config?.close();
+  await clusterDown({ name, progress: silentProgress });
+}, 120_000);
+
+const apply = (kind: kinds.ResourceKind, object: object) =>
+  client.apply(kind, object as never, { fieldManager: "test" });
+const agentCondition = async (agent: string, type: string, status: string, reason: string, seconds = 60) =>
+  conditionOf(
+    await eventually(
+      () => client.get<Conditioned>(AGENT, agent, "globex"),
+      (it) => conditionOf(it, type)?.status === status && conditionOf(it, type)?.reason === reason,
+      seconds,
+    ),
+    type,
+  );
+const visitor = (namespace: string) => () => requestToken(client, namespace, "visitor");
+
+describe("an agent's pod", () => {
+  test("has no Kubernetes token, no root, and no secret in its spec or environment", async () => {
+    const [pod] = await readyPods(client, "acme", "support");
+    const text = JSON.stringify(pod);
+    expect(text).not.toContain("serviceAccountToken");
+    expect(text).not.toContain("sk-ant-");
+    expect(pod).toMatchObject({
+      spec: { automountServiceAccountToken: false, securityContext: { runAsNonRoot: true, runAsUser: 1000 } },
+    });
+  });
+
+  test("logs neither key nor password", async () => {
+    const secret = await client.get<{ data: Record<string, string> }>(kinds.SECRET, "agentpg-database", "acme");
+    const password = Buffer.from(secret.data["password"] ?? "", "base64").toString();
+    const [pod] = await readyPods(client, "acme", "support");
+    const log = await client.request<string>("GET", resourcePath(kinds.POD, "acme", pod?.metadata.name, "log"));
+    expect(log).toContain("the agent is up");
+    expect(log).not.toContain(password);
+    expect(log).not.toContain("sk-ant-");
+  });
+
+  test("drains when it is deleted: a run under way is answered, by it or by its successor", async () => {
+    const open = await openAgent({ client, config }, "acme", "support", visitor("acme"));
+    const session = (await open.agent.createSession()).id;
+    const run = await open.agent.startRun(session, "Tell me something. REPLY_CHARS 4000");
+    await client.delete(kinds.POD, open.pod, "acme");
+    await open.close();
+    const successor = await eventually(
+      () => readyPods(client, "acme", "support"),
+      (pods) => pods.some(({ metadata }) => metadata.name !== open.pod),
+      60,
+    );
+    expect(successor.length).toBeGreaterThan(0);
+    const again = await openAgent({ client, config }, "acme", "support", visitor("acme"));
+    const done = await eventually(
+      () => again.agent.getRun(run.id),
+      ({ state }) => state === "completed",
+      60,
+    );
+    const { items } = await again.agent.messages(session);
+    await again.close();
+    expect(done.response).toHaveLength(4000);
+    expect(items.filter(({ role }) => role === "assistant")).toHaveLength(1);
+  });
+});
+
+describe("what only pods can find out", () => {
+  test("an unknown model is named in a condition; corrected, the agent becomes ready", async () => {
+    await apply(AGENT, anAgent("globex", "typo", { model: "gpt-unknown" }));
+    const wrong = await agentCondition("typo", "ConfigurationValid", "False", "UnknownModel");
+    expect(wrong?.message).toContain("gpt-unknown");
+    await client.mergePatch(AGENT, "typo", "globex", { spec: { model: "claude-haiku-5-5" } });
+    await agentCondition("typo", "Ready", "True", "Ready", 60);
+    await client.delete(AGENT, "typo", "globex");
+  });
+
+  test("a key that Anthropic refuses is named in a condition; a new one is in use without a restart", async () => {
+    const before = await readyPods(client, "globex", "assistant");
+    await apply(kinds.SECRET, {
+      metadata: { name: "anthropic", namespace: "globex" },
+      stringData: { "api-key": "sk-ant-bad" },
+    });
+    await agentCondition("assistant", "CredentialsReady", "False", "KeyRefused", 180);
+    await apply(kinds.SECRET, {
+      metadata: { name: "anthropic", namespace: "globex" },
+      stringData: { "api-key": "sk-ant-good" },
+    });
+    await agentCondition("assistant", "Ready", "True", "Ready", 120);
+    const after = await readyPods(client, "globex", "assistant");
+    expect(after.map(({ metadata }) => metadata.uid)).toEqual(before.map(({ metadata }) => metadata.uid));
+  }, 330_000);
+
+  test("a rollout to an image that does not start keeps the old pods serving and says why", async () => {
+    await client.mergePatch(TENANT, "globex", undefined, { spec: { quota: { memory: "600Mi" } } });
+    await client.mergePatch(AGENT, "assistant", "globex", {
+      spec: { systemPrompt: "You help.", resources: { limits: { memory: "512Mi" } } },
+    });
+    const stuck = await eventually(
+      () => client.get<Conditioned>(AGENT, "assistant", "globex"),
+      (it) => conditionOf(it, "Progressing")?.reason === "PodsRefused",
+      60,
+    );
+    expect(conditionOf(stuck, "Progressing")?.message).toContain("quota");
+    expect(conditionOf(stuck, "Available")?.status).toBe("True");
+    await client.mergePatch(TENANT, "globex", undefined, { spec: { quota: { memory: "4Gi" } } });
+    await agentCondition("assistant", "Progressing", "False", "RolledOut", 90);
+  }, 240_000);
+});
+
+describe("the operator in the cluster", () => {
+  test("cannot list Secrets of all namespaces", async () => {
+    const review = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      spec: {
+        user: "system:serviceaccount:agentpg-system:agentpg",
+        resourceAttributes: { verb: "list", resource: "secrets" },
+      },
+    };
+    const answer = await client.request<{ status: { allowed: boolean } }>(
+      "POST",
+      "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+      { body: review },
+    );
+    expect(answer.status.allowed).toBe(false);
+  });
+
+  test("is scraped on its own port, and leads", async () => {
+    const [pod] = await client.list<{ metadata: { name: string } }>(kinds.POD, "agentpg-system", {
+      labelSelector: "app.kubernetes.io/name=agentpg-operator",
+    });
+    const forwarded = await forwardPort(config, "agentpg-system", pod?.metadata.name ?? "", 9090);
+    const text = await (
+      await fetch(`http://127.0.0.1:${forwarded.port}/metrics`, { headers: { connection: "close" } })
+    ).text();
+    await forwarded.close();
+    expect(text).toContain('leader_election_master_status{name="agentpg-operator"} 1');
+  });
+
+  test("deletes a Tenant with everything of it: pods, schema, namespace", async () => {
+    await client.delete(TENANT, "globex");
+    await eventually(
+      () => client.list<{ metadata: { name: string } }>(TENANT),
+      (all) => !all.some(({ metadata }) => metadata.name === "globex"),
+      120,
+    );
+    await expect(client.get(kinds.NAMESPACE, "globex")).rejects.toThrow(/not found/);
+  });
+});
