@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Progress } from "../telemetry/progress.ts";
 import { ensureBaseImage } from "./base-image.ts";
 import { contextFiles } from "./build-context.ts";
-import { buildah, buildahBuild } from "./buildah.ts";
+import { buildah, buildahBuild, pruneSteps } from "./buildah.ts";
 import { cacheFolder, exists } from "./cache.ts";
 import { containerEngine, type Engine } from "./container-engine.ts";
 import { LocalClusterError } from "./errors.ts";
@@ -47,6 +47,7 @@ async function withBuildah(options: ImageOptions, archive: string): Promise<void
   const { context, dockerfile, tag, signal } = options;
   await buildahBuild(context, dockerfile, tag, { layers: true, signal });
   await buildah(["push", "--quiet", tag, `docker-archive:${archive}:${tag}`], { signal });
+  await pruneSteps();
 }
 
 async function removeOld(folder: string): Promise<void> {

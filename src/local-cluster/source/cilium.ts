@@ -23,12 +23,20 @@ export interface CiliumAssets {
 
 const clangVersion = 19; // what Cilium's own image has
 
-// The libraries lie beside it: it is unpacked, not installed. The agent compiles the same programs at every start,
-// half of what a start takes; ccache remembers the results.
+// The libraries lie beside it: it is unpacked, not installed. The agent compiles the same programs at every start, half of
+// what a start takes; ccache remembers the results, though not of what goes to standard output, where the agent wants it.
 const clangWrapper = `#!/bin/sh
 for libraries in /run/clang/root/usr/lib/*-linux-gnu; do :; done
-export LD_LIBRARY_PATH=$libraries CCACHE_DIR=/run/clang/ccache CCACHE_NOCOMPRESS=1
-exec ccache /run/clang/root/usr/lib/llvm-${clangVersion}/bin/clang "$@"
+export LD_LIBRARY_PATH=$libraries CCACHE_DIR=/run/clang/ccache CCACHE_NOHASHDIR=1
+clang=/run/clang/root/usr/lib/llvm-${clangVersion}/bin/clang
+case " $* " in *" -E "*) exec $clang "$@" ;; *" -o - ") ;; *) exec $clang "$@" ;; esac
+wanted=$(($# - 2)) begun= object=$(mktemp)
+trap 'rm -f "$object"' EXIT
+for argument; do
+  if [ -z "$begun" ]; then begun=1; set --; fi
+  if [ $# -lt "$wanted" ]; then set -- "$@" "$argument"; fi
+done
+ccache $clang "$@" -o "$object" && cat "$object"
 `;
 
 async function unpackClang(folder: string, signal?: AbortSignal): Promise<void> {

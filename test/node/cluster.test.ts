@@ -1,4 +1,6 @@
-// Goes on where demo.test.ts left its cluster: real pods, kubelet and packets. Takes the cluster down at the end.
+// The demo as a person runs it, and then what its cluster is good for: real pods, kubelet and packets.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openAgent, readyPods, requestToken } from "../../src/cli/agent-access.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
@@ -16,8 +18,23 @@ import { conditionOf, type Conditioned } from "../support/operator-harness.ts";
 const name = "agentpg-test";
 let config: PooledKubeConfig;
 let client: KubernetesClient;
+let demo: { code: number | null; out: string };
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** The README's first command as a person runs it, in its own process. */
+function runDemo(...args: string[]): Promise<{ code: number | null; out: string }> {
+  const child = spawn("npm", ["run", "--silent", "demo", "--", ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let out = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (out += chunk.toString()));
+  return new Promise((resolve) => child.on("exit", (code) => resolve({ code, out })));
+}
 
 beforeAll(async () => {
+  demo = await runDemo("--check", "--name", name, "--keep");
   const cluster = await ensureCluster({ name, progress: silentProgress });
   config = loadKubeConfig(cluster.kubeconfig);
   client = new KubernetesClient(config);
@@ -26,6 +43,19 @@ afterAll(async () => {
   await config?.close();
   await clusterDown({ name, progress: silentProgress });
 }, 120_000);
+
+test("the demo works on a cluster of its own, from the chart, with packets for what it claims", () => {
+  const { code, out } = demo;
+  expect(code, out.slice(-3000)).toBe(0);
+  expect(out).toContain("the demo works");
+  // Which walls held is said aloud; on the cluster that is built from source each of them must be there.
+  expect(out).toContain("permission denied (42501)");
+  expect(out).toContain("globex's token at acme's agent: HTTP 403");
+  expect(out).toContain("a pod of acme connects to acme's agent: connected");
+  if (out.includes("enforces NetworkPolicy")) expect(out).toContain("is kept from acme's agent by the network");
+  // The planted key of the demo is in no output.
+  expect(out).not.toContain("sk-ant-");
+});
 
 const apply = (kind: kinds.ResourceKind, object: object) =>
   client.apply(kind, object as never, { fieldManager: "test" });
