@@ -189,11 +189,7 @@ export const agent = z.object({
 });
 
 export type Agent = z.infer<typeof agent>;
-export type AgentSpec = z.infer<typeof agentSpec>;
-export type AgentStatus = z.infer<typeof agentStatus>;
 export type ToolSpec = z.infer<typeof toolSpec>;
-
-export type AgentConditionType = "Ready" | "Available" | "Progressing" | "ConfigurationValid" | "CredentialsReady";
 
 /** The kind of a tool; the API server has made sure that it has exactly one. */
 export function toolKind(tool: ToolSpec): ToolKind {

@@ -9,12 +9,9 @@ type Brand<Name extends string> = string & { readonly [brand]: Name };
 export type SchemaName = Brand<"SchemaName">;
 /** A Postgres role of one tenant: the schema's name and a suffix (`_owner`, `_rw`, `_a`, `_b`, `_tool`). */
 export type RoleName = Brand<"RoleName">;
-/** An RFC 1123 label, at most 63 bytes: what Kubernetes accepts as a namespace or a label value. */
-export type DnsLabel = Brand<"DnsLabel">;
 
 const SCHEMA = /^t_[0-9a-f]{12}(_data)?$/;
 const ROLE = /^t_[0-9a-f]{12}_(owner|rw|tool|a|b)$/;
-const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 function checked<T extends string>(value: string, pattern: RegExp, what: string): T {
   if (!pattern.test(value)) throw new TypeError(`not a ${what}: ${JSON.stringify(value)}`);
@@ -23,7 +20,6 @@ function checked<T extends string>(value: string, pattern: RegExp, what: string)
 
 export const schemaName = (value: string): SchemaName => checked(value, SCHEMA, "tenant schema name (t_<12 hex>)");
 export const roleName = (value: string): RoleName => checked(value, ROLE, "tenant role name (t_<12 hex>_<kind>)");
-export const dnsLabel = (value: string): DnsLabel => checked(value, LABEL, "DNS label (RFC 1123)");
 
 /** The roles and schemas of a tenant, all derived from its opaque id. */
 export interface TenantDatabaseNames {

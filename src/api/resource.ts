@@ -17,7 +17,6 @@ export const objectMeta = z.looseObject({
   labels: z.record(z.string(), z.string()).default({}),
   annotations: z.record(z.string(), z.string()).default({}),
 });
-export type ObjectMeta = z.infer<typeof objectMeta>;
 
 /** `metav1.Condition`. `message` says what to do. */
 export const condition = z.object({

@@ -175,8 +175,6 @@ export const tenant = z.object({
 });
 
 export type Tenant = z.infer<typeof tenant>;
-export type TenantSpec = z.infer<typeof tenantSpec>;
-export type TenantStatus = z.infer<typeof tenantStatus>;
 
 /** Why and how a Tenant's condition is what it is; `True` conditions use the reason in the same words. */
 export type TenantConditionType =

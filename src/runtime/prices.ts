@@ -1,14 +1,13 @@
 import type { Tokens } from "../database/runs/run.ts";
 
-/**
- * US dollars per million tokens, by model family. As of 2026-11; change it here when the price list changes
- * (https://platform.claude.com/docs/en/about-claude/pricing). Cached input: 0.1 × to read, 1.25 × to write for 5 minutes.
- */
-export const PRICES_AS_OF = "2026-11-22";
 interface Price {
   input: number;
   output: number;
 }
+/**
+ * US dollars per million tokens, by model family. As of 2026-11-22; change it here when the price list changes
+ * (https://platform.claude.com/docs/en/about-claude/pricing). Cached input: 0.1 × to read, 1.25 × to write for 5 minutes.
+ */
 const PRICES: [family: RegExp, Price][] = [
   [/opus/, { input: 5, output: 25 }],
   [/sonnet/, { input: 3, output: 15 }],

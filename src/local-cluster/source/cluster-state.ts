@@ -44,7 +44,7 @@ export async function clusterNames(): Promise<string[]> {
 /** The other clusters of this machine that are up. */
 export async function livingNeighbours(name: string): Promise<ClusterState[]> {
   const states = await Promise.all((await clusterNames()).filter((other) => other !== name).map(readState));
-  const alive = await Promise.all(states.map((state) => state !== undefined && isAlive(state.node)));
+  const alive = await Promise.all(states.map(async (state) => state !== undefined && (await isAlive(state.node))));
   return states.filter((state, i): state is ClusterState => state !== undefined && alive[i] === true);
 }
 
