@@ -28,7 +28,6 @@ const freshStats = () => ({
   /** Requests by the last four characters of their key: tells when a rotated key is in use. */
   keys: {} as Record<string, number>,
 });
-type SimulatedStats = ReturnType<typeof freshStats> & { batches: number };
 
 function send(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
   const text = typeof body === "string" ? body : JSON.stringify(body);
