@@ -139,7 +139,9 @@ export const tenantSpec = z
         memory: quantity.default("16Gi"),
       })
       .prefault({})
-      .describe("Limits of the tenant's namespace: pods, and the sums of CPU and memory limits."),
+      .describe(
+        "Limits of the tenant's namespace: pods, the sum of CPU requests, and the sums of memory requests and limits.",
+      ),
     network: z
       .object({
         egress: z

@@ -18,7 +18,8 @@ program
   .action(
     async ({ migrations, ...rest }: { config: string; kubeconfig?: string; logLevel: string; migrations?: string }) => {
       const { runOperator } = await import("../operator/main.ts");
-      process.exitCode = await runOperator({ ...rest, ...(migrations ? { migrationsDir: migrations } : {}) });
+      // At once: a leader that lost its lease must not write any more.
+      process.exit(await runOperator({ ...rest, ...(migrations ? { migrationsDir: migrations } : {}) }));
     },
   );
 

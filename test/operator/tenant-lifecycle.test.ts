@@ -1,3 +1,7 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createPool } from "../../src/database/connection.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
@@ -437,6 +441,30 @@ describe("an Agent in its surroundings", () => {
       (all) => !all.some(({ metadata }) => metadata.name.startsWith("agent-support-")),
       60,
     );
+  });
+});
+
+describe("an operator from a terminal", () => {
+  test("reconciles like the one in the cluster, and ends cleanly when it is asked to", async () => {
+    await it.stopOperator();
+    const folder = await mkdtemp(join(tmpdir(), "agentpg-terminal-"));
+    const file = join(folder, "operator.json");
+    await writeFile(file, JSON.stringify(it.operatorConfig({ healthPort: 0, metricsPort: 0 })));
+    const args = ["src/cli/main.ts", "operator", "--config", file, "--kubeconfig", it.kubeconfig];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    let out = "";
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+    try {
+      await it.prepareTenantNamespace("terminal", "terminal");
+      await it.apply(TENANT, aTenant("terminal"));
+      await it.condition("Tenant", "terminal", "Ready", "True");
+    } finally {
+      child.kill("SIGTERM");
+    }
+    expect(await ended, out).toBe(0);
+    await rm(folder, { recursive: true });
+    await it.startOperator();
   });
 });
 

@@ -8,7 +8,7 @@ import { NAMESPACE, SECRET } from "../../src/kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
 import { startControlPlane } from "../../src/local-cluster/index.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
-import { operatorConfig } from "../../src/operator/config.ts";
+import { operatorConfig, type OperatorConfig } from "../../src/operator/config.ts";
 import { startOperator, type RunningOperator } from "../../src/operator/main.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { silentProgress, terminalProgress } from "../../src/telemetry/progress.ts";
@@ -32,6 +32,8 @@ export interface OperatorHarness {
   /** What the operator logged, a line each. */
   log: string[];
   kubeconfig: string;
+  /** The configuration that {@link startOperator} uses. */
+  operatorConfig(more?: object): OperatorConfig;
   /** Starts the operator (again), after {@link stopOperator}. */
   startOperator(more?: object): Promise<RunningOperator>;
   stopOperator(): Promise<void>;
@@ -79,6 +81,16 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
   await setCredentials({});
 
   const get = (kind: ResourceKind, name: string, namespace?: string) => client.get<Conditioned>(kind, name, namespace);
+  const configured = (more: object = {}) =>
+    operatorConfig.parse({
+      namespace: "agentpg-system",
+      image: "agentpg:test",
+      database: { host: admin.host, port: admin.port, name: admin.database, credentialsDir },
+      healthPort: 0,
+      metricsPort: 0,
+      resyncSeconds: 5,
+      ...more,
+    });
   const harness: OperatorHarness = {
     client,
     postgres,
@@ -86,16 +98,9 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
     log,
     kubeconfig: plane.kubeconfig,
     setCredentials,
+    operatorConfig: configured,
     async startOperator(more = {}) {
-      const config = operatorConfig.parse({
-        namespace: "agentpg-system",
-        image: "agentpg:test",
-        database: { host: admin.host, port: admin.port, name: admin.database, credentialsDir },
-        healthPort: 0,
-        metricsPort: 0,
-        resyncSeconds: 5,
-        ...more,
-      });
+      const config = configured(more);
       const logger = createLogger("operator", "info", { write: (line) => void log.push(line) });
       operator = await startOperator({
         config,

@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { agent as agentSchema } from "../../api/agent.ts";
+import { agentConditions, type AgentFacts } from "./status.ts";
+
+const anAgent = (replicas: number) =>
+  agentSchema.parse({
+    metadata: { name: "a", namespace: "acme", uid: "u" },
+    spec: { model: "claude-sonnet-5-5", replicas },
+  });
+const deployment = (status: object) => ({
+  metadata: { name: "agent-a", generation: 1 },
+  status: { observedGeneration: 1, ...status },
+});
+const facts = (more: Partial<AgentFacts>): AgentFacts => ({
+  agent: anAgent(1),
+  problem: undefined,
+  credentials: undefined,
+  deployment: deployment({ replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1 }),
+  podProblem: undefined,
+  startProblem: undefined,
+  ...more,
+});
+const summary = (more: Partial<AgentFacts>) =>
+  Object.fromEntries(agentConditions(facts(more)).map(({ type, status, reason }) => [type, `${status} ${reason}`]));
+
+test("pods that answer make an Agent ready", () => {
+  expect(summary({})).toMatchObject({
+    Ready: "True Ready",
+    Available: "True PodsReady",
+    Progressing: "False RolledOut",
+  });
+});
+
+test("what is wrong with the spec stands in Ready, while the old pods stay available", () => {
+  expect(summary({ problem: { reason: "DelegateMissing", message: "m" } })).toMatchObject({
+    Ready: "False DelegateMissing",
+    ConfigurationValid: "False DelegateMissing",
+    Available: "True PodsReady",
+  });
+});
+
+test("an unknown model is the configuration's fault, a refused key the credentials'", () => {
+  expect(summary({ podProblem: { reason: "UnknownModel", message: "m" } })).toMatchObject({
+    ConfigurationValid: "False UnknownModel",
+    CredentialsReady: "True Published",
+  });
+  expect(summary({ podProblem: { reason: "KeyRefused", message: "m" } })).toMatchObject({
+    ConfigurationValid: "True Valid",
+    CredentialsReady: "False KeyRefused",
+  });
+});
+
+test("scaled to zero is no failure", () => {
+  expect(summary({ agent: anAgent(0), deployment: deployment({}) })).toMatchObject({
+    Ready: "True Ready",
+    Available: "True ScaledToZero",
+  });
+});
+
+test("a new pod that does not start is named, and old pods keep the Agent available", () => {
+  const rolling = deployment({ replicas: 2, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1 });
+  expect(summary({ deployment: rolling, startProblem: { reason: "ImageUnavailable", message: "m" } })).toMatchObject({
+    Available: "True PodsReady",
+    Progressing: "False ImageUnavailable",
+  });
+});
+
+test("no pod yet is said to be so, not an error of the configuration", () => {
+  expect(summary({ deployment: undefined })).toMatchObject({ Ready: "False NoPods", ConfigurationValid: "True Valid" });
+});
