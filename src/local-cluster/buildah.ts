@@ -30,7 +30,10 @@ export async function buildahBuild(
   options: RunOptions & { layers?: boolean } = {},
 ): Promise<void> {
   const args = ["bud", "--isolation", "chroot", "--pull-never", "--force-rm", "--format", "docker"];
-  await buildah([...args, ...(options.layers ? ["--layers"] : []), "-t", tag, "-f", dockerfile, context], options);
+  await buildah(
+    [...args, ...(options.layers ? ["--layers"] : ["--no-cache"]), "-t", tag, "-f", dockerfile, context],
+    options,
+  );
 }
 
 /** Removes the oldest remembered steps; what a newer one is made of stays. */

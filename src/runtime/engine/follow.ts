@@ -136,8 +136,24 @@ class Follower {
     this.#begun = true;
   }
 
+  /** A result names its call by id only: where the call was told live, or before the listener came, its name is looked up. */
+  async #learnNames(messages: readonly StoredMessage[]): Promise<void> {
+    const blocks = (of: readonly StoredMessage[]) => of.flatMap(({ content }) => content);
+    const called = new Set(blocks(messages).map((it) => (it.type === "tool_use" ? text(it.id) : "")));
+    const unknown = blocks(messages)
+      .filter((it) => it.type === "tool_result")
+      .map((it) => text(it.tool_use_id))
+      .filter((id) => !called.has(id) && !this.#names.has(id));
+    if (unknown.length === 0) return;
+    for (const block of blocks(await this.#source.messages(this.#sessionId, this.#runId, 0))) {
+      if (block.type === "tool_use") this.#names.set(text(block.id), text(block.name));
+    }
+  }
+
   async *#stored(): AsyncGenerator<PlacedEvent> {
-    for (const message of await this.#source.messages(this.#sessionId, this.#runId, this.#at.seq)) {
+    const messages = await this.#source.messages(this.#sessionId, this.#runId, this.#at.seq);
+    await this.#learnNames(messages);
+    for (const message of messages) {
       this.#at = { seq: message.seq, part: 0 };
       yield* eventsOf(message, this.#source, this.#names);
     }

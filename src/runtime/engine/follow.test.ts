@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import type { StoredMessage } from "../../database/runs/run.ts";
+import type { RunView } from "../../database/runs/read-run.ts";
+import { followRun, type FollowSource } from "./follow.ts";
+
+const MESSAGES = [
+  { seq: 1, role: "user", content: [{ type: "text", text: "ask" }] },
+  { seq: 2, role: "assistant", content: [{ type: "tool_use", id: "t1", name: "researcher", input: {} }] },
+  { seq: 3, role: "user", content: [{ type: "tool_result", tool_use_id: "t1", content: "answer" }] },
+  { seq: 4, role: "assistant", content: [{ type: "text", text: "done" }] },
+] as unknown as StoredMessage[];
+
+const source: FollowSource = {
+  channel: () => undefined,
+  run: () =>
+    Promise.resolve({ id: "r", state: "completed", startedAt: new Date(), usd: "0", tokens: {} } as unknown as RunView),
+  messages: (_session, _run, after) => Promise.resolve(MESSAGES.filter(({ seq }) => seq > after)),
+  delegate: (tool) => (tool === "researcher" ? "researcher" : undefined),
+  pause: () => Promise.resolve(),
+};
+
+async function typesFrom(seq: number): Promise<string[]> {
+  const types: string[] = [];
+  const from = { at: { seq, part: 0 }, begun: true };
+  for await (const event of followRun(source, "r", "s", from, new AbortController().signal)) types.push(event.type);
+  return types;
+}
+
+test("a finished run is told from its start", async () => {
+  expect(await typesFrom(0)).toEqual(["delegation.started", "delegation.finished", "text.delta", "run.completed"]);
+});
+
+test("who comes between a delegation and its answer is told that a delegation finished, not a tool", async () => {
+  expect(await typesFrom(2)).toEqual(["delegation.finished", "text.delta", "run.completed"]);
+});
