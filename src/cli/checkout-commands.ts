@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { terminalProgress } from "../telemetry/progress.ts";
+import type { DemoOptions } from "./demo/run.ts";
 
 /** Commands that need a checkout of the repository: they build images and clusters. They are not part of the image. */
 export function addCheckoutCommands(program: Command): void {
@@ -7,6 +8,8 @@ export function addCheckoutCommands(program: Command): void {
     .command("demo")
     .description("show the whole product on a real cluster: two tenants, three agents, a conversation")
     .option("--kubeconfig <file>", "use this cluster instead of making one")
+    .option("--image <reference>", "the product's image in a registry that the existing cluster pulls from")
+    .option("--backends-image <reference>", "the image of the demo's Postgres and simulated Claude, likewise")
     .option("--check", "exit 0 or 1 at the end instead of staying up")
     .option("--keep", "leave the cluster up at the end")
     .option("--name <name>", "the local cluster's name", "agentpg")
@@ -15,18 +18,10 @@ export function addCheckoutCommands(program: Command): void {
         .choices(["enforcing", "any"])
         .default("enforcing"),
     )
-    .action(
-      async (options: {
-        kubeconfig?: string;
-        check?: boolean;
-        keep?: boolean;
-        name: string;
-        dataPlane: "enforcing" | "any";
-      }) => {
-        const { runDemo } = await import("./demo/run.ts");
-        process.exit(await runDemo(options)); // whatever an interruption left under way ends here
-      },
-    );
+    .action(async (options: DemoOptions) => {
+      const { runDemo } = await import("./demo/run.ts");
+      process.exit(await runDemo(options)); // whatever an interruption left under way ends here
+    });
 
   program
     .command("cluster")

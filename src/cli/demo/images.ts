@@ -51,13 +51,31 @@ export async function buildBackendImage(progress: Progress): Promise<BuiltImage>
   }
 }
 
-/** Builds both images and brings them into the cluster; their tags name their contents. */
-export async function loadImages(cluster: Cluster, progress: Progress): Promise<{ product: string; backends: string }> {
+/** Names of the two images as the cluster's nodes know them. */
+export interface ImageNames {
+  product: string;
+  backends: string;
+}
+
+/**
+ * Builds both images and brings them into the cluster; their tags name their contents.
+ * @throws Error for an existing cluster, whose nodes pull from a registry: it says how to bring the images there
+ */
+export async function loadImages(cluster: Cluster, progress: Progress): Promise<ImageNames> {
   const product = await buildProductImage(progress);
   const backends = await buildBackendImage(progress);
+  if (cluster.provider === "existing") throw new Error(howToPush(product, backends));
   await progress.step("loading both images into the cluster", async () => {
     await cluster.loadImage(product.archive);
     await cluster.loadImage(backends.archive);
   });
   return { product: product.tag, backends: backends.tag };
 }
+
+const howToPush = (
+  product: BuiltImage,
+  backends: BuiltImage,
+): string => `the nodes of an existing cluster pull their images from a registry. Both images are built; push them to one that the nodes reach, for example
+  skopeo copy docker-archive:${product.archive} docker://REGISTRY/agentpg-operator:demo
+  skopeo copy docker-archive:${backends.archive} docker://REGISTRY/agentpg-demo-backends:demo
+and run the demo again with --image REGISTRY/agentpg-operator:demo --backends-image REGISTRY/agentpg-demo-backends:demo`;

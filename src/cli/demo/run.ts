@@ -30,6 +30,9 @@ export interface DemoOptions {
   dataPlane?: "enforcing" | "any";
   /** Leave the cluster up at the end. */
   keep?: boolean;
+  /** Images that the cluster's nodes can pull; both, or they are built. */
+  image?: string;
+  backendsImage?: string;
 }
 
 /** acme's own table, in acme's data schema, as a platform engineer would put it there: by the operator's role, as the tenant's owner. */
@@ -141,7 +144,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
         signal: interrupted.signal,
       });
       const tools = await ensureTools(["helm", "kubectl"], progress);
-      const images = await loadImages(cluster, progress);
+      const { image, backendsImage } = options;
+      const images =
+        image && backendsImage ? { product: image, backends: backendsImage } : await loadImages(cluster, progress);
       environment = openEnvironment({
         kubeconfig: cluster.kubeconfig,
         helm: tools["helm"] ?? "helm",
