@@ -26,7 +26,9 @@ const sqlTool = z
       .array(z.string().min(1).max(64))
       .max(32)
       .optional()
-      .describe("Which property is $1, $2, …; left out: the properties in the order of parameters.required."),
+      .describe(
+        "Which property is $1, $2, …; left out: those of parameters.required in their order, then the others by name.",
+      ),
   })
   .describe("A query of the tenant's own data.");
 

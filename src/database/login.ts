@@ -39,7 +39,7 @@ export async function loginWorks(settings: ConnectionSettings, user: string, pas
   } catch (error) {
     if (hasCode(error, SQLSTATE.invalidPassword)) return { result: "wrong password" };
     if (offersNoTls(client)) {
-      const message = `Postgres: ${settings.host}:${settings.port} offers no TLS; turn it on there (ssl = on), or accept plain text with --insecure-database`;
+      const message = `Postgres: ${settings.host}:${settings.port} offers no TLS; turn it on there (ssl = on), or accept plain text with the chart value database.insecure`;
       return { result: "cannot connect", error: new DatabaseTlsFailed(message, error) };
     }
     return { result: "cannot connect", error: databaseError(error, `a login as ${user}`) };

@@ -190,13 +190,14 @@ describe("the operator in the cluster", () => {
     expect(text).toContain('leader_election_master_status{name="agentpg-operator"} 1');
   });
 
-  test("deletes a Tenant with everything of it: pods, schema, namespace", async () => {
+  test("deletes a Tenant with all that it owns, and gives the namespace back", async () => {
     await client.delete(TENANT, "globex");
     await eventually(
       () => client.list<{ metadata: { name: string } }>(TENANT),
       (all) => !all.some(({ metadata }) => metadata.name === "globex"),
       120,
     );
-    await expect(client.get(kinds.NAMESPACE, "globex")).rejects.toThrow(/not found/);
+    expect(await client.list(kinds.DEPLOYMENT, "globex")).toEqual([]);
+    expect(await client.list(kinds.NETWORK_POLICY, "globex", { labelSelector: "agentpg.dev/tenant-uid" })).toEqual([]);
   });
 });

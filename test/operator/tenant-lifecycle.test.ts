@@ -106,6 +106,14 @@ describe("a Tenant becomes a boundary", () => {
     );
   });
 
+  test("a rule that is added to the default-deny policy is taken out", async () => {
+    await it.client.mergePatch(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme", { spec: { egress: [{}] } });
+    await eventually(
+      () => it.client.get<{ spec: { egress?: object[] } }>(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme"),
+      ({ spec }) => (spec.egress ?? []).length === 0,
+    );
+  });
+
   test("a deleted policy, a deleted Secret and a loosened namespace come back", async () => {
     await it.client.delete(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme");
     await it.client.delete(kinds.SECRET, "agentpg-database", "acme");
@@ -292,7 +300,13 @@ describe("deletion", () => {
   });
 
   test("Delete takes schema, roles and namespace", async () => {
-    await readyTenant("gone", { deletionPolicy: "Delete" });
+    await it.apply(TENANT, aTenant("gone", { deletionPolicy: "Delete" }));
+    await it.condition("Tenant", "gone", "CredentialsReady", "False", "ApiKeySecretMissing"); // the operator made the namespace
+    await it.apply(kinds.SECRET, {
+      metadata: { name: "anthropic", namespace: "gone" },
+      stringData: { "api-key": "k" },
+    });
+    await it.condition("Tenant", "gone", "Ready", "True");
     const schema = (await it.tenant("gone")).status?.["schema"] as string;
     await it.client.delete(TENANT, "gone");
     await eventually(
@@ -314,6 +328,22 @@ describe("deletion", () => {
     expect(rows).toEqual([]);
     await expect(it.client.get(kinds.NAMESPACE, "gone")).rejects.toThrow(/not found/);
   });
+});
+
+test("a namespace that was handed over is given back, not deleted", async () => {
+  await readyTenant("lent", { deletionPolicy: "Delete" });
+  await it.client.delete(TENANT, "lent");
+  await eventually(
+    () => it.client.list<{ metadata: { name: string } }>(TENANT),
+    (all) => !all.some(({ metadata }) => metadata.name === "lent"),
+  );
+  expect((await it.client.get(kinds.NAMESPACE, "lent")).metadata.deletionTimestamp).toBeUndefined();
+  for (const kind of [kinds.NETWORK_POLICY, kinds.RESOURCE_QUOTA, kinds.LIMIT_RANGE, kinds.ROLE_BINDING]) {
+    expect(await it.client.list(kind, "lent")).toEqual([]);
+  }
+  expect(
+    (await it.client.list<{ metadata: { name: string } }>(kinds.SECRET, "lent")).map(({ metadata }) => metadata.name),
+  ).toEqual(["anthropic"]);
 });
 
 describe("an Agent in its surroundings", () => {

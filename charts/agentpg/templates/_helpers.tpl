@@ -20,7 +20,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{- /* The operator's own pods may scrape and be told apart by this peer. */ -}}
+{{- /* The operator's configuration file. */ -}}
 {{- define "agentpg.config" -}}
 {{- $database := dict "host" .Values.database.host "port" (int .Values.database.port) "name" .Values.database.name "credentialsDir" "/etc/agentpg/operator-database" "insecure" .Values.database.insecure "peers" .Values.database.peers }}
 {{- with .Values.database.agentHost }}{{ $_ := set $database "agentHost" . }}{{ end }}

@@ -117,7 +117,8 @@ async function cleanUp({ client, progress }: Environment): Promise<void> {
       (all) => all.length === 0,
       { seconds: 120, say: (all) => `${all.length} Tenants are still being deleted` },
     );
-    for (const namespace of [OPERATOR_NAMESPACE, BACKEND_NAMESPACE]) await client.delete(NAMESPACE, namespace);
+    for (const namespace of ["acme", "globex", OPERATOR_NAMESPACE, BACKEND_NAMESPACE])
+      await client.delete(NAMESPACE, namespace);
   });
 }
 
@@ -162,7 +163,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (!interrupted.signal.aborted) progress.note("the demo works");
     if (!options.check && !interrupted.signal.aborted) {
       progress.note("staying up; Ctrl-C takes everything down");
+      const awake = setInterval(() => {}, 60_000); // waiting for a signal alone does not keep a process alive
       await stopped;
+      clearInterval(awake);
     }
   } catch (error) {
     progress.note(`the demo failed: ${error instanceof Error ? error.message : String(error)}`);

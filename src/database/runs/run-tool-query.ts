@@ -29,7 +29,12 @@ export async function runToolQuery(
 ): Promise<ToolQueryResult> {
   const { tool, dataSchema } = namesOf(db.schema);
   const prologue = `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(limits.timeoutMs)}', true), set_config('role', '${tool}', true)`;
-  const query = { text: onlyFirst(statement, limits.maxRows + 1), values, types: typesForModels };
+  const query = {
+    text: onlyFirst(statement, limits.maxRows + 1),
+    values,
+    types: typesForModels,
+    queryMode: "extended",
+  }; // one statement, also without values
   const outcome = await db.withConnection(async (client) => {
     await client.query(prologue);
     const result = await (signal?.aborted ? Promise.reject(signal.reason) : client.query(query)).then(

@@ -14,7 +14,7 @@ export function podProblemSource(
   return async (tenant, agent) => {
     try {
       const reports = await database.use((it) => it.workerReports({ uid: tenant.metadata.uid }, agent.metadata.name));
-      return reports.find(({ problem }) => problem)?.problem; // the youngest pod has the newest configuration
+      return reports.find(({ problem }) => problem)?.problem ?? undefined; // the youngest pod has the newest configuration
     } catch (error) {
       if (error instanceof DatabaseError && error.reason !== "StaleEpoch") return undefined; // the Tenant's conditions tell
       throw error;

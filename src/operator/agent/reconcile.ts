@@ -69,7 +69,7 @@ export class AgentReconciler {
           reason: "NoTenant",
           message: `namespace ${namespace} belongs to no Tenant: create a Tenant with namespace ${namespace}, or the Agent in a tenant's namespace`,
         };
-    await this.#status(agent, { problem, credentials: undefined, podProblem: undefined, startProblem: undefined }, {});
+    await this.#status(agent, { problem, credentials: problem, podProblem: undefined, startProblem: undefined }, {});
     return {};
   }
 

@@ -109,7 +109,9 @@ const placeholders = (statement: string): number =>
 
 function sqlProblem({ name, sql }: ToolSpec): string | undefined {
   if (!sql) return undefined;
-  const properties = Object.keys((sql.parameters["properties"] as Record<string, unknown> | undefined) ?? {});
+  const named = Object.keys((sql.parameters["properties"] as Record<string, unknown> | undefined) ?? {});
+  const required = Array.isArray(sql.parameters["required"]) ? sql.parameters["required"].map(String) : [];
+  const properties = [...new Set([...required, ...named])]; // as the runtime counts them
   const unknown = sql.arguments?.find((it) => !properties.includes(it));
   if (unknown)
     return `${name}.sql.arguments names ${unknown}, which parameters.properties does not have: add it there, or correct the name`;

@@ -7,7 +7,7 @@ import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
 import type { Caches } from "../caches.ts";
 import type { DatabaseAccess } from "../database-access.ts";
-import { TENANT_UID_LABEL } from "../labels.ts";
+import { CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 
@@ -16,6 +16,9 @@ interface DeletionDependencies {
   caches: Caches;
   database: DatabaseAccess;
 }
+
+/** What a Tenant owns in a namespace beside its Secret and the operator's rights. */
+const LEFT_BEHIND = [kinds.NETWORK_POLICY, kinds.RESOURCE_QUOTA, kinds.LIMIT_RANGE, kinds.CONFIG_MAP];
 
 /** `done`, or why it is not: a `True` outcome means blocked, a `False` one under way. */
 export type DeletionResult = "done" | Outcome;
@@ -28,7 +31,7 @@ export function deletionOutcome(error: unknown): DeletionResult {
   return ok(error.reason, `deletion waits: ${error.message}`);
 }
 
-/** Takes a Tenant down: pods first, then what is in the database, then (deletionPolicy Delete) the namespace. */
+/** Takes a Tenant down: pods first, then what is in the database, then (deletionPolicy Delete) the namespace, if the operator made it. */
 export class TenantDeletion {
   readonly #deps: DeletionDependencies;
   readonly #applier: Applier;
@@ -50,13 +53,27 @@ export class TenantDeletion {
     const policy = tenant.spec.deletionPolicy;
     await this.#deps.database.use((database, epoch) => database.deprovision({ uid }, policy, epoch));
     if (!ours) return "done";
-    if (policy === "Delete") {
+    if (policy === "Delete" && live.metadata.annotations?.[CREATED_ANNOTATION]) {
       if (!live.metadata.deletionTimestamp)
         await this.#deps.client.delete(kinds.NAMESPACE, namespace, undefined, live.metadata.uid);
       return underWay(`waiting for namespace ${namespace} to be gone`);
     }
-    await this.#deps.client.delete(kinds.SECRET, DATABASE_SECRET, namespace);
+    if (!live.metadata.deletionTimestamp) await this.#leaveNamespace(tenant, namespace);
     return "done";
+  }
+
+  /** The namespace stays: with its policies and quota when the data is retained, as it was before the Tenant when not. */
+  async #leaveNamespace({ metadata, spec }: Tenant, namespace: string): Promise<void> {
+    const ofTenant = (it: KubernetesObject) => it.metadata.labels?.[TENANT_UID_LABEL] === metadata.uid;
+    const { client } = this.#deps;
+    const binding = await client.list<KubernetesObject>(kinds.ROLE_BINDING, namespace, {
+      labelSelector: MANAGED_SELECTOR,
+    });
+    if (binding.length === 0) return; // done before: without it the operator has no rights here any more
+    await client.delete(kinds.SECRET, DATABASE_SECRET, namespace);
+    if (spec.deletionPolicy === "Delete")
+      for (const kind of LEFT_BEHIND) await this.#applier.prune(kind, namespace, ofTenant);
+    for (const it of binding) await client.delete(kinds.ROLE_BINDING, it.metadata.name, namespace, it.metadata.uid);
   }
 
   /** Deletes the Agents' Deployments; returns how many of their pods are left. */

@@ -24,6 +24,8 @@ export class ModelHealth {
   readonly #apiKey: Watched<string>;
   #status: ModelStatus = { verified: "unknown", reason: null, lastError: null, lastSuccessAt: null };
   #timer: NodeJS.Timeout | undefined;
+  /** The message of the last refusal. */
+  #refusal = "";
 
   constructor(model: Model, name: string, apiKey: Watched<string>) {
     this.#model = model;
@@ -42,8 +44,8 @@ export class ModelHealth {
 
   /** What keeps the agent from answering until somebody changes something, as the operator shows it. */
   get problem(): { reason: string; message: string } | null {
-    const { verified, reason, lastError } = this.#status;
-    return verified === false && reason ? { reason, message: lastError?.message ?? reason } : null;
+    const { verified, reason } = this.#status;
+    return verified === false && reason ? { reason, message: this.#refusal } : null;
   }
 
   succeeded(): void {
@@ -52,7 +54,9 @@ export class ModelHealth {
 
   failed(failure: ModelFailure): void {
     const message = failure.kind === "fatal" ? failure.message : `the model API is ${failure.kind} (${failure.type})`;
-    const reason = REASONS[failure.type] ?? (failure.kind === "busy" ? "Unreachable" : this.#status.reason);
+    const unreachable = failure.kind === "busy" && this.#status.verified !== false; // a refusal stands until a call succeeds
+    const reason = REASONS[failure.type] ?? (unreachable ? "Unreachable" : this.#status.reason);
+    if (REASONS[failure.type]) this.#refusal = message;
     const verified = REASONS[failure.type] ? false : this.#status.verified;
     this.#status = {
       ...this.#status,

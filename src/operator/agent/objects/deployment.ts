@@ -55,6 +55,7 @@ const container = ({ agent, config, configRevision }: PodInputs) => ({
     { name: "AGENTPG_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
     { name: "AGENTPG_CONFIG_REVISION", value: configRevision },
     { name: "AGENTPG_DRAIN_SECONDS", value: String(DRAIN_SECONDS) },
+    ...(config.database.insecure ? [{ name: "AGENTPG_INSECURE_DATABASE", value: "true" }] : []),
   ],
   ports: [
     { name: "api", containerPort: API_PORT },
@@ -121,6 +122,7 @@ export function deployment(inputs: PodInputs, replicas: number) {
             seccompProfile: { type: "RuntimeDefault" },
           },
           ...(agent.spec.replicas > 1 ? { topologySpreadConstraints: topologySpread(selector) } : {}),
+          initContainers: [], // said aloud, so that one that somebody adds is drift
           containers: [container(inputs)],
           volumes: volumes(inputs),
         },

@@ -10,7 +10,8 @@ import { owned } from "../../owned-object.ts";
 export const defaultDeny = (tenant: Tenant) =>
   owned(NETWORK_POLICY, {
     metadata: { name: "agentpg-default-deny", namespace: tenantNamespace(tenant), labels: tenantLabels(tenant) },
-    spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+    // The empty lists are said aloud, so that a rule that somebody adds is drift.
+    spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"], ingress: [], egress: [] },
   });
 
 export const allowDns = (tenant: Tenant, config: OperatorConfig) =>
