@@ -109,8 +109,8 @@ export async function startOperator({
 
   const lead = async (): Promise<"lost" | "stopped"> => {
     try {
-      if (config.leaderElection) await election.acquire(signal);
       await Promise.all(caches.all().map((it) => it.waitForSync(signal))); // nobody decides on half a picture
+      if (config.leaderElection) await election.acquire(signal);
     } catch {
       return "stopped"; // asked to end while waiting
     }
