@@ -15,8 +15,8 @@ export function addCheckoutCommands(program: Command): void {
     .option("--name <name>", "the local cluster's name", "agentpg")
     .addOption(
       new Option("--data-plane <kind>", "whether the local cluster enforces NetworkPolicy")
-        .choices(["enforcing", "any"])
-        .default("enforcing"),
+        .choices(["auto", "enforcing", "any"])
+        .default("auto"),
     )
     .action(async (options: DemoOptions) => {
       const { runDemo } = await import("./demo/run.ts");

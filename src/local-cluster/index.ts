@@ -4,4 +4,4 @@ export type { Cluster } from "./cluster.ts";
 export { runClusterCommand } from "./command.ts";
 export { startControlPlane } from "./control-plane.ts";
 export { clusterDown, ensureCluster } from "./ensure-cluster.ts";
-export { ensureTools } from "./tools.ts";
+export { ensureTools, isBuilt } from "./tools.ts";

@@ -37,6 +37,9 @@ async function onPath(tool: Tool): Promise<boolean> {
   return installed[0] > oldest[0] || (installed[0] === oldest[0] && installed[1] >= oldest[1]);
 }
 
+/** Whether a program is built already, so that nothing long stands before its use. */
+export const isBuilt = async (tool: Tool): Promise<boolean> => exists(join(await toolFolder(), tool));
+
 /**
  * The programs' paths, by name; builds what is missing (Go needed, minutes the first time).
  * A kubectl or helm on the PATH is taken when it is new enough.

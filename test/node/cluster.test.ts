@@ -34,7 +34,7 @@ function runDemo(...args: string[]): Promise<{ code: number | null; out: string 
 }
 
 beforeAll(async () => {
-  demo = await runDemo("--check", "--name", name, "--keep");
+  demo = await runDemo("--check", "--name", name, "--keep", "--data-plane", "enforcing");
   const cluster = await ensureCluster({ name, progress: silentProgress });
   config = loadKubeConfig(cluster.kubeconfig);
   client = new KubernetesClient(config);

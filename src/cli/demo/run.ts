@@ -1,4 +1,4 @@
-import { clusterDown, ensureCluster, ensureTools, type Cluster } from "../../local-cluster/index.ts";
+import { clusterDown, ensureCluster, ensureTools, isBuilt, type Cluster } from "../../local-cluster/index.ts";
 import { tenantDatabaseNames } from "../../api/names.ts";
 import { NAMESPACE, SECRET } from "../../kubernetes/resource-kind.ts";
 import { TENANT } from "../../operator/caches.ts";
@@ -27,7 +27,8 @@ export interface DemoOptions {
   /** Exit 0 or 1 at the end instead of staying up. */
   check?: boolean;
   name?: string;
-  dataPlane?: "enforcing" | "any";
+  /** `auto`: enforcing where that needs no long build first. */
+  dataPlane?: "auto" | "enforcing" | "any";
   /** Leave the cluster up at the end. */
   keep?: boolean;
   /** Images that the cluster's nodes can pull; both, or they are built. */
@@ -94,6 +95,16 @@ const NEXT = (kubeconfig: string, kubectl: string) => `
   npm run agentpg -- status --kubeconfig ${kubeconfig}
 `;
 
+/** Cilium is a third of what a cluster from source takes to build: the first demo does without it, and says so. */
+async function chooseDataPlane(asked: DemoOptions["dataPlane"], progress: Progress): Promise<"enforcing" | "any"> {
+  if (asked === "enforcing" || asked === "any") return asked;
+  if (await isBuilt("cilium-agent")) return "enforcing";
+  progress.note(
+    "a cluster from source ignores NetworkPolicy here until Cilium is built: --data-plane enforcing builds it (about 5 minutes more, once)",
+  );
+  return "any";
+}
+
 /** Everything that the demo shows, on a cluster that is up. */
 async function show(environment: Environment, cluster: Cluster, model: Model): Promise<void> {
   const simulated = model.endpoint.kind === "simulated";
@@ -140,7 +151,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       cluster = await ensureCluster({
         name,
         kubeconfig: options.kubeconfig,
-        dataPlane: options.dataPlane ?? "enforcing",
+        dataPlane: await chooseDataPlane(options.dataPlane, progress),
         progress,
         signal: interrupted.signal,
       });
