@@ -30,7 +30,6 @@ export const goTools = {
   pause: { package: "./pause" },
   "cilium-agent": { package: "github.com/cilium/cilium/daemon", output: "daemon" },
   "cilium-cni": { package: "github.com/cilium/cilium/plugins/cilium-cni" },
-  "cilium-dbg": { package: "github.com/cilium/cilium/cilium-dbg" },
 } satisfies Record<string, GoTool>;
 
 export type Tool = keyof typeof goTools;

@@ -1,12 +1,16 @@
 import { chmod, cp, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { get } from "node:http";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { parse } from "yaml";
 import type { Progress } from "../../telemetry/progress.ts";
 import type { ApiClient } from "../api-client.ts";
 import { cacheFolder, exists, wholeFolder } from "../cache.ts";
 import { unpackPackages } from "../debian.ts";
 import { moduleFolder } from "../go-build.ts";
+import { LocalClusterError } from "../errors.ts";
 import { hashOf } from "../hash.ts";
+import type { ProcessIdentity } from "../process-identity.ts";
 import { run } from "../run.ts";
 import { versions } from "../versions.ts";
 import type { Addresses } from "./addresses.ts";
@@ -108,4 +112,16 @@ export async function applyCiliumDefinitions(api: ApiClient, assets: CiliumAsset
     await api.apply(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`, definition);
   };
   await Promise.all(files.map(apply));
+}
+
+/** Asks the agent, through its socket in the node's own /run, what `cilium-dbg status --brief` would. */
+export async function ciliumIsWell(node: ProcessIdentity): Promise<boolean> {
+  const socketPath = `/proc/${node.pid}/root/run/cilium/cilium.sock`;
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  get({ socketPath, path: "/v1/healthz", headers: { brief: "true" }, timeout: 5_000 }, (response) => {
+    text(response).then(resolve, reject);
+  }).on("error", reject);
+  const answer = JSON.parse(await promise) as { cilium?: { state?: string; msg?: string } };
+  if (answer.cilium?.state === "Ok") return true;
+  throw new LocalClusterError(`Cilium's agent is ${answer.cilium?.state}: ${answer.cilium?.msg}`);
 }

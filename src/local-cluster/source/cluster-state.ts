@@ -18,7 +18,7 @@ export interface ClusterState {
   settings: Record<string, string>;
 }
 
-export const clustersFolder = (): string => join(cacheFolder(), "clusters");
+const clustersFolder = (): string => join(cacheFolder(), "clusters");
 export const clusterFolder = (name: string): string => join(clustersFolder(), name);
 const stateFile = (name: string) => join(clusterFolder(name), "state.json");
 

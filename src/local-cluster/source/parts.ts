@@ -12,7 +12,7 @@ import type { DataPlane } from "./cluster-state.ts";
 
 const controlPlane = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
 const node = ["kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "pause", "coredns"] as const;
-const cilium = ["cilium-agent", "cilium-cni", "cilium-dbg"] as const;
+const cilium = ["cilium-agent", "cilium-cni"] as const;
 
 const packages = [
   "iproute2",

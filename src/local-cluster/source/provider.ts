@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Progress } from "../../telemetry/progress.ts";
 import { apiClient } from "../api-client.ts";
-import { exists } from "../cache.ts";
+import { cacheFolder, exists } from "../cache.ts";
 import type { Cluster } from "../cluster.ts";
 import { LocalClusterError } from "../errors.ts";
 import { readKubeconfig } from "../kubeconfig.ts";
@@ -9,14 +9,14 @@ import { withLock } from "../lock.ts";
 import { isAlive } from "../process-identity.ts";
 import { versions } from "../versions.ts";
 import { addressesOf } from "./addresses.ts";
-import { type ClusterState, clusterFolder, clustersFolder, type DataPlane, readState } from "./cluster-state.ts";
+import { type ClusterState, clusterFolder, type DataPlane, readState } from "./cluster-state.ts";
 import { loadImage } from "./containerd.ts";
 import { ensureParts } from "./parts.ts";
 import { startCluster } from "./start.ts";
 import { stopCluster } from "./stop.ts";
 
 const kubeconfigOf = (name: string) => join(clusterFolder(name), "kubeconfig");
-const lockOf = (name: string) => join(clustersFolder(), `${name}.lock`);
+const lockOf = (name: string) => join(cacheFolder(), "locks", `cluster-${name}.lock`);
 
 /** What isn't as it should be, in words; `undefined` when every program runs and the API server answers. */
 export async function sourceClusterTrouble(name: string): Promise<string | undefined> {

@@ -15,7 +15,7 @@ import type { ProcessIdentity } from "../process-identity.ts";
 import { type Addresses, addressesOf } from "./addresses.ts";
 import { type Ascent, ascent } from "./ascent.ts";
 import { makeCgroups } from "./cgroups.ts";
-import { applyCiliumDefinitions, type CiliumAssets, ciliumEnvironment, writeCiliumFiles } from "./cilium.ts";
+import { applyCiliumDefinitions, type CiliumAssets, ciliumEnvironment, ciliumIsWell, writeCiliumFiles } from "./cilium.ts";
 import {
   type ClusterState,
   clusterFolder,
@@ -53,8 +53,7 @@ async function startCilium(up: Ascent, node: ProcessIdentity, api: ApiClient, as
   // The agent's own beginning takes seconds; it waits for the definitions by itself.
   up.start("cilium-agent", ["--config-dir=/run/cluster/cilium"], { env: ciliumEnvironment });
   await applyCiliumDefinitions(api, assets);
-  const isWell = async () => (await runInNode(node, ["/run/bin/cilium-dbg", "status", "--brief"])).trim() === "OK";
-  await up.until("Cilium", "cilium-agent", 120, isWell);
+  await up.until("Cilium", "cilium-agent", 120, () => ciliumIsWell(node));
   await useCilium(node);
 }
 
