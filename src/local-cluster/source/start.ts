@@ -15,7 +15,13 @@ import type { ProcessIdentity } from "../process-identity.ts";
 import { type Addresses, addressesOf } from "./addresses.ts";
 import { type Ascent, ascent } from "./ascent.ts";
 import { makeCgroups } from "./cgroups.ts";
-import { applyCiliumDefinitions, type CiliumAssets, ciliumEnvironment, ciliumIsWell, writeCiliumFiles } from "./cilium.ts";
+import {
+  applyCiliumDefinitions,
+  type CiliumAssets,
+  ciliumEnvironment,
+  ciliumIsWell,
+  writeCiliumFiles,
+} from "./cilium.ts";
 import {
   type ClusterState,
   clusterFolder,
