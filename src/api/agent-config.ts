@@ -12,6 +12,8 @@ export const AGENT_FILES = {
   anthropic: "/etc/agentpg/anthropic",
   /** One file, `jwks.json`: the keys of the cluster's own token issuer; present when `access.source` is `cluster`. */
   access: "/etc/agentpg/access",
+  /** The files of `src/database/encryption/data-keys.ts`; empty while the tenant has no data keys. */
+  transcriptKeys: "/etc/agentpg/transcript-keys",
 } as const;
 
 /** The keys of the credentials Secret: one file each, published together (a Secret volume swaps all of them at once). */
@@ -25,6 +27,8 @@ export const DATABASE_FILES = {
   ca: "ca.crt",
   schema: "schema",
   revision: "revision",
+  /** `None` or `Transaction`: the pooler that the address leads to. May be missing. */
+  pooler: "pooler",
 } as const;
 
 export const API_PORT = 8080;
@@ -60,6 +64,8 @@ export const agentConfig = z.object({
   tenantLimits: tenantSpec.shape.limits,
   budget: tenantSpec.shape.budget,
   access,
+  /** Whether what is said is encrypted before it is stored. */
+  encryptTranscripts: z.boolean().default(false),
   /** Where the Messages API is; left out: Anthropic's own. */
   anthropicBaseUrl: z.string().optional(),
 });

@@ -165,6 +165,37 @@ export const tenantStatus = z.object({
   activeLogin: z.enum(["a", "b"]).optional(),
   credentialsRevision: z.string().optional(),
   passwordChangedAt: z.string().meta({ format: "date-time" }).optional(),
+  retention: z
+    .object({
+      lastRunAt: z.string().meta({ format: "date-time" }),
+      removed: z
+        .object({
+          sessions: z.int(),
+          runs: z.int(),
+          messages: z.int(),
+          toolExecutions: z.int(),
+          archivedMessages: z.int(),
+          auditRows: z.int(),
+        })
+        .describe("Rows, by kind."),
+    })
+    .optional()
+    .describe("The last time that rows older than spec.retention were removed."),
+  rotationRequest: z
+    .string()
+    .optional()
+    .describe("The last value of the annotation agentpg.dev/rotate-password that was acted upon."),
+  rotation: z
+    .object({
+      step: z.enum(["Opening", "Draining", "Closing"]),
+      reason: z.string(),
+      startedAt: z.string().meta({ format: "date-time" }),
+      message: z.string().optional().describe("What it waits for."),
+    })
+    .optional()
+    .describe(
+      "A change of the database login under way. Opening: the idle login gets a password. Draining: it is published, pods move over. Closing: the old login is closed.",
+    ),
 });
 
 /** A Tenant as the API server gives it. */
@@ -186,6 +217,7 @@ export type TenantConditionType =
   | "CredentialsReady"
   | "MigrationsCurrent"
   | "NetworkReady"
+  | "EncryptionReady"
   | "Paused"
   | "DeletionBlocked";
 

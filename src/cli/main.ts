@@ -1,6 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
+import type { EraseOptions } from "./erase.ts";
+import type { ExportOptions } from "./export.ts";
+import type { MigrateOptions } from "./migrate.ts";
+import type { RotateOptions } from "./rotate.ts";
+import type { OperatorAccess } from "./operator-access.ts";
+import { withOperatorOptions } from "./operator-options.ts";
 
 const program = new Command("agentpg")
   .description("AI agents for many tenants on Kubernetes, every conversation in Postgres")
@@ -62,6 +68,65 @@ program
       process.exitCode = await chat(agent, { ...options, ...(token ? { token } : {}) });
     },
   );
+
+withOperatorOptions(
+  program
+    .command("migrate")
+    .description(
+      "how far a new version's migrations of the tenants' schemas are; pause and resume them, or try them out",
+    )
+    .addArgument(new Argument("[action]", "what to do; left out: status").choices(["status", "pause", "resume"])),
+)
+  .option("--dry-run", "run each tenant's pending migrations and roll them back; takes the same locks for as long")
+  .option("--tenant <name>", "with --dry-run: this Tenant only")
+  .addOption(new Option("-o, --output <format>").choices(["table", "json"]).default("table"))
+  .action(async (action: string | undefined, options: MigrateOptions) => {
+    const { migrate } = await import("./migrate.ts");
+    process.exitCode = await migrate(action, options);
+  });
+
+program
+  .command("rotate")
+  .description("change the database password of Tenants, without a failed query, and wait until it is done")
+  .argument("[tenants...]", "the Tenants' names")
+  .option("--all", "all Tenants that are not paused")
+  .option("--no-wait", "ask for it and end")
+  .option("--timeout <seconds>", "how long to wait; the operator goes on all the same", Number, 1800)
+  .option(...KUBECONFIG)
+  .action(async (tenants: string[], options: RotateOptions) => {
+    const { rotate } = await import("./rotate.ts");
+    process.exitCode = await rotate(tenants, options);
+  });
+
+withOperatorOptions(
+  program
+    .command("erase")
+    .description("erase a session or an end user of a Tenant, or what a deleted Tenant left; asks before it does"),
+)
+  .option("--tenant <name>", "the Tenant")
+  .option("--session <id>", "this session, with those that other agents opened for it")
+  .option("--user <id>", "all sessions of this end user, with all agents")
+  .option("--retained <name>", "all that a deleted Tenant of this name left")
+  .option("--confirm <name>", "with --retained: the name once more")
+  .option("--dry-run", "only count")
+  .option("-y, --yes", "do not ask")
+  .option("--wait <seconds>", "how long runs under way get to end in good order", Number, 30)
+  .action(async (options: EraseOptions & OperatorAccess) => {
+    const { erase } = await import("./erase.ts");
+    process.exitCode = await erase(options);
+  });
+
+withOperatorOptions(
+  program.command("export").description("all data of a Tenant, or of one user or session, as JSON Lines (docs/api.md)"),
+)
+  .requiredOption("--tenant <name>", "the Tenant")
+  .option("--user <id>", "only this end user's")
+  .option("--session <id>", "only this session's, with those that other agents opened for it")
+  .option("-o, --output <file>", "a file; left out: standard output")
+  .action(async (options: ExportOptions & OperatorAccess) => {
+    const { exportData } = await import("./export.ts");
+    process.exitCode = await exportData(options);
+  });
 
 // The image has no checkout, and nothing to build clusters with.
 if (existsSync(join(import.meta.dirname, "checkout-commands.ts"))) {

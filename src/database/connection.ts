@@ -1,4 +1,5 @@
 import { Pool, type PoolConfig } from "pg";
+import { ReportingClient } from "./server-state.ts";
 
 /** How to reach one database. `tls` is verify-full with this CA (or the system's), unless it says `disable`. */
 export interface ConnectionSettings {
@@ -9,6 +10,11 @@ export interface ConnectionSettings {
   user: string;
   password: string;
   tls: { ca?: string } | "disable";
+  /**
+   * A pooler that gives a server connection for one transaction only (PgBouncer's `pool_mode = transaction`) is in between:
+   * nothing of a session may be relied on.
+   */
+  pooler?: "Transaction";
 }
 
 export interface PoolLimits {
@@ -63,6 +69,7 @@ export function createPool(
 ): Pool {
   const pool = new Pool({
     ...clientOptions(settings, applicationName),
+    Client: ReportingClient as unknown as NonNullable<PoolConfig["Client"]>,
     max: limits.max,
     min: limits.min,
     idleTimeoutMillis: limits.idleMs,

@@ -1,10 +1,12 @@
 import { type RoleName, tenantDatabaseNames, type TenantDatabaseNames } from "../api/names.ts";
 import type { Environment } from "./ensure.ts";
 import { BackendsRemain } from "./errors.ts";
-import { actAs } from "./provisioning/apply.ts";
+import { actAs, applyPlan, lendToOperator } from "./provisioning/apply.ts";
 import { allRoles } from "./provisioning/desired.ts";
+import { observeTenant } from "./provisioning/observe.ts";
+import { planAdministration, planMemberships } from "./provisioning/plan-memberships.ts";
 import { type CatalogName, identifier, qualified } from "./quote.ts";
-import { forgetTenant, lockTenant, markDeleting, markRetained, type TenantRecord } from "./registry.ts";
+import { forgetTenant, lockTenant, markDeleting, markRetained, ownDatabase, type TenantRecord } from "./registry.ts";
 import type { Queryable } from "./session.ts";
 
 export type DeletionPolicy = "Retain" | "Delete";
@@ -32,6 +34,7 @@ export async function deprovisionTenant(
   const names = tenantDatabaseNames(record.id);
   await endBackends(environment, names, epoch);
   if (record.state === "retained") return;
+  if (ownDatabase(record)) await dropDatabase(environment, record, epoch);
   const dropSome = (client: Queryable) => dropRelations(client, uid, names);
   while ((await sessions.fenced(epoch, `dropping tables of ${record.id}`, dropSome)) > 0);
   await sessions.fenced(epoch, `dropping schemas and roles of ${record.id}`, (client) =>
@@ -50,14 +53,38 @@ async function closeTenant(
   if (record?.clusterUid !== clusterUid) return undefined;
   const state = policy === "Delete" || record.state === "deleting" ? "deleting" : "retained";
   await (state === "deleting" ? markDeleting : markRetained)(client, record.id, epoch);
-  const { logins, ...rest } = tenantDatabaseNames(record.id);
-  for (const role of await existingRoles(client, { logins, ...rest })) {
-    await client.query(`GRANT ${identifier(role)} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE`);
+  const names = tenantDatabaseNames(record.id);
+  const { logins } = names;
+  const roles = await existingRoles(client, names);
+  if (roles.length === allRoles(names).length && !(await isAdministered(client, names)))
+    await administer(client, record);
+  for (const role of roles) {
     // The password goes too, so that an adoption later opens no login to somebody who kept it.
     if (role === logins.a || role === logins.b)
       await client.query(`ALTER ROLE ${identifier(role)} NOLOGIN PASSWORD NULL`);
   }
   return { ...record, state };
+}
+
+/** Whether {@link administer} has nothing to do. It looks at tables, and so waits for a tenant that locks its own. */
+async function isAdministered(client: Queryable, { owner, ...names }: TenantDatabaseNames): Promise<boolean> {
+  const logins = Object.values(names.logins);
+  const { rows } = await client.query<{ all: boolean }>(
+    `SELECT pg_has_role($1::name, 'SET')
+            AND (SELECT bool_and(pg_has_role($1::name, role, 'MEMBER WITH ADMIN OPTION')) FROM unnest($2::name[]) role)
+            AND (SELECT bool_and(pg_has_role($1::name, login, 'USAGE')) FROM unnest($3::name[]) login) AS all`,
+    [owner, [names.readWrite, names.tool, ...logins], logins],
+  );
+  return rows[0]?.all ?? false;
+}
+
+/** Gives the owner role its rights on the others, if it lacks any: what follows is done as the owner. */
+async function administer(client: Queryable, record: TenantRecord): Promise<void> {
+  const names = tenantDatabaseNames(record.id);
+  const observed = await observeTenant(client, names);
+  const desired = { names, place: "elsewhere", connectionLimit: -1, openLogins: [] } as const;
+  const steps = [...planAdministration(observed, desired), ...planMemberships(observed, desired)];
+  await applyPlan(client, { ...desired, operator: observed.operator.name }, steps);
 }
 
 async function existingRoles(client: Queryable, names: TenantDatabaseNames): Promise<RoleName[]> {
@@ -67,6 +94,18 @@ async function existingRoles(client: Queryable, names: TenantDatabaseNames): Pro
     [roles],
   );
   return roles.filter((role) => rows.some((row) => row.name === role));
+}
+
+/** With whoever is still connected: nobody may be any more. */
+async function dropDatabase({ sessions }: Environment, record: TenantRecord, epoch: number): Promise<void> {
+  const database = tenantDatabaseNames(record.id).schema;
+  const doing = `dropping database ${database}`;
+  sessions.leaveDatabase(database).catch(() => {}); // FORCE ends what stays
+  await sessions.fenced(epoch, doing, async (fence) => {
+    const current = await lockTenant(fence, record.uid);
+    if (current?.state !== "deleting") return;
+    await sessions.alone(fence, doing, `DROP DATABASE IF EXISTS ${identifier(database)} WITH (FORCE)`);
+  });
 }
 
 /** Ends the connections of the tenant's logins and waits until the server shows none. */
@@ -86,29 +125,27 @@ async function endBackends({ sessions }: Environment, names: TenantDatabaseNames
   }
 }
 
-/** Signals them, and says how many there were. Acts as the login itself: a role may end its own connections. */
+/** Signals them, and says how many there were. Acts as the owner, which has the rights of the logins. */
 async function terminateBackends(client: Queryable, names: TenantDatabaseNames): Promise<number> {
-  const { rows } = await client.query<{ name: RoleName; pids: number[] }>(
-    `SELECT r.rolname AS name, array_agg(a.pid) AS pids FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-      WHERE r.rolname = ANY($1) GROUP BY r.rolname`,
+  const { rows } = await client.query<{ pid: number }>(
+    "SELECT a.pid FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid WHERE r.rolname = ANY($1)",
     [[names.logins.a, names.logins.b]],
   );
-  for (const { name, pids } of rows) {
-    await actAs(client, name);
-    await client.query("SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", [pids]);
-    await actAs(client, "operator");
-  }
-  return rows.reduce((sum, { pids }) => sum + pids.length, 0);
+  if (rows.length === 0) return 0;
+  await actAs(client, names.owner);
+  await client.query("SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", [rows.map((it) => it.pid)]);
+  await actAs(client, "operator");
+  return rows.length;
 }
 
 const DROP = { r: "TABLE", p: "TABLE", f: "FOREIGN TABLE", v: "VIEW", m: "MATERIALIZED VIEW", S: "SEQUENCE" } as const;
 
-/** Drops one batch of the tenant's relations and returns how many were found. */
+/** Drops one batch of the tenant's relations and returns how many were found. Sequences last: that of an identity column goes only with its table. */
 async function dropRelations(client: Queryable, uid: string, names: TenantDatabaseNames): Promise<number> {
   await lockTenant(client, uid);
   const { rows } = await client.query<{ schema: typeof names.schema; name: CatalogName; kind: keyof typeof DROP }>(
     `SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = ANY($1) AND c.relkind = ANY($2::"char"[]) ORDER BY c.oid LIMIT $3`,
+      WHERE n.nspname = ANY($1) AND c.relkind = ANY($2::"char"[]) ORDER BY c.relkind = 'S', c.oid LIMIT $3`,
     [[names.schema, names.dataSchema], Object.keys(DROP), BATCH],
   );
   if (rows.length === 0) return 0;
@@ -131,9 +168,15 @@ async function dropTenant(client: Queryable, uid: string, names: TenantDatabaseN
   }
   // DROP OWNED takes the rights on the database away too.
   await client.query("SELECT FROM agentpg_operator.database_rights FOR UPDATE");
+  const { operator } = await observeTenant(client, names);
   for (const role of roles) {
     // As the operator, which owns the database: acting as the role itself, Postgres would leave what others granted to it.
-    await client.query(`GRANT ${identifier(role)} TO CURRENT_USER WITH INHERIT TRUE`);
+    if (!operator.superuser) {
+      const lent = lendToOperator({ names, operator: operator.name }, role, { inherit: true, set: false });
+      await actAs(client, lent.as);
+      await client.query(lent.sql);
+      await actAs(client, "operator");
+    }
     await client.query(`DROP OWNED BY ${identifier(role)} CASCADE`);
     await client.query(`DROP ROLE ${identifier(role)}`);
   }

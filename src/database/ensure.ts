@@ -1,18 +1,23 @@
 import { tenantDatabaseNames, type TenantDatabaseNames } from "../api/names.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { InsufficientPrivilege, TenantNotProvisioned } from "./errors.ts";
-import { appliedMigrations, migrate, type MigrationResult } from "./migrate.ts";
-import { type Migration, pendingMigrations } from "./migrations.ts";
+import { InsufficientPrivilege } from "./errors.ts";
+import { ensureDatabase } from "./ensure-database.ts";
+import { migrate, type MigrationResult, migrationsOfOwner, VERSION_TABLE } from "./migrate.ts";
+import { type AppliedMigration, type Migration, type MigrationGate, pendingMigrations } from "./migrations.ts";
 import { applyPlan } from "./provisioning/apply.ts";
 import { beyondOperator } from "./provisioning/beyond-operator.ts";
 import { observeTenant } from "./provisioning/observe.ts";
+import { planOwnDatabase } from "./provisioning/plan-own-database.ts";
 import { planTenant } from "./provisioning/plan.ts";
-import type { DesiredTenant } from "./provisioning/state.ts";
+import type { DesiredTenant, ObservedTenant, Place } from "./provisioning/state.ts";
 import { describeStep, followsSpec, type Step } from "./provisioning/step.ts";
 import {
   claimTenant,
-  lockTenant,
+  type Isolation,
   type Login,
+  observedTenantByUid,
+  openLogins,
+  ownDatabase,
   recordSchemaVersion,
   type TenantIdentity,
   type TenantRecord,
@@ -25,12 +30,16 @@ export interface TenantRequest extends TenantIdentity {
   connectionLimit: number;
   /** Take over what an earlier Tenant of this name left. */
   adopt?: boolean;
+  /** schema, unless told. */
+  isolation?: Isolation;
 }
 
 export interface EnsuredTenant {
   /** `t_` and 12 hex digits. */
   id: string;
   names: TenantDatabaseNames;
+  /** The tenant's own database; undefined: its schemas are in the operator's. */
+  database: string | undefined;
   /** This call made the claim. */
   created: boolean;
   /** This call took over what an earlier Tenant left. */
@@ -41,6 +50,8 @@ export interface EnsuredTenant {
   repairs: string[];
   migrations: MigrationResult;
   activeLogin: Login;
+  /** The registry's row. */
+  record: TenantRecord;
 }
 
 export interface Environment {
@@ -59,105 +70,157 @@ export async function ensureTenant(
   environment: Environment,
   request: TenantRequest,
   epoch: number,
+  mayMigrate: MigrationGate = () => true,
 ): Promise<EnsuredTenant> {
-  const { sessions } = environment;
-  const asIs = await sessions.read(`looking at Tenant ${request.name}`, (client) =>
-    steadyTenant(client, environment, request),
-  );
-  if (asIs) return asIs;
-  const base = await sessions.fenced(epoch, `provisioning Tenant ${request.name}`, (client) =>
-    provision(client, environment, request, epoch),
-  );
+  const asIs = await steadyTenant(environment, request, mayMigrate);
+  if (asIs && "migrations" in asIs) return asIs;
+  const base = asIs ?? (await provision(environment, request, epoch));
   const repairs =
     base.outcome === "own" && base.wasActive ? base.steps.filter((step) => !followsSpec(step)).map(describeStep) : [];
   // Said before the migrations, which may fail.
   if (repairs.length > 0)
     environment.logger.warn({ tenant: request.name, id: base.record.id, repairs }, "drift in Postgres was repaired");
-  const migrated = await sessions.fenced(epoch, `migrating Tenant ${request.name}`, (client) =>
-    migrateTenant(client, environment, request, epoch),
-  );
+  const migrated = await migrateTenant(environment, request, epoch, mayMigrate);
   return {
-    id: base.record.id,
-    names: base.names,
+    ...facts(base.record),
     created: base.outcome === "new",
     adopted: base.outcome === "adopt",
     steps: [...base.steps, ...migrated.steps],
     repairs,
     migrations: migrated.result,
-    activeLogin: base.record.activeLogin,
   };
 }
 
-const desiredOf = (record: TenantRecord, request: TenantRequest): DesiredTenant => ({
+const facts = (record: TenantRecord) => ({
+  id: record.id,
   names: tenantDatabaseNames(record.id),
-  connectionLimit: request.connectionLimit,
-  openLogins: [record.activeLogin],
+  database: ownDatabase(record),
+  activeLogin: record.activeLogin,
+  record,
 });
 
-/** The tenant, if nothing at all has to be written. */
+const desiredOf = (record: TenantRecord, request: TenantRequest, place: Place): DesiredTenant => ({
+  names: tenantDatabaseNames(record.id),
+  place,
+  connectionLimit: request.connectionLimit,
+  openLogins: openLogins(record),
+});
+
+/** What the operator's own database is to the tenant. */
+const placeHere = (record: TenantRecord): Place => (ownDatabase(record) ? "elsewhere" : "shared");
+/** What the database with the tenant's schemas is to it. */
+const placeThere = (record: TenantRecord): Place => (ownDatabase(record) ? "own" : "shared");
+
+interface Provisioned {
+  record: TenantRecord;
+  outcome: "new" | "own" | "adopt";
+  wasActive: boolean;
+  steps: Step[];
+}
+
+/** The tenant, if nothing at all has to be written; what there is of it, if only migrations are to be run. */
 async function steadyTenant(
-  client: Queryable,
   environment: Environment,
   request: TenantRequest,
-): Promise<EnsuredTenant | undefined> {
-  const record = await tenantByUid(client, request.uid);
-  if (record?.state !== "active" || record.clusterUid !== environment.clusterUid) return undefined;
-  const desired = desiredOf(record, request);
-  const observed = await observeTenant(client, desired.names);
-  if (planTenant(observed, desired).length > 0) return undefined;
-  refuseIfBeyond(beyondOperator(observed, desired), record);
-  const applied = await appliedMigrations(client, desired.names);
-  if (pendingMigrations(applied, environment.migrations, record.id).length > 0) return undefined;
-  const version = environment.migrations.length;
+  mayMigrate: MigrationGate,
+): Promise<EnsuredTenant | Provisioned | undefined> {
+  const found = await readApplied(environment, request);
+  if (!found) return undefined;
+  const { record, applied } = found;
+  const pending = pendingMigrations(applied, environment.migrations, record.id).length;
+  const newest = environment.migrations.length;
+  const version = newest - pending;
   if (record.schemaVersion !== version) return undefined;
-  const migrations = { from: version, to: version };
-  return {
-    id: record.id,
-    names: desired.names,
-    created: false,
-    adopted: false,
-    steps: [],
-    repairs: [],
-    migrations,
-    activeLogin: record.activeLogin,
-  };
+  if (pending > 0 && (version === 0 || mayMigrate({ id: record.id, from: version, to: newest })))
+    return { record, outcome: "own", wasActive: true, steps: [] };
+  const migrations = { from: version, to: version, pending };
+  return { ...facts(record), created: false, adopted: false, steps: [], repairs: [], migrations };
 }
 
-/** Claim, roles, schemas and rights: in one transaction, so that a schema without a claim cannot exist. */
-async function provision(client: Queryable, environment: Environment, request: TenantRequest, epoch: number) {
-  const before = await tenantByUid(client, request.uid);
-  const claim = { ...request, clusterUid: environment.clusterUid, epoch, adopt: request.adopt ?? false };
-  const { record, outcome } = await claimTenant(client, claim);
-  const desired = desiredOf(record, request);
-  return {
-    record,
-    outcome,
-    wasActive: before?.state === "active",
-    names: desired.names,
-    steps: await converge(client, desired),
-  };
+type Applied = { record: TenantRecord; applied: AppliedMigration[] };
+
+/** The tenant's migrations, if all else is as it is meant to be. */
+async function readApplied(
+  { sessions, clusterUid }: Environment,
+  request: TenantRequest,
+): Promise<Applied | undefined> {
+  const doing = `looking at Tenant ${request.name}`;
+  type Elsewhere = { record: TenantRecord; database: string };
+  const here = await sessions.readToWrite(doing, async (client): Promise<Applied | Elsewhere | undefined> => {
+    const { record, observed } = (await observedTenantByUid(client, request.uid)) ?? {};
+    if (!record || !observed || record.state !== "active" || record.clusterUid !== clusterUid) return undefined;
+    if (record.isolation !== (request.isolation ?? "schema")) return undefined;
+    const database = ownDatabase(record);
+    if (!isAsDesired(observed, desiredOf(record, request, placeHere(record)), record)) return undefined;
+    if (!database) return { record, applied: await migrationsIn(client, observed, record) };
+    return planOwnDatabase(observed.ownDatabase, database).length > 0 ? undefined : { record, database };
+  });
+  if (!here || "applied" in here) return here;
+  const { record, database } = here;
+  return sessions.readDatabase(database, doing, async (client) => {
+    const observed = await observeTenant(client, tenantDatabaseNames(record.id));
+    if (!isAsDesired(observed, desiredOf(record, request, "own"), record)) return undefined;
+    return { record, applied: await migrationsIn(client, observed, record) };
+  });
 }
 
-async function converge(client: Queryable, desired: DesiredTenant): Promise<Step[]> {
+function isAsDesired(observed: ObservedTenant, desired: DesiredTenant, record: TenantRecord): boolean {
+  if (planTenant(observed, desired).length > 0) return false;
+  refuseIfBeyond(beyondOperator(observed, desired), record);
+  return true;
+}
+
+const migrationsIn = (client: Queryable, observed: ObservedTenant, { id }: TenantRecord) =>
+  observed.rowSecurity.some((it) => it.table === VERSION_TABLE)
+    ? migrationsOfOwner(client, tenantDatabaseNames(id))
+    : Promise.resolve([]);
+
+/** Claim, roles, schemas and rights: in one transaction, so that a schema without a claim cannot exist. A database comes after its claim. */
+async function provision(environment: Environment, request: TenantRequest, epoch: number): Promise<Provisioned> {
+  const { sessions, clusterUid } = environment;
+  const doing = `provisioning Tenant ${request.name}`;
+  const base = await sessions.fenced(epoch, doing, async (client) => {
+    const before = await tenantByUid(client, request.uid);
+    const { adopt = false, isolation = "schema" } = request;
+    const { record, outcome } = await claimTenant(client, { ...request, clusterUid, epoch, adopt, isolation });
+    const { steps } = await converge(client, desiredOf(record, request, placeHere(record)));
+    return { record, outcome, wasActive: before?.state === "active", steps };
+  });
+  if (!ownDatabase(base.record)) return base;
+  const made = await ensureDatabase(environment, base.record, epoch);
+  const inside = await sessions.writeTenant(request.uid, epoch, doing, (client, record) =>
+    converge(client, desiredOf(record, request, "own")),
+  );
+  return { ...base, steps: [...base.steps, ...made, ...inside.steps] };
+}
+
+/** Gives what was done, and what was found before. */
+async function converge(
+  client: Queryable,
+  desired: DesiredTenant,
+): Promise<{ steps: Step[]; observed: ObservedTenant }> {
   const observed = await observeTenant(client, desired.names);
   const steps = planTenant(observed, desired);
-  await applyPlan(client, { names: desired.names, operator: observed.operator.name }, steps);
-  return steps;
+  await applyPlan(client, { ...desired, operator: observed.operator.name }, steps);
+  return { steps, observed };
 }
 
 /** Migrations, and the rights and policies of the tables that they made: in one transaction, so that no table is ever without. */
-async function migrateTenant(client: Queryable, environment: Environment, request: TenantRequest, epoch: number) {
-  const record = await lockTenant(client, request.uid);
-  if (record?.state !== "active")
-    throw new TenantNotProvisioned(
-      `Tenant ${request.name} lost its claim while it was provisioned: it was deleted meanwhile`,
-    );
-  const desired = desiredOf(record, request);
-  const result = await migrate(client, desired.names, environment.migrations);
-  const steps = await converge(client, desired);
-  if (record.schemaVersion !== result.to) await recordSchemaVersion(client, record.id, result.to, epoch);
-  refuseIfBeyond(beyondOperator(await observeTenant(client, desired.names), desired), record);
-  return { result, steps };
+function migrateTenant(
+  { sessions, migrations }: Environment,
+  request: TenantRequest,
+  epoch: number,
+  mayMigrate: MigrationGate,
+): Promise<{ result: MigrationResult; steps: Step[] }> {
+  const doing = `migrating Tenant ${request.name}`;
+  return sessions.writeTenant(request.uid, epoch, doing, async (client, record, registry) => {
+    const desired = desiredOf(record, request, placeThere(record));
+    const result = await migrate(client, desired.names, migrations, mayMigrate);
+    const { steps, observed } = await converge(client, desired);
+    refuseIfBeyond(beyondOperator(observed, desired), record);
+    if (record.schemaVersion !== result.to) await recordSchemaVersion(registry, record.id, result.to, epoch);
+    return { result, steps };
+  });
 }
 
 /** What the operator cannot repair must not look healthy. */

@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { DatabaseError, databaseError, StaleEpoch } from "./errors.ts";
+import * as errors from "./errors.ts";
+
+const { DatabaseError, databaseError, StaleEpoch } = errors;
 
 const failure = (code: string | undefined, message = "what the server said") =>
   Object.assign(new Error(message), { code });
@@ -10,7 +13,10 @@ test.each([
   ["57P01", "DatabaseUnreachable"],
   ["57P03", "DatabaseUnreachable"],
   ["08006", "DatabaseUnreachable"],
-  ["53300", "DatabaseUnreachable"],
+  ["53300", "DatabaseConnectionsExhausted"],
+  ["53100", "DatabaseFull"],
+  ["53200", "DatabaseResourcesExhausted"],
+  ["25006", "DatabaseReadOnly"],
   ["25P03", "DatabaseUnreachable"],
   [undefined, "DatabaseUnreachable"],
   ["28P01", "DatabaseAuthenticationFailed"],
@@ -19,6 +25,9 @@ test.each([
   ["SELF_SIGNED_CERT_IN_CHAIN", "DatabaseTlsFailed"],
   ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "DatabaseTlsFailed"],
   ["CERT_HAS_EXPIRED", "DatabaseTlsFailed"],
+  ["EPROTO", "DatabaseTlsFailed"],
+  ["26000", "DatabasePoolerUnexpected"],
+  ["42P05", "DatabasePoolerUnexpected"],
   ["3D000", "DatabaseMissing"],
   ["42501", "InsufficientPrivilege"],
   ["55P03", "DatabaseBusy"],
@@ -40,7 +49,25 @@ test("an error keeps its cause, is classified once, and shows no secret", () => 
   expect(error.message).not.toMatch(/hunter2|c2FsdA/);
 });
 
+test("a fault of the program is no outage", () => {
+  expect(databaseError(new TypeError("values is not iterable"), "a test")).not.toBeInstanceOf(errors.DatabaseOutage);
+  expect(databaseError(new Error("Connection terminated unexpectedly"), "a test")).toBeInstanceOf(
+    errors.DatabaseOutage,
+  );
+});
+
 test("only errors that time can heal say so", () => {
   expect(new DatabaseError("x").retryable).toBe(true);
   expect(new StaleEpoch("x").retryable).toBe(false);
+});
+
+test("the runbook says of every reason what to do", () => {
+  const runbook = readFileSync("docs/operations.md", "utf8");
+  const rows = runbook.split("\n").filter((line) => line.startsWith("|"));
+  const reasons = Object.entries(errors)
+    .filter(([, it]) => it === DatabaseError || (it as { prototype?: unknown }).prototype instanceof DatabaseError)
+    .map(([name]) => name)
+    .filter((name) => name !== "DatabaseOutage"); // what others are made from: nothing is thrown as one
+  expect(reasons.length).toBeGreaterThan(20);
+  expect(reasons.filter((reason) => !rows.some((row) => row.includes(`\`${reason}\``)))).toEqual([]);
 });

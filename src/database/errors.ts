@@ -1,5 +1,6 @@
 import { scrubText } from "../telemetry/scrub.ts";
 import { classify, codeOf } from "./sqlstate.ts";
+import { tlsRemedy } from "./tls-failure.ts";
 
 /** Everything that this folder throws on purpose. The message says what failed and what to do, and holds no secret. */
 export class DatabaseError extends Error {
@@ -20,24 +21,55 @@ export class DatabaseError extends Error {
   }
 }
 
+/** It lies with the server's state or the way to it, not with what was asked: the same call works once that is mended. */
+export class DatabaseOutage extends DatabaseError {}
+
 /** No connection, or it broke. */
-export class DatabaseUnreachable extends DatabaseError {
+export class DatabaseUnreachable extends DatabaseOutage {
   override readonly name = "DatabaseUnreachable";
 }
 /** The server knows neither this user nor this password. */
-export class DatabaseAuthenticationFailed extends DatabaseError {
+export class DatabaseAuthenticationFailed extends DatabaseOutage {
   override readonly name = "DatabaseAuthenticationFailed";
 }
 /** No TLS, or a certificate that does not prove the server. */
-export class DatabaseTlsFailed extends DatabaseError {
+export class DatabaseTlsFailed extends DatabaseOutage {
   override readonly name = "DatabaseTlsFailed";
 }
-export class DatabaseMissing extends DatabaseError {
+export class DatabaseMissing extends DatabaseOutage {
   override readonly name = "DatabaseMissing";
 }
 /** A lock, a time-out or a conflict: the next attempt will probably do. */
-export class DatabaseBusy extends DatabaseError {
+export class DatabaseBusy extends DatabaseOutage {
   override readonly name = "DatabaseBusy";
+}
+/** A standby, or a server or database that somebody made read-only. */
+export class DatabaseReadOnly extends DatabaseOutage {
+  override readonly name = "DatabaseReadOnly";
+}
+/** The server has no space left on a disk. */
+export class DatabaseFull extends DatabaseOutage {
+  override readonly name = "DatabaseFull";
+}
+/** All connections that the server, the database or the role may have are in use. */
+export class DatabaseConnectionsExhausted extends DatabaseOutage {
+  override readonly name = "DatabaseConnectionsExhausted";
+}
+/** A pooler in transaction mode is in between, and nobody said so. */
+export class DatabasePoolerUnexpected extends DatabaseOutage {
+  override readonly name = "DatabasePoolerUnexpected";
+}
+/** The server is out of memory or of another resource. */
+export class DatabaseResourcesExhausted extends DatabaseOutage {
+  override readonly name = "DatabaseResourcesExhausted";
+}
+/** The server is older than what AgentPG's rights rest on. */
+export class UnsupportedPostgresVersion extends DatabaseError {
+  override readonly name = "UnsupportedPostgresVersion";
+}
+/** The database does not keep text as UTF-8. */
+export class UnsupportedDatabaseEncoding extends DatabaseError {
+  override readonly name = "UnsupportedDatabaseEncoding";
 }
 /** The operator's role may not do this; somebody with more rights has to act. */
 export class InsufficientPrivilege extends DatabaseError {
@@ -62,6 +94,11 @@ export class RetainedByEarlierTenant extends DatabaseError {
   override readonly name = "RetainedByEarlierTenant";
   override readonly retryable = false;
 }
+/** The data of this name is in a schema where a database was asked for, or the other way round. */
+export class IsolationDiffers extends DatabaseError {
+  override readonly name = "IsolationDiffers";
+  override readonly retryable = false;
+}
 /** The data of this name is being deleted. */
 export class TenantBeingDeleted extends DatabaseError {
   override readonly name = "TenantBeingDeleted";
@@ -84,9 +121,33 @@ export class MigrationChanged extends DatabaseError {
 export class MigrationFailed extends DatabaseError {
   override readonly name = "MigrationFailed";
 }
+/** The schema lacks a migration that is needed here; a rollout may hold it back. */
+export class SchemaNotMigrated extends DatabaseError {
+  override readonly name = "SchemaNotMigrated";
+}
+/** There is no retained data of this name. */
+export class NothingRetained extends DatabaseError {
+  override readonly name = "NothingRetained";
+  override readonly retryable = false;
+}
+/** A user has more sessions than are exported one by one. */
+export class TooManySessions extends DatabaseError {
+  override readonly name = "TooManySessions";
+  override readonly retryable = false;
+}
+/** The audit log is not the one that was written. */
+export class AuditChainBroken extends DatabaseError {
+  override readonly name = "AuditChainBroken";
+  override readonly retryable = false;
+}
 /** Connections of closed logins would not go away. */
 export class BackendsRemain extends DatabaseError {
   override readonly name = "BackendsRemain";
+}
+
+/** Where pods connect (a pooler), a login is refused that Postgres itself lets in. */
+export class LoginRefusedForAgents extends DatabaseError {
+  override readonly name = "LoginRefusedForAgents";
 }
 
 /** Any error as one of this tree. `doing` completes the sentence "… failed while …". */
@@ -106,10 +167,7 @@ export function databaseError(error: unknown, doing: string): DatabaseError {
         error,
       );
     case "tls":
-      return new DatabaseTlsFailed(
-        `${failed}: the server's certificate could not be verified; check the CA and that the certificate names this host`,
-        error,
-      );
+      return new DatabaseTlsFailed(`${failed}: ${tlsRemedy(code)}`, error);
     case "missing":
       return new DatabaseMissing(
         `${failed}: the database does not exist; create it, owned by the operator's role`,
@@ -122,6 +180,31 @@ export function databaseError(error: unknown, doing: string): DatabaseError {
       );
     case "busy":
       return new DatabaseBusy(`${failed}: a lock, time-out or conflict (${text(error)}); it is tried again`, error);
+    case "readOnly":
+      return new DatabaseReadOnly(
+        `${failed}: the database takes no writes (${text(error)}); promote the standby or connect to the primary, or set default_transaction_read_only to off`,
+        error,
+      );
+    case "full":
+      return new DatabaseFull(
+        `${failed}: the server has no disk space left (${text(error)}); give it more, or remove what fills it`,
+        error,
+      );
+    case "crowded":
+      return new DatabaseConnectionsExhausted(
+        `${failed}: no connection is free (${text(error)}); raise max_connections, or the limit of the role or the database, or look in pg_stat_activity for who holds them`,
+        error,
+      );
+    case "exhausted":
+      return new DatabaseResourcesExhausted(
+        `${failed}: the server is short of a resource (${text(error)}); give it more memory, or fewer connections`,
+        error,
+      );
+    case "pooler":
+      return new DatabasePoolerUnexpected(
+        `${failed}: a pooler in transaction mode is in between (${text(error)}); for agents say so with the chart value database.pooler: Transaction, or AGENTPG_POOLER=Transaction for an agent run alone; the operator itself has to reach Postgres directly (database.host)`,
+        error,
+      );
     case "dependents":
       return new DependentObjectsRemain(
         `${failed}: other objects depend on it (${text(error)}); drop or reassign them, other databases of the server included`,

@@ -1,11 +1,17 @@
 import { StaleEpoch } from "./errors.ts";
 import type { Queryable } from "./session.ts";
 
-/** Makes `holder` the leader of its cluster; waits for transactions that the leader before still has open. Returns the new epoch. */
+/**
+ * Makes `holder` the leader of its cluster; waits for transactions that the leader before still has open. Returns the new epoch:
+ * the server's time in microseconds, and more than the epoch before. A count alone would be given out a second time after a
+ * restore from an older backup, while a process that got it the first time may still run.
+ */
 export async function acquireEpoch(client: Queryable, clusterUid: string, holder: string): Promise<number> {
   const { rows } = await client.query<{ epoch: string }>(
-    `INSERT INTO agentpg_operator.leader AS l (cluster_uid, epoch, holder) VALUES ($1, 1, $2)
-     ON CONFLICT (cluster_uid) DO UPDATE SET epoch = l.epoch + 1, holder = excluded.holder, acquired_at = now()
+    `INSERT INTO agentpg_operator.leader AS l (cluster_uid, epoch, holder)
+     VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $2)
+     ON CONFLICT (cluster_uid) DO UPDATE
+       SET epoch = greatest(l.epoch + 1, excluded.epoch), holder = excluded.holder, acquired_at = now()
      RETURNING epoch`,
     [clusterUid, holder],
   );
@@ -24,9 +30,10 @@ export async function assertEpoch(client: Queryable, clusterUid: string, epoch: 
   );
   const current = rows[0];
   if (current && Number(current.epoch) === epoch) return;
-  throw new StaleEpoch(
-    current
-      ? `leader epoch ${epoch} is over: ${current.holder} leads with epoch ${current.epoch}; this process must stop and let it work`
-      : `leader epoch ${epoch} was never given out in this database: acquire one first`,
-  );
+  throw new StaleEpoch(whyStale(epoch, current && { holder: current.holder, epoch: Number(current.epoch) }));
 }
+
+const whyStale = (epoch: number, current: { holder: string; epoch: number } | undefined): string =>
+  current && current.epoch > epoch
+    ? `leader epoch ${epoch} is over: ${current.holder} leads with epoch ${current.epoch}; this process must stop and let it work`
+    : `leader epoch ${epoch} is not in this database, which is at ${current?.epoch ?? "none"}: it was restored from an older backup, or is another one; this process must stop, and the next leader takes a new epoch`;

@@ -1,21 +1,33 @@
-import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
-import { Client } from "pg";
 import type { TenantDatabaseNames } from "../api/names.ts";
 import { clientOptions, type ConnectionSettings } from "./connection.ts";
-import { type DatabaseError, DatabaseTlsFailed, databaseError } from "./errors.ts";
+import { type DatabaseError, databaseError } from "./errors.ts";
+import { actAs } from "./provisioning/apply.ts";
 import { identifier, literal } from "./quote.ts";
 import type { Login } from "./registry.ts";
 import { newPassword, scramVerifier } from "./scram.ts";
 import type { Queryable } from "./session.ts";
+import { ReportingClient } from "./server-state.ts";
 import { hasCode, SQLSTATE } from "./sqlstate.ts";
 
-/** Gives the login a new password and returns it. The server sees only its verifier. */
+/** Gives the login a new password and returns it. */
 export async function setLoginPassword(client: Queryable, names: TenantDatabaseNames, login: Login): Promise<string> {
   const password = newPassword();
-  const verifier = await scramVerifier(password);
-  await client.query(`ALTER ROLE ${identifier(names.logins[login])} PASSWORD ${literal(verifier)}`);
+  await storePassword(client, names, login, password);
   return password;
+}
+
+/** Gives the login this password. The server sees only its verifier. @throws TypeError for an empty one */
+export async function storePassword(
+  client: Queryable,
+  names: TenantDatabaseNames,
+  login: Login,
+  password: string,
+): Promise<void> {
+  const verifier = await scramVerifier(password);
+  // The owner made the login: where the operator changes it, Postgres looks through the roles of all tenants.
+  await actAs(client, names.owner);
+  await client.query(`ALTER ROLE ${identifier(names.logins[login])} PASSWORD ${literal(verifier)}`);
+  await actAs(client, "operator");
 }
 
 export type LoginAttempt =
@@ -27,7 +39,7 @@ export type LoginAttempt =
 export async function loginWorks(settings: ConnectionSettings, user: string, password: string): Promise<LoginAttempt> {
   // node-postgres would look for another password in the environment.
   if (password === "") return { result: "wrong password" };
-  const client = new Client({
+  const client = new ReportingClient({
     ...clientOptions({ ...settings, user, password }, "agentpg-login-check"),
     connectionTimeoutMillis: 5_000,
   });
@@ -38,21 +50,24 @@ export async function loginWorks(settings: ConnectionSettings, user: string, pas
     return { result: "ok" };
   } catch (error) {
     if (hasCode(error, SQLSTATE.invalidPassword)) return { result: "wrong password" };
-    if (offersNoTls(client)) {
-      const message = `Postgres: ${settings.host}:${settings.port} offers no TLS; turn it on there (ssl = on), or accept plain text with the chart value database.insecure`;
-      return { result: "cannot connect", error: new DatabaseTlsFailed(message, error) };
-    }
     return { result: "cannot connect", error: databaseError(error, `a login as ${user}`) };
   } finally {
     await client.end().catch(() => {});
   }
 }
 
-/** The server answered the request for TLS with the one byte `N`. node-postgres throws an error without a code for it. */
-const offersNoTls = (client: Client): boolean => {
-  const { stream, ssl } = (client as unknown as { connection: { ssl: unknown; stream?: Socket } }).connection;
-  return Boolean(ssl) && !(stream instanceof TLSSocket) && stream?.bytesRead === 1;
-};
+/**
+ * Whether the server lets this password in. Where the role's connections are used up, Postgres says so only after the password
+ * was right; where the server's are, it says the same before. In both cases there is no reason to change the password of a
+ * tenant at work.
+ * @throws DatabaseError if no login could be tried
+ */
+export async function isAccepted(settings: ConnectionSettings): Promise<boolean> {
+  const attempt = await loginWorks(settings, settings.user, settings.password);
+  if (attempt.result !== "cannot connect") return attempt.result === "ok";
+  if (hasCode(attempt.error, SQLSTATE.tooManyConnections)) return true;
+  throw attempt.error;
+}
 
 /**
  * Logs in through the real path.

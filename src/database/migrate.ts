@@ -1,19 +1,25 @@
 import type { TenantDatabaseNames } from "../api/names.ts";
-import { databaseError, MigrationFailed } from "./errors.ts";
-import { type AppliedMigration, type Migration, pendingMigrations } from "./migrations.ts";
+import { databaseError, DatabaseOutage, MigrationFailed } from "./errors.ts";
+import { type AppliedMigration, type Migration, type MigrationGate, pendingMigrations } from "./migrations.ts";
 import { actAs } from "./provisioning/apply.ts";
 import { identifier } from "./quote.ts";
 import type { Queryable } from "./session.ts";
-import { classify } from "./sqlstate.ts";
 
 /** Of one statement of a migration; applies to tables of all sizes. */
 const STATEMENT_TIMEOUT_MS = 300_000;
+/** While a migration waits for a table, the tenant's own queries queue up behind it. Rather give up and come again. */
+const LOCK_TIMEOUT_MS = 1_000;
 
 export interface MigrationResult {
   /** The version before; 0: none. Equal to `to` if there was nothing to do. */
   from: number;
   to: number;
+  /** Migrations that the gate keeps back. */
+  pending: number;
 }
+
+/** Says which migrations a schema has. */
+export const VERSION_TABLE = "schema_version";
 
 /** The migrations that a tenant's schema has; none if it does not exist yet. Acts as the owner for this moment. */
 export async function appliedMigrations(client: Queryable, names: TenantDatabaseNames): Promise<AppliedMigration[]> {
@@ -22,12 +28,18 @@ export async function appliedMigrations(client: Queryable, names: TenantDatabase
     [names.schema],
   );
   if (rows.length === 0) return [];
+  const applied = await migrationsOfOwner(client, names);
+  await actAs(client, "operator");
+  return applied;
+}
+
+/** The migrations of a schema that has any. The transaction goes on as the owner. */
+export async function migrationsOfOwner(client: Queryable, names: TenantDatabaseNames): Promise<AppliedMigration[]> {
   await actAs(client, names.owner);
-  const applied = await client.query<AppliedMigration>(
+  const { rows } = await client.query<AppliedMigration>(
     `SELECT version, checksum FROM ${identifier(names.schema)}.schema_version ORDER BY version`,
   );
-  await actAs(client, "operator");
-  return applied.rows;
+  return rows;
 }
 
 /**
@@ -39,22 +51,26 @@ export async function migrate(
   client: Queryable,
   names: TenantDatabaseNames,
   known: readonly Migration[],
+  mayMigrate: MigrationGate,
 ): Promise<MigrationResult> {
   const applied = await appliedMigrations(client, names);
   const pending = pendingMigrations(applied, known, names.schema);
-  const result = { from: known.length - pending.length, to: known.length };
+  const from = known.length - pending.length;
+  const result = { from, to: known.length, pending: 0 };
   if (pending.length === 0) return result;
+  if (from > 0 && !mayMigrate({ id: names.schema, from, to: known.length }))
+    return { from, to: from, pending: pending.length };
   await actAs(client, names.owner);
-  await client.query(`SET LOCAL search_path = ${identifier(names.schema)}, pg_temp`);
-  await client.query("SET LOCAL lock_timeout = '5s'");
-  await client.query(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+  // One round trip: with thousands of tenants each of them counts.
   await client.query(
-    `CREATE TABLE IF NOT EXISTS schema_version (
+    `SET LOCAL search_path = ${identifier(names.schema)}, pg_temp;
+     SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS};
+     SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS};
+     CREATE TABLE IF NOT EXISTS schema_version (
        version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
   );
   for (const migration of pending) await applyMigration(client, names, migration);
-  await client.query("SET LOCAL search_path = pg_catalog, pg_temp");
-  await actAs(client, "operator");
+  await client.query("SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL ROLE NONE");
   return result;
 }
 
@@ -72,12 +88,9 @@ async function applyMigration(
     ]);
     await client.query({ text: sql, query_timeout: STATEMENT_TIMEOUT_MS + 5_000 });
   } catch (error) {
-    const kind = classify(error);
-    if (kind === "unreachable" || kind === "busy") throw databaseError(error, title);
-    throw new MigrationFailed(
-      `${databaseError(error, title).message}; the schema stays at version ${version - 1}`,
-      error,
-    );
+    const failure = databaseError(error, title);
+    if (failure instanceof DatabaseOutage) throw failure;
+    throw new MigrationFailed(`${failure.message}; the schema stays at version ${version - 1}`, error);
   }
   const { rows } = await client.query<{ role: string }>("SELECT current_user AS role");
   if (rows[0]?.role !== names.owner) {

@@ -17,6 +17,9 @@ export interface AppliedMigration {
   checksum: string;
 }
 
+/** Whether a schema that is behind may be migrated now; asked only of schemas that were migrated before. Must not throw. */
+export type MigrationGate = (schema: { id: string; from: number; to: number }) => boolean;
+
 const FILE = /^(\d{4})_([a-z0-9_]+)\.sql$/;
 
 /**

@@ -29,6 +29,55 @@ const VERSIONS: readonly (readonly string[])[] = [
     `CREATE TABLE agentpg_operator.database_rights (single boolean PRIMARY KEY DEFAULT true CHECK (single))`,
     `INSERT INTO agentpg_operator.database_rights DEFAULT VALUES`,
   ],
+  [
+    `ALTER TABLE agentpg_operator.tenant
+       ADD COLUMN credentials_revision text,
+       ADD COLUMN password_changed_at timestamptz,
+       ADD COLUMN rotation_request text,
+       ADD COLUMN rotation jsonb CHECK (rotation->>'step' IN ('opening', 'draining', 'closing'))`,
+  ],
+  [
+    // paused: {"reason", "message"}. failures: by Tenant UID, {"kind", "message", "attempts", "retryAt"}.
+    `CREATE TABLE agentpg_operator.migration_rollout (
+       cluster_uid text PRIMARY KEY,
+       target_version integer NOT NULL,
+       target_checksum text NOT NULL,
+       paused jsonb,
+       failures jsonb NOT NULL,
+       epoch bigint NOT NULL,
+       updated_at timestamptz NOT NULL DEFAULT now()
+     )`,
+  ],
+  [
+    // A tenant's last retention run that succeeded. removed: rows by kind.
+    `CREATE TABLE agentpg_operator.retention (
+       tenant_id text PRIMARY KEY REFERENCES agentpg_operator.tenant (id) ON DELETE CASCADE,
+       ran_at timestamptz NOT NULL,
+       removed jsonb NOT NULL
+     )`,
+  ],
+  [
+    // database: the tenant has a database of its own, named like its id.
+    `ALTER TABLE agentpg_operator.tenant
+       ADD COLUMN isolation text NOT NULL DEFAULT 'schema' CHECK (isolation IN ('schema', 'database'))`,
+  ],
+  [
+    // A tenant's data keys, each wrapped by the key-encryption key that kek names. pending: pods can read with it, and do not write
+    // with it yet. current: they do. request: the last request for a new generation when this one was made.
+    `CREATE TABLE agentpg_operator.data_key (
+       tenant_id text REFERENCES agentpg_operator.tenant (id) ON DELETE CASCADE,
+       generation integer NOT NULL CHECK (generation > 0),
+       kek text NOT NULL,
+       wrapped bytea NOT NULL,
+       state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'current', 'former')),
+       request text,
+       created_at timestamptz NOT NULL DEFAULT now(),
+       published_at timestamptz,
+       PRIMARY KEY (tenant_id, generation)
+     )`,
+    `CREATE UNIQUE INDEX ON agentpg_operator.data_key (tenant_id) WHERE state = 'current'`,
+    `CREATE INDEX ON agentpg_operator.data_key (kek)`,
+  ],
 ];
 
 async function versionOf(client: Queryable): Promise<number> {

@@ -1,10 +1,10 @@
 import { type RoleName, tenantDatabaseNames } from "../api/names.ts";
 import type { ConnectionSettings } from "./connection.ts";
 import type { Environment } from "./ensure.ts";
-import { TenantNotProvisioned } from "./errors.ts";
-import { type LoginAttempt, loginWorks, setLoginPassword } from "./login.ts";
-import { lockTenant, type Login, type TenantRecord, tenantByUid } from "./registry.ts";
-import { hasCode, SQLSTATE } from "./sqlstate.ts";
+import { DatabaseAuthenticationFailed, LoginRefusedForAgents, TenantNotProvisioned } from "./errors.ts";
+import { isAccepted, loginWorks } from "./login.ts";
+import { type Login, ownDatabase, type TenantRecord, tenantByUid } from "./registry.ts";
+import { noteRevision, setFirstPassword } from "./rotation/steps.ts";
 
 export interface EnsuredPassword {
   user: RoleName;
@@ -16,9 +16,25 @@ export interface EnsuredPassword {
   connection: ConnectionSettings;
 }
 
+/** Where pods reach the database, when that is another address than the operator's. */
+export interface AgentPath {
+  host: string;
+  port: number;
+}
+
+/** How the tenant's login connects, by the operator's own path. */
+export function loginSettings(
+  server: ConnectionSettings,
+  record: TenantRecord,
+  { login, password }: { login: Login; password: string },
+): ConnectionSettings {
+  const user = tenantDatabaseNames(record.id).logins[login];
+  return { ...server, database: ownDatabase(record) ?? server.database, user, password };
+}
+
 /**
- * A password with which the tenant's active login really logs in: `current` if it does, else a new one.
- * An empty or missing one is never used.
+ * A password with which the tenant's active login really logs in: `current` if it does, else a new one, at once: for a tenant
+ * that nobody uses. `ensureCredentials` is for all others. An empty or missing password is never used.
  * @throws TenantNotProvisioned before the tenant is provisioned, and the other DatabaseErrors
  */
 export async function ensurePassword(
@@ -29,38 +45,39 @@ export async function ensurePassword(
   epoch: number,
 ): Promise<EnsuredPassword> {
   const record = active(await sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)), uid);
-  const names = tenantDatabaseNames(record.id);
   const login = record.activeLogin;
-  const user = names.logins[login];
-  const answer = (password: string, changed: boolean): EnsuredPassword => ({
-    user,
-    login,
-    password,
-    changed,
-    connection: { ...server, user, password },
+  const answer = (password: string, changed: boolean): EnsuredPassword => {
+    const connection = loginSettings(server, record, { login, password });
+    return { user: tenantDatabaseNames(record.id).logins[login], login, password, changed, connection };
+  };
+  if (current && (await isAccepted(answer(current, false).connection))) return answer(current, false);
+  const { password } = await sessions.fenced(epoch, `setting the password of ${record.id}`, async (client) => {
+    const fresh = await setFirstPassword(client, record, epoch, undefined);
+    await noteRevision(client, record, epoch, fresh.revision);
+    return fresh;
   });
-  if (current && isAccepted(await loginWorks(server, user, current))) return answer(current, false);
-  const password = await sessions.fenced(epoch, `setting the password of ${user}`, async (client) => {
-    active(await lockTenant(client, uid), uid);
-    return setLoginPassword(client, names, login);
-  });
-  const attempt = await loginWorks(server, user, password);
-  if (!isAccepted(attempt))
-    throw new TenantNotProvisioned(
-      `login ${user} refuses the password that it was just given: another writer changed it; it is tried again`,
-    );
+  await proveLogin(answer(password, true).connection, undefined);
   return answer(password, true);
 }
 
 /**
- * Where the role's connections are used up, Postgres says so only after the password was right; where the server's are, it
- * says the same before. In both cases there is no reason to change the password of a tenant at work.
- * @throws DatabaseError if no login could be tried
+ * Logs in as a pod will, over the network. Where pods go by another address it is tried too; one that cannot be reached from
+ * here proves nothing (the operator may stand elsewhere), one that refuses the password does.
+ * @throws DatabaseError
  */
-function isAccepted(attempt: LoginAttempt): boolean {
-  if (attempt.result !== "cannot connect") return attempt.result === "ok";
-  if (hasCode(attempt.error, SQLSTATE.tooManyConnections)) return true;
-  throw attempt.error;
+export async function proveLogin(settings: ConnectionSettings, agentPath: AgentPath | undefined): Promise<void> {
+  if (!(await isAccepted(settings)))
+    throw new TenantNotProvisioned(
+      `login ${settings.user} refuses the password that it was just given: another writer changed it; it is tried again`,
+    );
+  if (!agentPath) return;
+  const { host, port } = agentPath;
+  const attempt = await loginWorks({ ...settings, host, port }, settings.user, settings.password);
+  const isRefused = attempt.result === "cannot connect" && attempt.error instanceof DatabaseAuthenticationFailed;
+  if (attempt.result === "wrong password" || isRefused)
+    throw new LoginRefusedForAgents(
+      `${host}:${port}, where agents connect, refuses login ${settings.user}, which Postgres lets in: let the pooler look passwords up in Postgres (PgBouncer: auth_query); nothing was published`,
+    );
 }
 
 function active(record: TenantRecord | undefined, uid: string): TenantRecord {

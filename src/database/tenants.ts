@@ -2,21 +2,28 @@ import type { Pool } from "pg";
 import type { Logger } from "../telemetry/log.ts";
 import type { ConnectionSettings } from "./connection.ts";
 import { type DeletionPolicy, deprovisionTenant } from "./deprovision.ts";
+import { TenantNotProvisioned } from "./errors.ts";
 import { type EnsuredTenant, ensureTenant, type TenantRequest } from "./ensure.ts";
 import { acquireEpoch } from "./leader-epoch.ts";
+import { type DataKeyStore, dataKeyStore } from "./encryption/data-key-store.ts";
+import { type TenantLifecycle, tenantLifecycle } from "./lifecycle/lifecycle.ts";
 import { verifyLogin } from "./login.ts";
-import { loadMigrations } from "./migrations.ts";
+import { loadMigrations, type MigrationGate } from "./migrations.ts";
+import { type MigrationStore, migrationStore } from "./migration-rollout.ts";
 import { bootstrap, isBootstrapped } from "./operator-schema.ts";
 import { type EnsuredPassword, ensurePassword } from "./password.ts";
-import { type TenantRecord, tenantByUid } from "./registry.ts";
+import { openClaims, type TenantRecord, tenantByUid } from "./registry.ts";
+import { type CredentialsRequest, type EnsuredCredentials, ensureCredentials } from "./rotation/ensure-credentials.ts";
 import { operatorPool, Sessions } from "./session.ts";
 import { hasCode, SQLSTATE } from "./sqlstate.ts";
+import { TenantDatabases } from "./tenant-databases.ts";
 import { type WorkerReport, workerReports } from "./worker-reports.ts";
 
 export type { ConnectionSettings } from "./connection.ts";
 export type { DeletionPolicy } from "./deprovision.ts";
 export type { EnsuredTenant, TenantRequest } from "./ensure.ts";
 export type { EnsuredPassword } from "./password.ts";
+export type { MigrationGate } from "./migrations.ts";
 export type { TenantRecord } from "./registry.ts";
 
 /** What the operator does with Postgres. Each method throws only errors of the tree in `errors.ts`. */
@@ -25,12 +32,22 @@ export interface TenantDatabase {
   bootstrap(): Promise<void>;
   /** Once per won election: makes `holder` the leader. Writes with an older epoch are refused from then on. */
   acquireEpoch(holder: string): Promise<number>;
-  /** Provisions or repairs the tenant and migrates its schema. Writes nothing if nothing differs. */
-  ensure(tenant: TenantRequest, epoch: number): Promise<EnsuredTenant>;
-  /** A password that logs in: `current` (the Secret's) if it does, else a new one. */
+  /** Provisions or repairs the tenant and migrates its schema, if `mayMigrate` agrees. Writes nothing if nothing differs. */
+  ensure(tenant: TenantRequest, epoch: number, mayMigrate?: MigrationGate): Promise<EnsuredTenant>;
+  /** What a rollout of migrations over all tenants needs. */
+  migrations: MigrationStore;
+  /** Goes on with the tenant's login: first password, repair, rotation. See `rotation/ensure-credentials.ts`. */
+  ensureCredentials(request: CredentialsRequest, epoch: number): Promise<EnsuredCredentials>;
+  /** A password that logs in, at once, for a tenant that nobody uses: `current` if it does, else a new one. */
   ensurePassword(tenant: { uid: string }, current: string | undefined, epoch: number): Promise<EnsuredPassword>;
   /** Idempotent; nothing to do if the Tenant has no claim. */
   deprovision(tenant: { uid: string }, policy: DeletionPolicy, epoch: number): Promise<void>;
+  /** The wrapped data keys of the tenants' transcripts. */
+  dataKeys: DataKeyStore;
+  /** Retention, erasure, export. */
+  lifecycle: TenantLifecycle;
+  /** The claims of this cluster that a Tenant should stand behind, by name. */
+  openClaims(): Promise<TenantRecord[]>;
   /** The registry's row. */
   find(uid: string): Promise<TenantRecord | undefined>;
   /** What the pods of one of the tenant's agents say of themselves; [] without a schema. */
@@ -58,29 +75,38 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
   const onError = (error: Error) => logger.warn({ err: error }, "an idle database connection broke; it is replaced");
   let admin = options.admin;
   let pool = openPool(admin, onError);
-  const sessions = new Sessions(() => pool, clusterUid);
+  const databases = new TenantDatabases(() => admin, openPool, onError);
+  const sessions = new Sessions(() => pool, clusterUid, databases);
   const environment = { sessions, clusterUid, logger, migrations: await loadMigrations(options.migrationsDir) };
   return {
     bootstrap: () => bootstrapOnce(sessions),
     acquireEpoch: (holder) =>
       sessions.unfenced("taking the leadership", (client) => acquireEpoch(client, clusterUid, holder)),
-    ensure: (tenant, epoch) => ensureTenant(environment, tenant, epoch),
+    ensure: (tenant, epoch, mayMigrate) => ensureTenant(environment, tenant, epoch, mayMigrate),
+    migrations: migrationStore(environment),
+    ensureCredentials: (request, epoch) => ensureCredentials({ environment, server: admin, request, epoch }),
     ensurePassword: ({ uid }, current, epoch) => ensurePassword(environment, admin, uid, current, epoch),
     deprovision: ({ uid }, policy, epoch) => deprovisionTenant(environment, uid, policy, epoch),
+    dataKeys: dataKeyStore(environment),
+    lifecycle: tenantLifecycle(environment),
+    openClaims: () => sessions.read("reading the registry", (client) => openClaims(client, clusterUid)),
     find: (uid) => sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)),
-    workerReports: ({ uid }, agent) =>
-      sessions.read("reading what the pods report", async (client) => {
-        const record = await tenantByUid(client, uid);
-        return record?.state === "active" ? workerReports(client, record.id, agent) : [];
-      }),
+    async workerReports({ uid }, agent) {
+      const doing = "reading what the pods report";
+      return sessions
+        .readTenant(uid, doing, (client, { id }) => workerReports(client, id, agent))
+        .catch((error: unknown) => (error instanceof TenantNotProvisioned ? [] : Promise.reject(error)));
+    },
     ping: () => verifyLogin(admin),
     async reconnect(settings) {
       const old = pool;
       admin = settings;
       pool = openPool(settings, onError);
+      databases.reset();
       old.end().catch(onError);
     },
     async close() {
+      await databases.close();
       if (!pool.ending) await pool.end();
     },
   };

@@ -11,6 +11,9 @@ const workerReport = z.object({
   problem: z.object({ reason: z.string().regex(/^[A-Z][A-Za-z]{1,63}$/), message: z.string().max(1024) }).nullable(),
 });
 
+/** Keeps reports that no honest process writes in the server: 100 of them, of up to 1 GB each, would fill the operator's memory. */
+const OF_HONEST_SIZE = "CASE WHEN pg_column_size(report) > 8192 THEN false ELSE octet_length(report::text) <= 8192 END";
+
 /** What a runtime process last said of itself. */
 export type WorkerReport = z.infer<typeof workerReport>;
 
@@ -19,8 +22,32 @@ export async function workerReports(client: Queryable, tenantId: string, agent: 
   const { owner, schema } = tenantDatabaseNames(tenantId);
   await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
   const { rows } = await client.query<{ report: unknown }>(
-    `SELECT report FROM ${identifier(schema)}.workers WHERE agent = $1 AND expires_at > now() ORDER BY started_at DESC LIMIT 100`,
+    `SELECT report FROM ${identifier(schema)}.workers WHERE agent = $1 AND expires_at > now() AND ${OF_HONEST_SIZE} ORDER BY started_at DESC LIMIT 100`,
     [agent],
   );
   return rows.flatMap(({ report }) => workerReport.safeParse(report).data ?? []);
+}
+
+/** Living pods of the tenant, of all its agents, that report other credentials than these; 20 at most. Processes that know no revision are left out. */
+export async function podsBehind(client: Queryable, tenantId: string, revision: string): Promise<string[]> {
+  const { owner, schema } = tenantDatabaseNames(tenantId);
+  await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
+  const { rows } = await client.query<{ report: unknown }>(
+    `SELECT report FROM ${identifier(schema)}.workers
+      WHERE expires_at > now() AND report->>'credentials' NOT IN ($1, '') AND ${OF_HONEST_SIZE} LIMIT 20`,
+    [revision],
+  );
+  return rows.flatMap(({ report }) => workerReport.safeParse(report).data?.pod ?? []);
+}
+
+/** Those of these pods that have not reported anything. */
+export async function podsSilent(client: Queryable, tenantId: string, pods: string[]): Promise<string[]> {
+  if (pods.length === 0) return [];
+  const { owner, schema } = tenantDatabaseNames(tenantId);
+  await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
+  const { rows } = await client.query<{ pod: string }>(
+    `SELECT DISTINCT report->>'pod' AS pod FROM ${identifier(schema)}.workers WHERE report->>'pod' = ANY($1)`,
+    [pods],
+  );
+  return pods.filter((pod) => !rows.some((row) => row.pod === pod));
 }

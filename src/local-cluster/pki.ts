@@ -30,7 +30,8 @@ export interface Credentials {
 export interface Authority {
   certificate: string;
   key: string;
-  issue(subject: Subject): Promise<Credentials>;
+  /** @param notAfter a year from now unless given */
+  issue(subject: Subject, notAfter?: Date): Promise<Credentials>;
 }
 
 const pem = async (key: webcrypto.CryptoKey) =>
@@ -58,7 +59,7 @@ export async function createAuthority(name: string): Promise<Authority> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  const issue = async (subject: Subject): Promise<Credentials> => {
+  const issue = async (subject: Subject, notAfter?: Date): Promise<Credentials> => {
     const leaf = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const names: x509.JsonGeneralNames = [
       ...(subject.dns ?? []).map((value) => ({ type: "dns" as const, value })),
@@ -66,6 +67,7 @@ export async function createAuthority(name: string): Promise<Authority> {
     ];
     const certificate = await x509.X509CertificateGenerator.create({
       ...validity(),
+      ...(notAfter ? { notAfter } : {}),
       subject: subjectName(subject),
       issuer: own.subject,
       publicKey: leaf.publicKey,

@@ -1,8 +1,26 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { GUIDE_POOL_LIMITS } from "../database/connection.ts";
+import { DRAIN_LIMITS } from "../database/rotation/drain.ts";
+import { PERCENTAGE } from "./migrations/failure-budget.ts";
+import { ADMIN_PORT } from "./shared-names.ts";
 
 const peer = z.looseObject({});
 const port = z.int().min(1).max(65535);
+const BUDGET = 'must be a whole number of tenants, or a percentage of them from "1%" to "100%"';
+
+const poolLimits = z
+  .strictObject({
+    max: z.int().min(2).max(1000).default(GUIDE_POOL_LIMITS.max),
+    min: z.int().min(0).max(1000).default(GUIDE_POOL_LIMITS.min),
+    maxLifetimeSeconds: z.int().min(1).max(86_400).default(GUIDE_POOL_LIMITS.lifetimeSeconds),
+    idleSeconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .default(GUIDE_POOL_LIMITS.idleMs / 1000),
+  })
+  .refine((it) => it.min <= it.max, { path: ["min"], error: "must not be more than max" });
 
 /**
  * What the chart tells the operator: one JSON file. Secrets are not in it; `database.credentialsDir` is a mounted Secret
@@ -29,10 +47,23 @@ export const operatorConfig = z.strictObject({
     /** Where pods reach the database, when that is another name than the operator's. */
     agentHost: z.string().optional(),
     agentPort: port.optional(),
+    /** What agents find there: Postgres, or a pooler that gives a connection for one transaction only (PgBouncer). */
+    pooler: z.enum(["None", "Transaction"]).default("None"),
+    /** The connections of one agent pod; GUIDE_POOL_LIMITS in src/database/connection.ts says what they are. */
+    pool: poolLimits.prefault({}),
     /** NetworkPolicy peers of the database; empty: any address. */
     peers: z.array(peer).default([]),
     /** The port that a NetworkPolicy sees, behind a Service. */
     peerPort: port.optional(),
+    /** How long a password rotation waits for what, in seconds: see DrainLimits in src/database/rotation/drain.ts. */
+    rotation: z
+      .strictObject({
+        stuckSeconds: z.int().min(0).default(DRAIN_LIMITS.stuckSeconds),
+        graceSeconds: z.int().min(0).default(DRAIN_LIMITS.graceSeconds),
+        quietSeconds: z.int().min(0).default(DRAIN_LIMITS.quietSeconds),
+        startSeconds: z.int().min(0).default(DRAIN_LIMITS.startSeconds),
+      })
+      .prefault({}),
   }),
   model: z
     .strictObject({
@@ -58,9 +89,42 @@ export const operatorConfig = z.strictObject({
   tokenAudience: z.string().min(1).default("agentpg"),
   resyncSeconds: z.int().min(5).default(300),
   concurrency: z.int().min(1).max(64).default(8),
+  migrations: z
+    .strictObject({
+      /** Tenants that are migrated before all others, the oldest; used where none is labelled `agentpg.dev/canary=true`. 0: none. */
+      canaries: z.int().min(0).max(1000).default(1),
+      /** Tenants that are migrated at once; never more than `concurrency`. */
+      concurrency: z.int().min(1).max(64).default(8),
+      /** Tenants that may fail before the rollout pauses: a number, or a part of all as "5%". */
+      failureBudget: z
+        .union([z.int(BUDGET).min(0, BUDGET), z.string().regex(PERCENTAGE, BUDGET)], BUDGET)
+        .default("5%"),
+    })
+    .prefault({}),
+  /** When rows that are older than `spec.retention` of their Tenant are removed. */
+  retention: z
+    .strictObject({
+      intervalSeconds: z.int().min(60).default(86_400),
+      /** After a start of the operator, about; tenants take turns. */
+      firstAfterSeconds: z.int().min(0).default(60),
+    })
+    .prefault({}),
+  /** Transcripts of Agents with `dataProtection.encryptTranscripts`. */
+  encryption: z
+    .strictObject({
+      /** A mounted Secret with the key-encryption keys; left out: no transcript can be encrypted. */
+      keysDir: z.string().min(1).optional(),
+      /** A tenant gets a new data key after so long; 0: never. One key is good for 2^32 values. */
+      dataKeyMaxAgeDays: z.int().min(0).max(3650).default(90),
+      /** How long a new data key is in the tenant's Secret before pods write with it: the kubelet has to have brought it to all. */
+      publishSeconds: z.int().min(0).max(3600).default(120),
+    })
+    .prefault({}),
   leaderElection: z.boolean().default(true),
   healthPort: z.int().min(0).max(65535).default(8081),
   metricsPort: z.int().min(0).max(65535).default(9090),
+  /** The port of the admin operations; it listens on 127.0.0.1 only. */
+  adminPort: z.int().min(0).max(65535).default(ADMIN_PORT),
 });
 export type OperatorConfig = z.infer<typeof operatorConfig>;
 

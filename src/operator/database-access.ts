@@ -14,6 +14,7 @@ export interface AgentTarget {
   database: string;
   ca: string | undefined;
   insecure: boolean;
+  pooler: OperatorConfig["database"]["pooler"];
 }
 
 /** The operator's database credentials are missing or empty. */
@@ -70,13 +71,14 @@ export class DatabaseAccess {
   }
 
   agentTarget(): AgentTarget {
-    const { host, port, name, agentHost, agentPort, insecure, credentialsDir } = this.#config;
+    const { host, port, name, agentHost, agentPort, insecure, pooler, credentialsDir } = this.#config;
     return {
       host: agentHost ?? host,
       port: agentPort ?? port,
       database: name,
       ca: read(credentialsDir, "ca.crt") || undefined,
       insecure,
+      pooler,
     };
   }
 
@@ -116,7 +118,7 @@ export class DatabaseAccess {
     if (!user || !password) {
       const missing = user ? "password" : "username";
       throw new DatabaseCredentialsMissing(
-        `the operator's database Secret has no ${missing}: put username and password of the admin role in it (chart value database.credentialsSecret)`,
+        `the operator's database Secret has no ${missing}; put username and password of the admin role in it (chart value database.credentialsSecret)`,
       );
     }
     const ca = read(credentialsDir, "ca.crt");

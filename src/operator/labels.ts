@@ -8,6 +8,12 @@ export const TENANT_UID_LABEL = `${GROUP}/tenant-uid`;
 export const AGENT_LABEL = `${GROUP}/agent`;
 /** On a Tenant: take over the retained schema of an earlier Tenant of the same name. */
 export const ADOPT_ANNOTATION = `${GROUP}/adopt`;
+/** On a Tenant, as a label: its schema is migrated before those of others. */
+export const CANARY_LABEL = `${GROUP}/canary`;
+/** On a Tenant: any new value asks for a new database password. */
+export const ROTATE_ANNOTATION = `${GROUP}/rotate-password`;
+/** On a Tenant: any new value asks for a new data key for its transcripts. */
+export const ROTATE_DATA_KEY_ANNOTATION = `${GROUP}/rotate-data-key`;
 export const FINALIZER = `${GROUP}/tenant`;
 /** On a namespace: the operator made it, so it goes with the Tenant when the deletion policy says so. */
 export const CREATED_ANNOTATION = `${GROUP}/created`;

@@ -11,13 +11,31 @@ import { LeaderElection } from "../kubernetes/leader-election.ts";
 import { ControllerMetrics } from "../kubernetes/metrics.ts";
 import { NAMESPACE } from "../kubernetes/resource-kind.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
+import type { AdminOperation } from "./admin/operation.ts";
+import { dataOperations } from "./admin/data-operations.ts";
+import { currentLeader } from "./admin/leader.ts";
+import { serveAdmin } from "./admin/server.ts";
 import { AgentReconciler } from "./agent/reconcile.ts";
 import { Caches } from "./caches.ts";
 import { loadOperatorConfig, type OperatorConfig } from "./config.ts";
 import { DatabaseAccess } from "./database-access.ts";
+import { MigrationCoordinator } from "./migrations/coordinator.ts";
+import { knownTenants } from "./migrations/known-tenants.ts";
+import { MigrationMetrics } from "./migrations/metrics.ts";
+import { migrationOperations } from "./migrations/operations.ts";
+import { retentionSchedule } from "./retention/due.ts";
+import { RetentionMetrics } from "./retention/metrics.ts";
+import { RetentionLoop } from "./retention/retention-loop.ts";
 import { wireTriggers } from "./triggers.ts";
+import { MountedKeys } from "./encryption/mounted-keys.ts";
+import { EncryptionMetrics } from "./encryption/metrics.ts";
+import { encryptionProblem } from "./encryption/problem.ts";
+import { RewrapLoop } from "./encryption/rewrap-loop.ts";
+import { LEADER_LEASE } from "./shared-names.ts";
 import { serveOperations } from "./operations-server.ts";
 import { podProblemSource } from "./agent/pod-problem.ts";
+import { observeCredentials } from "./tenant/credential-metrics.ts";
+import { closeOrphanedClaims, sweepOrphanedClaims } from "./tenant/orphaned-claims.ts";
 import { TenantReconciler } from "./tenant/reconcile.ts";
 import { tokenIssuerSource } from "./token-issuer.ts";
 
@@ -34,6 +52,8 @@ export interface RunningOperator {
   leading(): boolean;
   client: KubernetesClient;
   metrics: Registry;
+  /** The port of the admin operations, on 127.0.0.1. */
+  adminPort: number;
   /** Settles when the operator has ended: `lost` when the lease went to another. */
   ended: Promise<"lost" | "stopped">;
   /** Drains: what is under way is finished, the lease is given up. */
@@ -54,6 +74,7 @@ export async function startOperator({
   collectDefaultMetrics({ register: registry });
   const metrics = new ControllerMetrics(registry);
   const caches = new Caches(client, logger);
+  observeCredentials(registry, () => caches.tenants.list());
   const events = new EventRecorder({ client, component: "agentpg-operator", logger });
   const database = new DatabaseAccess({
     config: config.database,
@@ -63,16 +84,50 @@ export async function startOperator({
     logger,
   });
   const tokenIssuer = tokenIssuerSource(client);
+  const keyProvider = config.encryption.keysDir === undefined ? undefined : new MountedKeys(config.encryption.keysDir);
   const shared = { client, caches, config, events, tokenIssuer };
-  const tenants = new TenantReconciler({ ...shared, database });
-  const agents = new AgentReconciler({ ...shared, podProblem: podProblemSource(database) });
+  const migrations = new MigrationCoordinator({
+    limits: config.migrations,
+    tenants: () => knownTenants(caches.tenants.list()),
+    wake: (name) => tenantController.queue.add(name, "low"),
+    logger,
+    metrics: new MigrationMetrics(registry),
+  });
+  const retention = new RetentionLoop({
+    database,
+    tenants: () => caches.tenants.list(),
+    schedule: retentionSchedule(config.retention),
+    events,
+    metrics: new RetentionMetrics(registry),
+    logger,
+    onRun: (name) => tenantController.queue.add(name, "low"),
+  });
+  const tenants = new TenantReconciler({ ...shared, database, retention, migrations, keyProvider });
+  const agents = new AgentReconciler({
+    ...shared,
+    podProblem: podProblemSource(database),
+    encryptionProblem: () => encryptionProblem(keyProvider),
+  });
+
+  const rewrapping =
+    keyProvider &&
+    new RewrapLoop({
+      database,
+      provider: keyProvider,
+      metrics: new EncryptionMetrics(registry),
+      logger,
+      everyMs: Math.min(60, config.resyncSeconds) * 1000,
+    });
 
   const stopping = new AbortController();
   const { signal } = stopping;
   const fatal = new AbortController();
   const guard = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error: unknown) => {
-      if ((error as { reason?: string }).reason === "StaleEpoch") fatal.abort(); // another process leads: end at once
+      if ((error as { reason?: string }).reason === "StaleEpoch" && !fatal.signal.aborted) {
+        logger.error({ err: error }, "this process may not lead any more");
+        fatal.abort(); // end at once
+      }
       throw error;
     });
   const tenantController = new Controller({
@@ -98,11 +153,21 @@ export async function startOperator({
     metricsPort: config.metricsPort,
     ready: () => caches.all().every((it) => it.fresh()),
   });
+  const operations: AdminOperation[] = [
+    ...dataOperations(database, caches, keyProvider),
+    ...migrationOperations(database, migrations),
+  ];
+  const admin = await serveAdmin({
+    port: config.adminPort,
+    operations: operations.map((it) => ({ ...it, run: (input, context) => guard(it.run(input, context)) })),
+    otherLeader: async () => (leading ? undefined : currentLeader(client, config.namespace)),
+    logger,
+  });
   const reflectors = caches.all().map((it) => it.run(signal));
   const election = new LeaderElection({
     client,
     namespace: config.namespace,
-    name: "agentpg-operator",
+    name: LEADER_LEASE,
     identity,
     logger,
   });
@@ -118,7 +183,24 @@ export async function startOperator({
     metrics.leader("agentpg-operator", true);
     const work = new AbortController();
     const until = AbortSignal.any([signal, fatal.signal, work.signal]);
-    const controllers = [tenantController.run(until), agentController.run(until)];
+    const controllers = [
+      tenantController.run(until),
+      agentController.run(until),
+      guard(retention.run(until)).catch((error: unknown) => logger.error({ err: error }, "retention ended")),
+      ...(rewrapping
+        ? [
+            guard(rewrapping.run(until)).catch((error: unknown) =>
+              logger.error({ err: error }, "wrapping data keys anew ended"),
+            ),
+          ]
+        : []),
+      sweepOrphanedClaims(
+        () => guard(closeOrphanedClaims({ client, database, events, logger, namespace: config.namespace })),
+        config.resyncSeconds * 1000,
+        until,
+        (error) => logger.warn({ err: error }, "the claims of deleted Tenants could not be looked at"),
+      ),
+    ];
     const outcome = await Promise.race([
       config.leaderElection
         ? election.hold(AbortSignal.any([signal, fatal.signal]))
@@ -138,12 +220,13 @@ export async function startOperator({
   };
   const ended = lead().finally(async () => {
     stopping.abort();
-    await Promise.allSettled([...reflectors, server.close(), database.close()]);
+    await Promise.allSettled([...reflectors, server.close(), admin.close().then(() => database.close())]);
     await kube.close();
   });
   return {
     client,
     metrics: registry,
+    adminPort: admin.port,
     leading: () => leading,
     ended,
     stop: async () => {
@@ -172,6 +255,6 @@ export async function runOperator(options: {
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void operator.stop());
   const outcome = await operator.ended;
-  if (outcome === "lost") logger.fatal("another process leads now; this one ends");
+  if (outcome === "lost") logger.fatal("this process may not lead any more: it ends, and its successor goes on");
   return outcome === "lost" ? 1 : 0;
 }

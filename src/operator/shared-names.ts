@@ -3,5 +3,14 @@
 /** The Secret with the database login; mounted whole, as a directory. */
 export const DATABASE_SECRET = "agentpg-database";
 
+/** The Secret with the data keys of the tenant's transcripts, once there are any; mounted whole, as a directory. */
+export const TRANSCRIPT_KEYS_SECRET = "agentpg-transcript-keys";
+
 /** The ConfigMap with the public keys of the cluster's token issuer. */
 export const ACCESS_CONFIG_MAP = "agentpg-access";
+
+/** The Lease that the leading operator holds; its holder is `<pod name>-<8 hex digits>`. */
+export const LEADER_LEASE = "agentpg-operator";
+
+/** The port of the admin operations, on 127.0.0.1 of the operator's pod, unless its configuration says another. */
+export const ADMIN_PORT = 9443;

@@ -19,8 +19,8 @@ const onlyStatusChanged = (now: Seen, before: Seen | undefined): boolean =>
   now.metadata.uid === before.metadata.uid &&
   now.metadata.generation === before.metadata.generation &&
   now.metadata.deletionTimestamp === before.metadata.deletionTimestamp &&
-  JSON.stringify([now.metadata.annotations, now.metadata.finalizers]) ===
-    JSON.stringify([before.metadata.annotations, before.metadata.finalizers]);
+  JSON.stringify([now.metadata.annotations, now.metadata.labels, now.metadata.finalizers]) ===
+    JSON.stringify([before.metadata.annotations, before.metadata.labels, before.metadata.finalizers]);
 
 /** Which keys a change in a cache puts into which queue. What the first lists bring is backlog: fresh changes go before it. */
 export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }: Queues): void {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type AgentConfig, AGENT_FILES, agentConfig, API_PORT, METRICS_PORT } from "../api/agent-config.ts";
+import { GUIDE_POOL_LIMITS } from "../database/connection.ts";
 
 const flag = z
   .enum(["true", "false", ""])
@@ -17,6 +18,7 @@ const environment = z.object({
   AGENTPG_DATABASE_DIR: z.string().default(AGENT_FILES.database),
   AGENTPG_ANTHROPIC_DIR: z.string().default(AGENT_FILES.anthropic),
   AGENTPG_ACCESS_DIR: z.string().default(AGENT_FILES.access),
+  AGENTPG_TRANSCRIPT_KEYS_DIR: z.string().default(AGENT_FILES.transcriptKeys),
   AGENTPG_SECRETS_DIR: z.string().optional(),
   AGENTPG_POD_NAME: z.string().default(""),
   AGENTPG_SCHEMA: z.string().optional(),
@@ -27,8 +29,12 @@ const environment = z.object({
   AGENTPG_HOST: z.string().default("0.0.0.0"),
   AGENTPG_PORT: whole(API_PORT, 0, 65_535),
   AGENTPG_METRICS_PORT: whole(METRICS_PORT, 0, 65_535),
-  AGENTPG_POOL_MAX: whole(10, 1, 1000),
-  AGENTPG_POOL_MIN: whole(1, 0, 1000),
+  // Connections of this process at most: runs, `sql` tools and wake-ups together.
+  AGENTPG_POOL_MAX: whole(GUIDE_POOL_LIMITS.max, 2, 1000),
+  AGENTPG_POOL_MIN: whole(GUIDE_POOL_LIMITS.min, 0, 1000),
+  AGENTPG_POOL_LIFETIME_SECONDS: whole(GUIDE_POOL_LIMITS.lifetimeSeconds, 1, 86_400),
+  AGENTPG_POOL_IDLE_SECONDS: whole(GUIDE_POOL_LIMITS.idleMs / 1000, 1, 86_400),
+  AGENTPG_POOLER: z.enum(["None", "Transaction"]).default("None"),
   AGENTPG_DRAIN_SECONDS: whole(25, 0, 3600),
   AGENTPG_LEASE_SECONDS: whole(10, 2, 600),
   AGENTPG_STALL_SECONDS: whole(60, 1, 3600),

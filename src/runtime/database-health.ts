@@ -1,5 +1,7 @@
+import { DatabaseError } from "../database/errors.ts";
 import type { AgentDatabase } from "../database/runs/database.ts";
 import { schemaVersion } from "../database/runs/load.ts";
+import { requireSearchPath } from "../database/runs/search-path.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { DatabaseSettings } from "./credentials/database-settings.ts";
 import type { Watched } from "./credentials/watched.ts";
@@ -13,24 +15,29 @@ export class DatabaseHealth {
   readonly #source: Watched<DatabaseSettings>;
   readonly #log: Logger;
   readonly #onRotated: () => void;
+  readonly #onUsable: () => Promise<void>;
   #revision: string;
   #version: number | undefined;
   #ok = false;
+  #problem: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #rotating: Promise<void> | undefined;
   #inUse: string;
 
+  /** @param onUsable called with each check that finds the database in order; its failure is the check's */
   constructor(
     databases: AgentDatabase[],
     source: Watched<DatabaseSettings>,
     settings: DatabaseSettings,
     log: Logger,
     onRotated: () => void,
+    onUsable: () => Promise<void> = async () => {},
   ) {
     this.#databases = databases;
     this.#source = source;
     this.#log = log;
     this.#onRotated = onRotated;
+    this.#onUsable = onUsable;
     this.#revision = settings.revision;
     this.#inUse = JSON.stringify(settings);
   }
@@ -39,6 +46,7 @@ export class DatabaseHealth {
     return {
       ok: this.#ok,
       revision: this.#revision,
+      problem: this.#problem ?? null,
       schemaVersion: this.#version ?? null,
       neededSchemaVersion: NEEDED_SCHEMA_VERSION,
     };
@@ -46,17 +54,27 @@ export class DatabaseHealth {
 
   /** Reachable, and migrated at least as far as needed. */
   get ready(): boolean {
-    return this.#ok && (this.#version ?? 0) >= NEEDED_SCHEMA_VERSION;
+    return this.#ok && this.#isMigrated;
+  }
+
+  get #isMigrated(): boolean {
+    return (this.#version ?? 0) >= NEEDED_SCHEMA_VERSION;
   }
 
   async check(): Promise<void> {
     await this.#adopt();
+    const [database] = this.#databases as [AgentDatabase];
     try {
-      this.#version = await schemaVersion(this.#databases[0] as AgentDatabase);
+      await requireSearchPath(database);
+      this.#version = await schemaVersion(database);
+      if (this.#isMigrated) await this.#onUsable();
       this.#ok = true;
+      this.#problem = undefined;
     } catch (error) {
-      if (this.#ok) this.#log.warn({ err: error as Error }, "the database cannot be reached");
+      const { message } = error as Error;
+      if (this.#ok || message !== this.#problem) this.#log.warn({ err: error as Error }, "the database cannot be used");
       this.#ok = false;
+      this.#problem = error instanceof DatabaseError ? message : "the database cannot be reached";
     }
   }
 

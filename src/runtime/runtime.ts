@@ -1,9 +1,12 @@
+import { TranscriptCipher } from "../database/encryption/cipher.ts";
 import { AgentDatabase } from "../database/runs/database.ts";
 import { WakeListener, wakeChannel } from "../database/runs/wake.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import type { RuntimeConfig } from "./config.ts";
+import { ConnectionShare } from "./connection-share.ts";
 import { apiKeySource } from "./credentials/api-key.ts";
 import { databaseSource, type DatabaseSettings } from "./credentials/database-settings.ts";
+import { transcriptKeySource, untilTranscriptKeys } from "./credentials/transcript-keys.ts";
 import type { Watched } from "./credentials/watched.ts";
 import { DatabaseHealth } from "./database-health.ts";
 import { budgetRatio } from "./engine/budget.ts";
@@ -57,22 +60,24 @@ async function untilReady(health: DatabaseHealth, log: Logger): Promise<void> {
   }
 }
 
-function openDatabases(config: RuntimeConfig, { schema, connection }: DatabaseSettings, log: Logger) {
+function openDatabases(
+  config: RuntimeConfig,
+  { schema, connection }: DatabaseSettings,
+  transcripts: TranscriptCipher,
+  log: Logger,
+) {
   const { AGENTPG_POOL_MAX: max, AGENTPG_POOL_MIN: min } = config.env;
+  const { AGENTPG_POOL_IDLE_SECONDS: idleSeconds, AGENTPG_POOL_LIFETIME_SECONDS: lifetimeSeconds } = config.env;
   const onError = (error: Error) => log.debug({ err: error }, "an idle database connection broke");
-  const limits = { min, max, idleMs: 30 * 60_000, lifetimeSeconds: 3600 };
-  const name = `agentpg/${config.agent.agent.name}`.slice(0, 63);
-  return {
-    db: new AgentDatabase(schema, connection, name, limits, onError),
-    // Its own few connections, so that a slow query of a tool never holds up the runs themselves.
-    toolDb: new AgentDatabase(
-      schema,
-      connection,
-      name,
-      { ...limits, min: 0, max: Math.max(2, Math.ceil(max / 2)), idleMs: 60_000 },
-      onError,
-    ),
-  };
+  // One connection each until the share of this process is known.
+  const limits = { min: 0, max: 1, idleMs: idleSeconds * 1000, lifetimeSeconds };
+  // Every tenant of the server sees it in pg_stat_activity: no agent's name.
+  const name = "agentpg-runtime";
+  const db = new AgentDatabase(schema, connection, name, limits, onError, transcripts);
+  // Its own few connections, so that a slow query of a tool never holds up the runs themselves.
+  const idleMs = Math.min(60_000, limits.idleMs);
+  const toolDb = new AgentDatabase(schema, connection, name, { ...limits, idleMs }, onError);
+  return { db, toolDb, share: new ConnectionShare({ max, min }, db, toolDb, log) };
 }
 
 /**
@@ -91,12 +96,15 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
 
   let health: DatabaseHealth | undefined;
   let engine: Engine | undefined;
+  let transcripts: TranscriptCipher | undefined;
   const readiness: Readiness = () => {
     const reasons = [
       ...(engine?.draining ? ["draining"] : []),
       ...(engine ? [] : ["starting"]),
       ...(health?.ready ? [] : ["the database cannot be reached, or is not migrated"]),
+      ...(health?.ready && engine?.holdsLeases === false ? ["the database takes no writes"] : []),
       ...(modelHealth.key.present ? [] : ["there is no API key"]),
+      ...(transcripts?.canWrite === false ? ["there is no key to encrypt transcripts with"] : []),
     ];
     return { ready: reasons.length === 0, reasons };
   };
@@ -104,6 +112,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     model: { name: agent.model, ...modelHealth.status },
     database: health?.status ?? { ok: false, revision: "", schemaVersion: null },
     apiKey: modelHealth.key,
+    transcripts: { encrypted: agent.encryptTranscripts, readable: transcripts?.readable ?? [] },
     config: { revision: config.revision },
     readiness: readiness(),
     version: VERSION,
@@ -122,16 +131,28 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
 
   const source = await databaseSource(env).start();
   const settings = await firstSettings(source, log);
-  const { db, toolDb } = openDatabases(config, settings, log);
+  const keys = await transcriptKeySource(env).start();
+  const cipher = new TranscriptCipher(settings.schema, () => keys.value, agent.encryptTranscripts);
+  transcripts = cipher;
+  const { db, toolDb, share } = openDatabases(config, settings, cipher, log);
   toolDatabase = toolDb;
   const access = createAccess(config);
   const listener = new WakeListener(
     wakeChannel(settings.schema, agent.agent.name),
-    () => db.settings,
+    () => (share.listen ? db.settings : undefined),
     () => engine?.nudge(),
   );
-  health = new DatabaseHealth([db, toolDb], source, settings, log, () => listener.reconnect());
+  share.onListenChanged = () => listener.reconnect();
+  health = new DatabaseHealth(
+    [db, toolDb],
+    source,
+    settings,
+    log,
+    () => listener.reconnect(),
+    () => share.refresh(engine !== undefined),
+  );
   await untilReady(health, log);
+  await untilTranscriptKeys(keys, cipher, log);
 
   const ready = new Engine({
     config: agent,
@@ -146,6 +167,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     report: () => ({
       pod: env.AGENTPG_POD_NAME,
       credentials: health?.status.revision ?? "",
+      transcriptKeys: cipher.readable,
       problem: modelHealth.problem,
     }),
     patience: parts.patience,
@@ -185,6 +207,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     modelHealth.stop();
     health?.stop();
     source.stop();
+    keys.stop();
     apiKey.stop();
     await listener.close();
     await Promise.all([db.close(), toolDb.close()]);

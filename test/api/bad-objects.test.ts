@@ -43,6 +43,15 @@ const BAD_TENANTS: Case[] = [
   ["a name of Kubernetes, no namespace", aTenant("kube-system"), /set spec\.namespace/],
   ["a name with a dot", aTenant("a.b"), /without dots/],
   ["a name over 63 characters", aTenant("x".repeat(64)), /at most 63/],
+  ["a name with a quote", aTenant('a"b'), /Invalid value/],
+  ["a name with an apostrophe", aTenant("a'b"), /Invalid value/],
+  ["a name in Unicode", aTenant("名前"), /Invalid value/],
+  ["a name of Postgres' own kind", aTenant("pg_catalog"), /Invalid value/],
+  ["a name with capitals", aTenant("Acme"), /Invalid value/],
+  ["an empty name", aTenant(""), /name.*required/],
+  ["the name of the default namespace", aTenant("default"), /set spec\.namespace/],
+  ["a namespace over 63 characters", spec({ namespace: "x".repeat(64) }), /spec\.namespace: (Too long|Invalid value)/],
+  ["a namespace with a quote", spec({ namespace: 'a"b' }), /spec\.namespace: Invalid value/],
   ["a negative connection limit", spec({ database: { connectionLimit: -1 } }), /connectionLimit: Invalid value/],
   [
     "a connection limit as text",
@@ -197,6 +206,14 @@ describe("bad objects are refused by the API server, naming the field", () => {
       /immutable/,
     );
   });
+
+  test.each(["user", "select", "public", "pg-catalog", "x".repeat(63)])(
+    "a name that means something to Postgres, or is as long as it may be, is as good as any: %s",
+    async (name) => {
+      const made = (await create(tenants, aTenant(name))) as { metadata: { name: string } };
+      expect(made.metadata.name).toBe(name);
+    },
+  );
 
   test("a Tenant that names only the Secret gets the documented defaults", async () => {
     const made = (await create(tenants, aTenant("plain"))) as { spec: Loose };

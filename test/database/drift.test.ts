@@ -3,7 +3,7 @@ import type { TenantDatabaseNames } from "../../src/api/names.ts";
 import type { ConnectionSettings } from "../../src/database/connection.ts";
 import { InsufficientPrivilege } from "../../src/database/errors.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
-import { aLeader, closeDatabases, codeOfFailure, provisioned, run } from "./fixture.ts";
+import { aLeader, closeDatabases, codeOfFailure, provisioned, remains, run } from "./fixture.ts";
 
 let postgres: TestPostgres;
 let leader: Awaited<ReturnType<typeof aLeader>>;
@@ -95,15 +95,16 @@ const DRIFT: [title: string, sql: (t: TenantDatabaseNames, operator: string) => 
     (t, operator) => `ALTER TABLE ${t.schema}.things OWNER TO ${operator}`,
     "back to",
   ],
+  ["a membership lacks", (t) => `SET ROLE ${t.owner}; REVOKE ${t.readWrite} FROM ${t.logins.a}`, "a member of"],
   [
-    "a membership lacks",
-    (t, operator) => `SET ROLE ${operator}; REVOKE ${t.readWrite} FROM ${t.logins.a}`,
-    "a member of",
+    "the login gets the tool's rights without asking for them",
+    (t) => `SET ROLE ${t.owner}; GRANT ${t.tool} TO ${t.logins.a} WITH INHERIT TRUE`,
+    "removed",
   ],
   [
-    "the login becomes a member of the owner",
-    (t, operator) => `SET ROLE ${operator}; GRANT ${t.owner} TO ${t.logins.a}`,
-    "removed",
+    "a login sets something for good that the operator does not",
+    (t) => `SET SESSION AUTHORIZATION ${t.logins.a}; ALTER ROLE ${t.logins.a} SET default_transaction_read_only = on`,
+    "reset default_transaction_read_only",
   ],
   ["a schema is dropped", (t) => `DROP SCHEMA ${t.dataSchema}`, "created schema"],
 ];
@@ -149,7 +150,12 @@ test("rows stay hidden from another tenant even where its login was let into the
   expect(await run(connection, "SELECT note FROM things")).toEqual([{ note: "mine" }]);
 });
 
-test("the operator maintains rows as the owner; the owner's rights alone show none", async () => {
+test("nobody can make a login the owner: the owner is a member of it", async () => {
+  const { names } = await aTenantToSpoil();
+  expect(await codeOfFailure(run(superuser, `GRANT ${names.owner} TO ${names.logins.a}`))).toBe("0LP01");
+});
+
+test("the operator maintains rows as the owner; rights on the table alone show none", async () => {
   const { names, connection } = await aTenantToSpoil();
   await run(connection, "INSERT INTO things VALUES (1, 'old')");
   const asOwner = `SET ROLE ${names.owner};`;
@@ -160,10 +166,11 @@ test("the operator maintains rows as the owner; the owner's rights alone show no
   const stranger = await postgres.createOperatorRole();
   await run(
     superuser,
-    `GRANT CONNECT ON DATABASE ${leader.admin.user} TO ${stranger.user}; GRANT ${names.owner} TO ${stranger.user}`,
+    `GRANT CONNECT ON DATABASE ${leader.admin.user} TO ${stranger.user};
+     GRANT USAGE ON SCHEMA ${names.schema} TO ${stranger.user}; GRANT ALL ON ${names.schema}.things TO ${stranger.user}`,
   );
   const inThisDatabase = { ...stranger, database: leader.admin.database };
-  expect(await run(inThisDatabase, `${asOwner} SELECT * FROM ${names.schema}.things`)).toEqual([]);
+  expect(await run(inThisDatabase, `SELECT * FROM ${names.schema}.things`)).toEqual([]);
 });
 
 describe("drift that only a superuser can undo is refused, with the statement that undoes it", () => {
@@ -187,11 +194,6 @@ describe("drift that only a superuser can undo is refused, with the statement th
       "a login reads all data",
       (t) => `GRANT pg_read_all_data TO ${t.logins.a}`,
       (t) => `REVOKE pg_read_all_data FROM ${t.logins.a} GRANTED BY postgres`,
-    ],
-    [
-      "a login was made owner",
-      (t) => `GRANT ${t.owner} TO ${t.logins.a}`,
-      (t) => `REVOKE ${t.owner} FROM ${t.logins.a} GRANTED BY postgres`,
     ],
     [
       "a table belongs to a superuser",
@@ -236,4 +238,26 @@ test("tables that others put into the data schema are left to them", async () =>
   expect(await run(connection, `SET ROLE ${names.tool}; SELECT id FROM ${names.dataSchema}.orders`)).toEqual([
     { id: 7 },
   ]);
+});
+
+test("a tenant all of whose roles the operator made itself, as it once did, is changed over and can be deleted", async () => {
+  const { request, names, connection } = await aTenantToSpoil();
+  const { user } = leader.admin;
+  const { a, b } = names.logins;
+  const children = [names.readWrite, names.tool, a, b];
+  const asBefore = [
+    ...children.map((role) => `REVOKE ${role} FROM ${names.owner} CASCADE`),
+    ...children.map((role) => `GRANT ${role} TO ${user} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`),
+    `ALTER ROLE ${names.owner} NOCREATEROLE`,
+    `SET ROLE ${user}`,
+    ...children.map((role) => `GRANT ${role} TO ${user} WITH INHERIT FALSE, SET TRUE`),
+    `GRANT ${names.readWrite} TO ${a}, ${b} WITH INHERIT TRUE, SET FALSE`,
+    `GRANT ${names.tool} TO ${a}, ${b} WITH INHERIT FALSE, SET TRUE`,
+  ];
+  await run(superuser, asBefore.join("; "));
+  await leader.database.ensure(request, leader.epoch);
+  expect((await leader.database.ensure(request, leader.epoch)).steps).toEqual([]);
+  await run(connection, "INSERT INTO things VALUES (1, 'still mine')");
+  await leader.database.deprovision(request, "Delete", leader.epoch);
+  expect(await remains(superuser, names.schema)).toEqual([]);
 });

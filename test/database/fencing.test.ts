@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { StaleEpoch } from "../../src/database/errors.ts";
 import { operatorPool, Sessions } from "../../src/database/session.ts";
+import { TenantDatabases } from "../../src/database/tenant-databases.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { aLeader, aTenant, closeDatabases, openDatabase, provisioned, remains, run } from "./fixture.ts";
 
@@ -18,7 +19,7 @@ test("many operators bootstrap the same database at once", async () => {
   const operators = await Promise.all(Array.from({ length: 6 }, () => openDatabase(admin)));
   await Promise.all(operators.map((it) => it.bootstrap()));
   const epochs = await Promise.all(operators.map((it, n) => it.acquireEpoch(`operator-${n}`)));
-  expect(epochs.toSorted((one, other) => one - other)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(new Set(epochs).size).toBe(6);
 });
 
 test("an old leader's writes are refused, and leave nothing", async () => {
@@ -45,7 +46,15 @@ test("a new leader starts only when the old one's transaction is over", async ()
   const pool = operatorPool(admin, () => {});
   const ended: string[] = [];
   let taken: Promise<unknown> = Promise.resolve();
-  await new Sessions(() => pool, "cluster-1").fenced(epoch, "a long write", async () => {
+  await new Sessions(
+    () => pool,
+    "cluster-1",
+    new TenantDatabases(
+      () => admin,
+      operatorPool,
+      () => {},
+    ),
+  ).fenced(epoch, "a long write", async () => {
     taken = database.acquireEpoch("next").then(() => ended.push("taken"));
     await waitingForLeader();
     ended.push("old leader is done");

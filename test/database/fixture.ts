@@ -138,6 +138,7 @@ export async function remains(superuser: ConnectionSettings, id: string): Promis
     `SELECT rolname AS name FROM pg_roles WHERE starts_with(rolname, $1)
      UNION ALL SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)
      UNION ALL SELECT 'default privileges' FROM pg_default_acl WHERE pg_get_userbyid(defaclrole) = $2
+     UNION ALL SELECT 'database ' || datname FROM pg_database WHERE datname = $1
      UNION ALL SELECT 'registry' FROM agentpg_operator.tenant WHERE id = $1`,
     [id, names.owner],
   );

@@ -42,9 +42,9 @@ async function upgrade(files: Record<string, string>) {
 test("a new migration is applied once, and its table is as closed as the others", async () => {
   const { leader, tenant, next, versions } = await upgrade(TWO);
   const result = await next.ensure(tenant.request, leader.epoch);
-  expect(result.migrations).toEqual({ from: 1, to: 2 });
+  expect(result.migrations).toEqual({ from: 1, to: 2, pending: 0 });
   expect(result.repairs).toEqual([]);
-  expect((await next.ensure(tenant.request, leader.epoch)).migrations).toEqual({ from: 2, to: 2 });
+  expect((await next.ensure(tenant.request, leader.epoch)).migrations).toEqual({ from: 2, to: 2, pending: 0 });
   expect(await versions()).toEqual([
     { version: 1, name: "things" },
     { version: 2, name: "more" },
@@ -79,9 +79,9 @@ test("a migration that fails changes nothing, keeps no drift alive, and other te
   expect(
     await run(leader.admin, "SELECT FROM pg_class, aclexplode(relacl) WHERE relname = 'things' AND grantee = 0"),
   ).toEqual([]);
-  expect((await next.ensure(aTenant(), leader.epoch)).migrations).toEqual({ from: 0, to: 3 });
+  expect((await next.ensure(aTenant(), leader.epoch)).migrations).toEqual({ from: 0, to: 3, pending: 0 });
   await run(tenant.connection, "UPDATE things SET note = 'good'");
-  expect((await next.ensure(tenant.request, leader.epoch)).migrations).toEqual({ from: 1, to: 3 });
+  expect((await next.ensure(tenant.request, leader.epoch)).migrations).toEqual({ from: 1, to: 3, pending: 0 });
 });
 
 test("a database that is newer than the program is refused", async () => {

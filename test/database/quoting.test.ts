@@ -40,6 +40,17 @@ test("whatever name the catalog holds, it is one identifier and nothing more", a
   );
 });
 
+test("whatever name the catalog holds, Postgres reads the same name back, reserved words and case included", async () => {
+  const words = fc.constantFrom("user", "select", "Public", "PUBLIC", "pg_catalog", "x".repeat(63), "é".repeat(31));
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(nasty.filter(isName), words), async (name) => {
+      const text = `${catalogIdentifier(catalogName("a b"))}.${catalogIdentifier(catalogName(name))}`;
+      expect((await client.query("SELECT parse_ident($1) AS it", [text])).rows).toEqual([{ it: ["a b", name] }]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("whatever text a literal holds, it is that text", async () => {
   await fc.assert(
     fc.asyncProperty(nasty.filter(isName), async (text) => {

@@ -71,6 +71,14 @@ async function call(url: string, path: string, bearer?: string, headers: Record<
 }
 
 describe("who may call", () => {
+  it("is nobody whose id Postgres cannot keep as it is", async () => {
+    const { url } = await world.start({ access: oidc() });
+    for (const sub of ["a\u0000b", "\ud800", "\udc00x", ""])
+      expect(await call(url, "/v1/sessions", await token({ sub, tenant: "acme" }), {}, {})).toMatchObject({
+        status: 401,
+      });
+  });
+
   it("is decided by the token, then by the tenant, then by the session", async () => {
     const { url } = await world.start({ access: oidc() });
     const ann = await token({ sub: "ann", tenant: "acme" });

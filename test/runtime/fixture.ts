@@ -51,6 +51,7 @@ export const secretFiles = (
   [DATABASE_FILES.ca]: (connection.tls as { ca: string }).ca,
   [DATABASE_FILES.schema]: schema,
   [DATABASE_FILES.revision]: revision,
+  [DATABASE_FILES.pooler]: connection.pooler ?? "None",
 });
 
 type ConfigChange = Partial<z.input<typeof agentConfig>> & { name?: string };

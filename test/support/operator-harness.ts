@@ -38,7 +38,7 @@ export interface OperatorHarness {
   startOperator(more?: object): Promise<RunningOperator>;
   stopOperator(): Promise<void>;
   /** Puts other credentials in the operator's mounted Secret. */
-  setCredentials(more: { username?: string; password?: string }): Promise<void>;
+  setCredentials(more: { username?: string; password?: string; ca?: string }): Promise<void>;
   tenant(name: string): Promise<Conditioned>;
   agent(name: string, namespace: string): Promise<Conditioned>;
   /** Waits until a condition is so; the condition. */
@@ -73,10 +73,11 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
   const setCredentials: OperatorHarness["setCredentials"] = async ({
     username = admin.user,
     password = admin.password,
+    ca = postgres.ca,
   }) => {
     await writeFile(join(credentialsDir, "username"), username);
     await writeFile(join(credentialsDir, "password"), password);
-    await writeFile(join(credentialsDir, "ca.crt"), postgres.ca);
+    await writeFile(join(credentialsDir, "ca.crt"), ca);
   };
   await setCredentials({});
 
@@ -88,6 +89,8 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
       database: { host: admin.host, port: admin.port, name: admin.database, credentialsDir },
       healthPort: 0,
       metricsPort: 0,
+      adminPort: 0,
+      retention: { firstAfterSeconds: 3600 },
       resyncSeconds: 5,
       ...more,
     });
@@ -106,7 +109,7 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
         config,
         kubeconfig: plane.kubeconfig,
         logger,
-        migrationsDir: join(import.meta.dirname, "../../migrations"),
+        migrationsDir: config.migrationsDir ?? join(import.meta.dirname, "../../migrations"),
       });
       return operator;
     },

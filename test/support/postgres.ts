@@ -27,6 +27,8 @@ export interface PostgresAddress {
   port: number;
   /** The CA of the server's certificate, PEM. */
   ca: string;
+  /** The server's certificate and its key, PEM: a pooler in front of it shows the same. */
+  certificate: { cert: string; key: string };
   /** A superuser: only for what a test prepares or looks at, never for what the product does. */
   adminUser: string;
   adminPassword: string;
@@ -41,6 +43,8 @@ export interface PostgresAccess extends PostgresAddress {
 }
 
 export interface TestPostgres extends PostgresAccess {
+  /** Where its data is. */
+  dataDirectory: string;
   /** Stops the server (every connection breaks) and starts it on the same port with the same data. */
   restart(): Promise<void>;
   /** Stops the server only: connections are refused until {@link restart}. */
@@ -85,7 +89,7 @@ export async function makeCertificates(names: string[]): Promise<{ ca: string; c
   return { ca: authority.certificate, cert: server.certificate, key: server.key };
 }
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer().once("error", reject);
     server.listen(0, "127.0.0.1", () => {
@@ -102,7 +106,7 @@ function hydrateLibraries(): void {
 }
 
 /** The ids of the user that runs the server where this process is root (Postgres refuses root). */
-function serverUser(): { uid: number; gid: number } | undefined {
+export function serverUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
   return { uid: id("-u"), gid: id("-g") };
@@ -117,7 +121,9 @@ function cleanUpAfterDeath(folder: string): () => void {
   return () => child.stdin.end();
 }
 
-async function prepareFolder(names: string[]): Promise<{ folder: string; ca: string }> {
+async function prepareFolder(
+  names: string[],
+): Promise<{ folder: string; ca: string; certificate: { cert: string; key: string } }> {
   const folder = await mkdtemp(join(tmpdir(), "agentpg-postgres-"));
   const { ca, cert, key } = await makeCertificates(names);
   await mkdir(join(folder, "tls"));
@@ -125,7 +131,7 @@ async function prepareFolder(names: string[]): Promise<{ folder: string; ca: str
   await writeFile(files.cert, cert);
   await writeFile(files.key, key, { mode: 0o600 });
   await chmod(folder, 0o755);
-  return { folder, ca };
+  return { folder, ca, certificate: { cert, key } };
 }
 
 /** Postgres takes a key only if it owns it. The user exists once the data directory was made. */
@@ -159,7 +165,7 @@ function serverFlags(folder: string, options: PostgresOptions): string[] {
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   hydrateLibraries();
-  const { folder, ca } = await prepareFolder(["127.0.0.1", "localhost", ...(options.extraNames ?? [])]);
+  const { folder, ca, certificate } = await prepareFolder(["127.0.0.1", "localhost", ...(options.extraNames ?? [])]);
   const discard = cleanUpAfterDeath(folder);
   const port = await freePort();
   const adminPassword = randomBytes(24).toString("base64url");
@@ -191,9 +197,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     discard();
     throw error;
   }
-  const access = connectTo({ host: "127.0.0.1", port, ca, adminUser: "postgres", adminPassword });
+  const access = connectTo({ host: "127.0.0.1", port, ca, certificate, adminUser: "postgres", adminPassword });
   return {
     ...access,
+    dataDirectory: join(folder, "data"),
     halt: () => server.stop(),
     async restart() {
       await server.stop();
@@ -215,8 +222,8 @@ export default async function setup(project: {
   provide(key: never, value: never): void;
 }): Promise<() => Promise<void>> {
   const postgres = await startPostgres();
-  const { host, port, ca, adminUser, adminPassword } = postgres;
-  const address: PostgresAddress = { host, port, ca, adminUser, adminPassword };
+  const { host, port, ca, certificate, adminUser, adminPassword } = postgres;
+  const address: PostgresAddress = { host, port, ca, certificate, adminUser, adminPassword };
   project.provide("postgres" as never, address as never);
   return () => postgres.stop();
 }

@@ -22,7 +22,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* The operator's configuration file. */ -}}
 {{- define "agentpg.config" -}}
-{{- $database := dict "host" .Values.database.host "port" (int .Values.database.port) "name" .Values.database.name "credentialsDir" "/etc/agentpg/operator-database" "insecure" .Values.database.insecure "peers" .Values.database.peers }}
+{{- $database := dict "host" .Values.database.host "port" (int .Values.database.port) "name" .Values.database.name "credentialsDir" "/etc/agentpg/operator-database" "insecure" .Values.database.insecure "peers" .Values.database.peers "pooler" .Values.database.pooler "pool" .Values.database.pool "rotation" .Values.database.rotation }}
 {{- with .Values.database.agentHost }}{{ $_ := set $database "agentHost" . }}{{ end }}
 {{- with .Values.database.agentPort }}{{ $_ := set $database "agentPort" (int .) }}{{ end }}
 {{- with .Values.database.peerPort }}{{ $_ := set $database "peerPort" (int .) }}{{ end }}
@@ -42,7 +42,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "metricsClients" .Values.metricsClients
   "tokenAudience" .Values.tokenAudience
   "resyncSeconds" (int .Values.operator.resyncSeconds)
-  "concurrency" (int .Values.operator.concurrency) }}
+  "concurrency" (int .Values.operator.concurrency)
+  "migrations" .Values.migrations }}
 {{- with .Values.dnsPeers }}{{ $_ := set $config "dnsPeers" . }}{{ end }}
+{{- $encryption := dict "dataKeyMaxAgeDays" (int .Values.encryption.dataKeyMaxAgeDays) }}
+{{- if .Values.encryption.keySecret }}{{ $_ := set $encryption "keysDir" "/etc/agentpg/operator-keys" }}{{ end }}
+{{- $_ := set $config "encryption" $encryption }}
 {{- toPrettyJson $config }}
 {{- end }}

@@ -11,7 +11,7 @@ import {
 import type { Queryable } from "../session.ts";
 import { allRoles, POLICY, policyExpression } from "./desired.ts";
 import { objectSql } from "./object-sql.ts";
-import { type Grantee, PUBLIC, type RoleAttributes, type Securable } from "./state.ts";
+import { type Grantee, type Place, PUBLIC, type RoleAttributes, type Securable } from "./state.ts";
 import type { AttributeChange, Step } from "./step.ts";
 
 /** SQL, and as whom it runs: the operator's own role, or a role of the tenant that it can act as. */
@@ -22,60 +22,65 @@ export interface Statement {
 
 export interface Scope {
   names: TenantDatabaseNames;
+  place: Place;
   operator: CatalogName;
 }
 
-/** Runs the plan in the caller's transaction, which may be rolled back at any point: nothing is left half done. */
+/** Runs the plan in the caller's transaction, which may be rolled back at any point: nothing is left half done. One round trip. */
 export async function applyPlan(client: Queryable, scope: Scope, steps: readonly Step[]): Promise<void> {
   let role: Statement["as"] = "operator";
+  const texts: string[] = [];
   for (const statement of steps.flatMap((step) => statementsOf(step, scope))) {
-    if (statement.as !== role) await actAs(client, statement.as);
+    if (statement.as !== role) texts.push(becoming(statement.as));
     role = statement.as;
-    await client.query(statement.sql);
+    texts.push(statement.sql);
   }
-  if (role !== "operator") await actAs(client, "operator");
+  if (role !== "operator") texts.push(becoming("operator"));
+  if (texts.length > 0) await client.query(texts.join(";\n"));
 }
+
+const becoming = (role: Statement["as"]): string => `SET LOCAL ROLE ${role === "operator" ? "NONE" : identifier(role)}`;
 
 /** Until the transaction ends, or until the next call. */
 export async function actAs(client: Queryable, role: Statement["as"]): Promise<void> {
-  await client.query(`SET LOCAL ROLE ${role === "operator" ? "NONE" : identifier(role)}`);
+  await client.query(becoming(role));
 }
 
 export function statementsOf(step: Step, scope: Scope): Statement[] {
-  const { names } = scope;
+  const { names, operator } = scope;
   const asOperator = (...sql: string[]): Statement[] => sql.map((it) => ({ as: "operator", sql: it }));
   const asOwner = (...sql: string[]): Statement[] => sql.map((it) => ({ as: names.owner, sql: it }));
   switch (step.kind) {
     case "createRole":
-      return asOperator(`CREATE ROLE ${identifier(step.role)} NOLOGIN`);
+      return createRole(step, names);
     case "alterRole":
       return asOperator(`ALTER ROLE ${identifier(step.role)} ${attributesSql(step.attributes)}`);
     case "setRoleSetting":
-      return asOperator(
-        `ALTER ROLE ${identifier(step.role)} SET ${step.name} = ${settingValue(step.name, step.value)}`,
-      );
-    case "clearDatabaseSetting":
-      return asOperator(
-        `DO $do$ BEGIN EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ${step.name}', ${literal(step.role)}, current_database()); END $do$`,
+      return asOwner(`ALTER ROLE ${identifier(step.role)} SET ${step.name} = ${settingValue(step.name, step.value)}`);
+    case "resetRoleSettings":
+      return asOwner(`ALTER ROLE ${identifier(step.role)} RESET ALL`);
+    case "resetDatabaseSettings":
+      return asOwner(
+        `DO $do$ BEGIN EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', ${literal(step.role)}, current_database()); END $do$`,
       );
     case "grantMembership": {
       const { role, member, admin, inherit, set } = step.membership;
-      return asOperator(
-        `GRANT ${roleIdentifier(role)} TO ${roleIdentifier(member)} WITH ADMIN ${flag(admin)}, INHERIT ${flag(inherit)}, SET ${flag(set)}`,
-      );
+      const sql = `GRANT ${roleIdentifier(role)} TO ${roleIdentifier(member)} WITH ADMIN ${flag(admin)}, INHERIT ${flag(inherit)}, SET ${flag(set)}`;
+      // An owner cannot make itself the administrator of a role.
+      return member === operator || admin ? asOperator(sql) : asOwner(sql);
     }
-    case "revokeMembership":
-      return asOperator(
-        `REVOKE ${roleIdentifier(step.role)} FROM ${roleIdentifier(step.member)} GRANTED BY ${catalogIdentifier(step.grantor)} CASCADE`,
-      );
+    case "revokeMembership": {
+      const sql = `REVOKE ${roleIdentifier(step.role)} FROM ${roleIdentifier(step.member)} GRANTED BY ${catalogIdentifier(step.grantor)} CASCADE`;
+      return catalogName(names.owner) === step.grantor ? asOwner(sql) : asOperator(sql);
+    }
     case "createSchema":
       return asOperator(`CREATE SCHEMA ${identifier(step.schema)} AUTHORIZATION ${identifier(step.owner)}`);
     case "changeOwner":
       return changeOwner(step, scope);
     case "revoke":
-      return grantable(step.object, names, "REVOKE", step.privileges, "FROM", step.grantee);
+      return grantable(step.object, scope, "REVOKE", step.privileges, "FROM", step.grantee);
     case "grant":
-      return grantable(step.object, names, "GRANT", step.privileges, "TO", step.grantee);
+      return grantable(step.object, scope, "GRANT", step.privileges, "TO", step.grantee);
     case "enableRowSecurity":
       return asOwner(
         `ALTER TABLE ${qualified(step.schema, step.table)} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`,
@@ -88,7 +93,24 @@ export function statementsOf(step: Step, scope: Scope): Statement[] {
         `CREATE POLICY ${POLICY} ON ${qualified(step.schema, step.table)} FOR ALL TO PUBLIC USING (${members}) WITH CHECK (${members})`,
       );
     }
+    case "createDatabase":
+      // From template1: what a superuser closed there (docs/security.md) has to be closed here too, and only a superuser could.
+      return asOperator(`CREATE DATABASE ${identifier(step.database)} ENCODING 'UTF8' ALLOW_CONNECTIONS false`);
+    case "closeDatabase":
+      return asOperator(`REVOKE ALL ON DATABASE ${identifier(step.database)} FROM PUBLIC`);
+    case "forbidCopies":
+      return asOperator(`ALTER DATABASE ${identifier(step.database)} IS_TEMPLATE false`);
+    case "allowConnections":
+      return asOperator(`ALTER DATABASE ${identifier(step.database)} ALLOW_CONNECTIONS true`);
   }
+}
+
+/** The operator makes the owner, and gets the right to act as it; the owner makes the others. */
+function createRole({ role, attributes }: Step & { kind: "createRole" }, { owner }: TenantDatabaseNames): Statement[] {
+  const sql = `CREATE ROLE ${identifier(role)} ${attributesSql(attributes)}`;
+  if (role !== owner) return [{ as: owner, sql }];
+  const texts = ["SET LOCAL createrole_self_grant = 'set'", sql, "SET LOCAL createrole_self_grant = ''"];
+  return texts.map((it) => ({ as: "operator", sql: it }));
 }
 
 const flag = (value: boolean): string => (value ? "TRUE" : "FALSE");
@@ -118,19 +140,28 @@ const attributesSql = (attributes: AttributeChange): string =>
 const settingValue = (name: string, value: string): string => (name === "search_path" ? value : literal(value));
 
 /** To give an object away one needs the rights of its owner, and of the new one to reach it in its schema; the operator takes them for this moment. */
-function changeOwner(step: Step & { kind: "changeOwner" }, { names, operator }: Scope): Statement[] {
+function changeOwner(step: Step & { kind: "changeOwner" }, scope: Scope): Statement[] {
+  const { names } = scope;
   const involved = allRoles(names).filter((role): boolean => role === step.to || catalogName(role) === step.from);
-  const inherit = (value: boolean) =>
-    involved.map(
-      (role) => `GRANT ${identifier(role)} TO ${catalogIdentifier(operator)} WITH INHERIT ${flag(value)}, SET TRUE`,
-    );
-  const alter = `ALTER ${objectSql(step.object)} OWNER TO ${identifier(step.to)}`;
-  return [...inherit(true), alter, ...inherit(false)].map((sql) => ({ as: "operator", sql }));
+  const lent = involved.map((role) => lendToOperator(scope, role, { inherit: true, set: true }));
+  const alter = { as: "operator", sql: `ALTER ${objectSql(step.object)} OWNER TO ${identifier(step.to)}` } as const;
+  const returned = involved.map((role) => lendToOperator(scope, role, { inherit: false, set: role === names.owner }));
+  return [...lent, alter, ...returned];
+}
+
+/** Gives the operator the rights of a role, or takes them back. A role is granted by the one that made it. */
+export function lendToOperator(
+  { names, operator }: Pick<Scope, "names" | "operator">,
+  role: RoleName,
+  { inherit, set }: { inherit: boolean; set: boolean },
+): Statement {
+  const sql = `GRANT ${identifier(role)} TO ${catalogIdentifier(operator)} WITH INHERIT ${flag(inherit)}, SET ${flag(set)}`;
+  return { as: role === names.owner ? "operator" : names.owner, sql };
 }
 
 function grantable(
   object: Securable,
-  names: TenantDatabaseNames,
+  { names, place }: Scope,
   verb: "GRANT" | "REVOKE",
   privileges: string[],
   preposition: "TO" | "FROM",
@@ -149,10 +180,8 @@ function grantable(
   }
   const statement = `${verb} ${list} ON ${objectSql(object)} ${end}`;
   if (object.kind !== "database" && object.kind !== "publicSchema") return [{ as: names.owner, sql: statement }];
-  return [
-    { as: "operator", sql: "SELECT FROM agentpg_operator.database_rights FOR UPDATE" },
-    { as: "operator", sql: statement },
-  ];
+  const turn = { as: "operator", sql: "SELECT FROM agentpg_operator.database_rights FOR UPDATE" } as const;
+  return [...(place === "own" ? [] : [turn]), { as: "operator", sql: statement }];
 }
 
 /** aclexplode's names are SQL keywords; anything else never came from there. */

@@ -12,10 +12,18 @@ export function beyondOperator(observed: ObservedTenant, desired: DesiredTenant)
     .filter((it) => !mayAlter(observed, it))
     .map((it) => `ALTER ROLE ${identifier(it.name)} NOSUPERUSER NOREPLICATION NOBYPASSRLS`);
   const memberships = foreignMemberships(observed, desired)
-    .filter((it) => !mayRevoke(observed, it))
+    .filter((it) => !mayRevoke(observed, desired, it))
     .map((it) => `REVOKE ${quoted(it.role)} FROM ${quoted(it.member)} GRANTED BY ${quoted(it.grantor)}`);
+  const looksHere = desired.place !== "elsewhere";
   const owners = observed.objects
-    .filter((it) => !isShared(it.object) && !isOurs(observed, desired, it) && !isTenantsOwn(desired, it.object))
+    .filter(
+      (it) => looksHere && !isShared(it.object) && !isOurs(observed, desired, it) && !isTenantsOwn(desired, it.object),
+    )
     .map((it) => `ALTER ${objectSql(it.object)} OWNER TO ${identifier(desired.names.owner)}`);
-  return [...roles, ...memberships, ...owners];
+  const { ownDatabase, operator } = observed;
+  const database =
+    ownDatabase && !looksHere && !operator.superuser && ownDatabase.owner !== operator.name
+      ? [`ALTER DATABASE ${identifier(desired.names.schema)} OWNER TO ${quoted(operator.name)}`]
+      : [];
+  return [...roles, ...memberships, ...owners, ...database];
 }

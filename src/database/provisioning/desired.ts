@@ -9,7 +9,8 @@ export const allRoles = (names: TenantDatabaseNames): RoleName[] => [
   names.logins.b,
 ];
 
-const GROUP: RoleAttributes = {
+/** What CREATE ROLE gives. */
+export const GROUP: RoleAttributes = {
   superuser: false,
   createRole: false,
   createDatabase: false,
@@ -22,7 +23,10 @@ const GROUP: RoleAttributes = {
 
 /** The attributes of each role. */
 export function desiredAttributes(desired: DesiredTenant, role: RoleName): RoleAttributes {
-  const { logins } = desired.names;
+  const { logins, owner } = desired.names;
+  // It makes the tenant's other roles. Postgres goes through all roles that a role can manage each time it manages one:
+  // the operator, if it made them all itself, would be slower with each tenant.
+  if (role === owner) return { ...GROUP, createRole: true };
   if (role !== logins.a && role !== logins.b) return GROUP;
   const login = desired.openLogins.includes(role === logins.a ? "a" : "b");
   return { ...GROUP, login, connectionLimit: desired.connectionLimit };
@@ -39,9 +43,13 @@ export function desiredSettings(names: TenantDatabaseNames, role: RoleName): Rec
   };
 }
 
-/** A login has the rights of `_rw` always, those of `_tool` only after SET ROLE, and then no others. */
+/**
+ * A login has the rights of `_rw` always, those of `_tool` only after SET ROLE, and then no others. The owner has the
+ * rights of the logins, so that the operator, as the owner, sees their sessions and can end them.
+ */
 export function desiredMemberships(names: TenantDatabaseNames): Membership[] {
   return [names.logins.a, names.logins.b].flatMap((member) => [
+    { role: member, member: names.owner, admin: false, inherit: true, set: false },
     { role: names.readWrite, member, admin: false, inherit: true, set: false },
     { role: names.tool, member, admin: false, inherit: false, set: true },
   ]);
@@ -54,6 +62,8 @@ const TABLE_RIGHTS: Record<string, string[]> = {
   schema_version: ["SELECT"],
   audit: ["SELECT", "INSERT"],
   audit_head: ["SELECT", "UPDATE"],
+  message_archive: ["SELECT", "INSERT"],
+  lifecycle: ["SELECT"],
 };
 
 /** Who may do what with an object, apart from its owner. Nobody else may do anything, PUBLIC included. */
@@ -98,8 +108,8 @@ export const POLICY = "tenant_members";
 /**
  * True for sessions that logged in as a member of the tenant's `_rw`. `session_user` cannot be changed without being a
  * superuser; a setting (GUC) can be changed by anyone, so it would be no wall. The operator's role is a member of the
- * roles it made (with ADMIN), so it passes and can migrate, delete and erase rows as the owner; FORCE keeps out everybody
- * else, the owner role included. In the words in which Postgres gives it back, so that it can be compared.
+ * owner role, which has ADMIN on the others, so it passes and can migrate, delete and erase rows as the owner; FORCE keeps out
+ * whoever is no member. In the words in which Postgres gives it back, so that it can be compared.
  */
 export const policyExpression = (names: TenantDatabaseNames): string =>
   `pg_has_role(SESSION_USER, '${names.readWrite}'::name, 'MEMBER'::text)`;

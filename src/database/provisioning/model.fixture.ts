@@ -1,8 +1,8 @@
 import type { TenantDatabaseNames } from "../../api/names.ts";
 import { catalogName } from "../quote.ts";
-import { builtInDefaults } from "./observe-objects.ts";
+import { builtInDefaults } from "./built-in-defaults.ts";
 import { type Grant, type ObservedObject, type ObservedTenant, PUBLIC, type Securable } from "./state.ts";
-import { policyExpression } from "./desired.ts";
+import { GROUP, policyExpression } from "./desired.ts";
 import type { Step } from "./step.ts";
 
 export const OPERATOR = catalogName("operator");
@@ -22,6 +22,7 @@ export const emptyTenant = (names: TenantDatabaseNames): ObservedTenant => ({
     ...builtInDefaults(names),
   ],
   rowSecurity: [],
+  ownDatabase: undefined,
 });
 
 /** What Postgres makes of the steps, as far as a plan can see it. The tests in test/database do it with the real one. */
@@ -54,25 +55,13 @@ function tableOf(state: ObservedTenant, table: string) {
 function applyStep(state: ObservedTenant, step: Step, names: TenantDatabaseNames): void {
   switch (step.kind) {
     case "createRole": {
-      const none = {
-        superuser: false,
-        createRole: false,
-        createDatabase: false,
-        replication: false,
-        bypassRls: false,
-        login: false,
-        expires: false,
-      };
-      state.roles.push({ ...none, name: step.role, connectionLimit: -1, settings: {}, databaseSettings: [] });
-      // Postgres 16: who makes a role gets it with ADMIN, from the bootstrap superuser.
-      state.memberships.push({
-        role: step.role,
-        member: OPERATOR,
-        grantor: catalogName("postgres"),
-        admin: true,
-        inherit: false,
-        set: false,
-      });
+      const maker = step.role === names.owner ? OPERATOR : catalogName(names.owner);
+      const settings = { settings: {}, ownSettings: [], databaseSettings: [] };
+      state.roles.push({ ...GROUP, ...step.attributes, name: step.role, ...settings });
+      const made = { role: step.role, member: maker, inherit: false };
+      // Postgres 16: who makes a role gets it with ADMIN, from the bootstrap superuser; and SET, where it asks for that.
+      state.memberships.push({ ...made, grantor: catalogName("postgres"), admin: true, set: false });
+      if (maker === OPERATOR) state.memberships.push({ ...made, grantor: OPERATOR, admin: false, set: true });
       return;
     }
     case "alterRole":
@@ -81,17 +70,21 @@ function applyStep(state: ObservedTenant, step: Step, names: TenantDatabaseNames
     case "setRoleSetting":
       roleOf(state, step.role).settings[step.name] = step.value;
       return;
-    case "clearDatabaseSetting": {
+    case "resetRoleSettings": {
       const role = roleOf(state, step.role);
-      role.databaseSettings = role.databaseSettings.filter((it) => it !== step.name);
+      Object.assign(role, { settings: {}, ownSettings: [] });
       return;
     }
+    case "resetDatabaseSettings":
+      roleOf(state, step.role).databaseSettings = [];
+      return;
     case "grantMembership": {
       const { role, member } = step.membership;
+      const grantor = member === OPERATOR || step.membership.admin ? OPERATOR : catalogName(names.owner);
       state.memberships = state.memberships.filter(
-        (it) => it.role !== role || it.member !== member || it.grantor !== OPERATOR,
+        (it) => it.role !== role || it.member !== member || it.grantor !== grantor,
       );
-      state.memberships.push({ ...step.membership, grantor: OPERATOR });
+      state.memberships.push({ ...step.membership, grantor });
       return;
     }
     case "revokeMembership":
@@ -141,5 +134,17 @@ function applyStep(state: ObservedTenant, step: Step, names: TenantDatabaseNames
       tableOf(state, step.table).policies.push({ ...policy, name: catalogName("tenant_members") });
       return;
     }
+    case "createDatabase":
+      state.ownDatabase = { owner: OPERATOR, allowsConnections: false, isTemplate: false, openToPublic: true };
+      return;
+    case "closeDatabase":
+      Object.assign(state.ownDatabase ?? {}, { openToPublic: false });
+      return;
+    case "forbidCopies":
+      Object.assign(state.ownDatabase ?? {}, { isTemplate: false });
+      return;
+    case "allowConnections":
+      Object.assign(state.ownDatabase ?? {}, { allowsConnections: true });
+      return;
   }
 }

@@ -1,68 +1,93 @@
-import { roleName, type RoleName, schemaName, type TenantDatabaseNames } from "../../api/names.ts";
-import { type CatalogName, catalogName } from "../quote.ts";
+import { roleName, type SchemaName, type TenantDatabaseNames } from "../../api/names.ts";
+import { type CatalogName, catalogName, serverQuoted } from "../quote.ts";
 import type { Queryable } from "../session.ts";
-import { allRoles } from "./desired.ts";
-import { observeObjects } from "./observe-objects.ts";
-import { observeRowSecurity } from "./observe-row-security.ts";
-import type { ObservedMembership, ObservedRole, ObservedTenant } from "./state.ts";
+import { builtInDefaults } from "./built-in-defaults.ts";
+import { observation } from "./observation-sql.ts";
+import type { Grant, ObservedObject, ObservedRole, ObservedTenant, Securable } from "./state.ts";
 
-/**
- * Reads from pg_catalog, by OID, what there is of a tenant. Never information_schema: its views join over all roles
- * and hide what the reader has no rights on.
- */
+interface Rights {
+  owner: CatalogName;
+  grants: Grant[];
+}
+
+/** What {@link observation} gives. */
+export interface Observation {
+  operator: { name: string; superuser: boolean };
+  roles: (Omit<ObservedRole, "name" | "settings"> & { name: string; settings: string[] })[];
+  memberships: ObservedTenant["memberships"];
+  databases: (Rights & { name: string })[];
+  publicSchemas: Rights[];
+  schemas: (Rights & { schema: SchemaName })[];
+  relations: (Rights & { schema: SchemaName; name: CatalogName; kind: string; columnGrants: Grant[] })[];
+  routines: (Rights & { schema: SchemaName; signature: string })[];
+  defaults: (Rights & { schema: SchemaName | null; kind: keyof typeof DEFAULT_KINDS })[];
+  rowSecurity: ObservedTenant["rowSecurity"];
+  ownDatabase: ObservedTenant["ownDatabase"] | null;
+}
+
+/** Reads from pg_catalog, by OID, what there is of a tenant. */
 export async function observeTenant(client: Queryable, names: TenantDatabaseNames): Promise<ObservedTenant> {
-  const { rows } = await client.query<{ name: string; superuser: boolean }>(
-    "SELECT rolname AS name, rolsuper AS superuser FROM pg_roles WHERE rolname = current_user",
+  const { rows } = await client.query<{ observed: Observation }>(
+    { name: "observe-tenant", text: `SELECT ${observation("$1::text")} AS observed` },
+    [names.schema],
   );
-  const { roles, oids } = await observeRoles(client, names);
-  const schemas = await client.query<{ oid: number }>("SELECT oid FROM pg_namespace WHERE nspname = ANY($1)", [
-    [names.schema, names.dataSchema],
-  ]);
-  const schemaOids = schemas.rows.map((row) => row.oid);
+  return observedTenant((rows[0] as { observed: Observation }).observed, names);
+}
+
+export function observedTenant(found: Observation, names: TenantDatabaseNames): ObservedTenant {
+  const { operator, roles, memberships, rowSecurity } = found;
   return {
-    operator: { name: catalogName(rows[0]?.name ?? ""), superuser: rows[0]?.superuser ?? false },
-    roles,
-    memberships: await observeMemberships(client, [...oids.values()]),
-    objects: await observeObjects(client, names, schemaOids, oids),
-    rowSecurity: await observeRowSecurity(client, schemaName(names.schema)),
+    operator: { name: catalogName(operator.name), superuser: operator.superuser },
+    roles: roles
+      .map((it) => ({ ...it, name: roleName(it.name), settings: asRecord(it.settings) }))
+      .toSorted((one, other) => order(one.name, other.name)),
+    memberships,
+    objects: objectsIn(found, names).toSorted((one, other) => order(nameOf(one.object), nameOf(other.object))),
+    rowSecurity: rowSecurity.toSorted((one, other) => order(one.table, other.table)),
+    ownDatabase: found.ownDatabase ?? undefined,
   };
 }
 
-interface RoleRow extends Omit<ObservedRole, "name" | "settings"> {
-  oid: number;
-  name: string;
-  settings: string[];
-}
-
-async function observeRoles(
-  client: Queryable,
-  names: TenantDatabaseNames,
-): Promise<{ roles: ObservedRole[]; oids: Map<RoleName, number> }> {
-  const { rows } = await client.query<RoleRow>(
-    `SELECT r.oid, r.rolname AS name, rolsuper AS superuser, rolcreaterole AS "createRole", rolcreatedb AS "createDatabase",
-            rolreplication AS replication, rolbypassrls AS "bypassRls", rolcanlogin AS login, rolconnlimit AS "connectionLimit",
-            coalesce(rolvaliduntil <> 'infinity', false) AS expires,
-            coalesce(rolconfig, '{}') AS settings,
-            ARRAY(SELECT split_part(setting, '=', 1) FROM pg_db_role_setting s, unnest(s.setconfig) AS setting
-                   WHERE s.setrole = r.oid AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) AS "databaseSettings"
-       FROM pg_roles r WHERE r.rolname = ANY($1) ORDER BY r.rolname`,
-    [allRoles(names)],
-  );
-  const roles = rows.map((row) => ({ ...row, name: roleName(row.name), settings: asRecord(row.settings) }));
-  return { roles, oids: new Map(rows.map((row) => [roleName(row.name), row.oid])) };
-}
+const order = (one: string, other: string): number => (one < other ? -1 : Number(one > other));
+const nameOf = (object: Securable): string => JSON.stringify(object);
 
 const asRecord = (settings: string[]): Record<string, string> =>
   Object.fromEntries(settings.map((it) => [it.slice(0, it.indexOf("=")), it.slice(it.indexOf("=") + 1)]));
 
-async function observeMemberships(client: Queryable, roleOids: number[]): Promise<ObservedMembership[]> {
-  const { rows } = await client.query<ObservedMembership & { role: CatalogName; member: CatalogName }>(
-    `SELECT r.rolname AS role, m.rolname AS member, g.rolname AS grantor,
-            a.admin_option AS admin, a.inherit_option AS inherit, a.set_option AS set
-       FROM pg_auth_members a
-       JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member JOIN pg_roles g ON g.oid = a.grantor
-      WHERE a.roleid = ANY($1::oid[]) OR a.member = ANY($1::oid[]) ORDER BY 1, 2, 3`,
-    [roleOids],
+const RELATION_KINDS: Record<string, "table" | "view" | "sequence"> = {
+  r: "table",
+  p: "table",
+  f: "table",
+  v: "view",
+  m: "view",
+  S: "sequence",
+};
+const DEFAULT_KINDS = { r: "TABLES", S: "SEQUENCES", f: "FUNCTIONS" } as const;
+
+const object = (it: Securable, { owner, grants }: Rights, columnGrants: Grant[] = []): ObservedObject => ({
+  object: it,
+  owner,
+  grants,
+  columnGrants,
+});
+
+function objectsIn(found: Observation, names: TenantDatabaseNames): ObservedObject[] {
+  const relationKind = (kind: string) => RELATION_KINDS[kind] ?? "table";
+  const stored = found.defaults.map((it) =>
+    object({ kind: "defaults", schema: it.schema ?? undefined, objects: DEFAULT_KINDS[it.kind] }, it),
   );
-  return rows;
+  const isStored = (one: ObservedObject) => stored.some((it) => nameOf(it.object) === nameOf(one.object));
+  return [
+    ...found.databases.map((it) => object({ kind: "database", name: catalogName(it.name) }, it)),
+    ...found.publicSchemas.map((it) => object({ kind: "publicSchema" }, it)),
+    ...found.schemas.map((it) => object({ kind: "schema", schema: it.schema }, it)),
+    ...found.relations.map((it) =>
+      object({ kind: relationKind(it.kind), schema: it.schema, name: it.name }, it, it.columnGrants),
+    ),
+    ...found.routines.map((it) =>
+      object({ kind: "routine", schema: it.schema, signature: serverQuoted(it.signature) }, it),
+    ),
+    ...stored,
+    ...builtInDefaults(names).filter((it) => !isStored(it)),
+  ];
 }

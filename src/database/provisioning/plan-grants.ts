@@ -1,15 +1,18 @@
 import type { TenantDatabaseNames } from "../../api/names.ts";
-import { desiredGrants } from "./desired.ts";
+import type { desiredGrants } from "./desired.ts";
 import type { Grant, Grantee, ObservedObject } from "./state.ts";
 import type { Step } from "./step.ts";
 
 /** The steps that make the rights on one object exactly the desired ones. A right that may be passed on is never desired. */
-export function planGrants(observed: ObservedObject, names: TenantDatabaseNames): Step[] {
+export function planGrants(
+  observed: ObservedObject,
+  names: TenantDatabaseNames,
+  wanted: ReturnType<typeof desiredGrants>,
+): Step[] {
   const { object } = observed;
   // What the owner role was granted on an object that it does not own yet becomes its owner's right.
   const grants = observed.grants.filter((it) => it.grantee !== names.owner);
   const columnGrants = observed.columnGrants.filter((it) => it.grantee !== names.owner);
-  const wanted = desiredGrants(names, object);
   const isWanted = (it: Grant) =>
     wanted.some((one) => one.grantee === it.grantee && one.privileges.includes(it.privilege));
   const isHeld = (grantee: Grantee, privilege: string) =>

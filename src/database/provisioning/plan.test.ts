@@ -18,7 +18,7 @@ import {
 import { describeStep } from "./step.ts";
 
 const names = tenantDatabaseNames("t_0123456789ab");
-const desired: DesiredTenant = { names, connectionLimit: 10, openLogins: ["a"] };
+const desired: DesiredTenant = { names, place: "shared", connectionLimit: 10, openLogins: ["a"] };
 const converge = (observed: ObservedTenant) => applyToModel(observed, planTenant(observed, desired), names);
 
 /** Names that drift can bring in: our roles, the operator, strangers. */
@@ -95,6 +95,7 @@ const aRole = fc.record({
     fc.constantFrom("search_path", "statement_timeout", "work_mem"),
     fc.constantFrom("public", "0"),
   ),
+  ownSettings: fc.subarray(["work_mem", "role"]),
   databaseSettings: fc.subarray(["search_path", "lock_timeout", "work_mem"]),
 });
 
@@ -105,7 +106,7 @@ const anything: fc.Arbitrary<ObservedTenant> = fc.record({
     fc.record({
       role: anybody,
       member: anybody,
-      grantor: fc.constantFrom(OPERATOR, catalogName("postgres")),
+      grantor: fc.constantFrom(OPERATOR, catalogName(names.owner), catalogName("postgres")),
       admin: fc.boolean(),
       inherit: fc.boolean(),
       set: fc.boolean(),
@@ -123,6 +124,7 @@ const anything: fc.Arbitrary<ObservedTenant> = fc.record({
     }),
     { selector: (it) => it.table },
   ),
+  ownDatabase: fc.constant(undefined),
 });
 
 describe("planTenant", () => {

@@ -68,7 +68,8 @@ export interface ObservedRole extends RoleAttributes {
   name: RoleName;
   /** ALTER ROLE … SET, for all databases. */
   settings: Record<string, string>;
-  /** Names that ALTER ROLE … IN DATABASE … SET overrides here. */
+  /** Names of settings among them, and of those for this database only, that the role itself may change. */
+  ownSettings: string[];
   databaseSettings: string[];
 }
 
@@ -84,6 +85,15 @@ export interface ObservedMembership extends Membership {
   grantor: CatalogName;
 }
 
+/** A tenant's own database, as another one shows it. */
+export interface ObservedDatabase {
+  owner: CatalogName;
+  allowsConnections: boolean;
+  /** Anybody with CREATEDB may copy it. */
+  isTemplate: boolean;
+  openToPublic: boolean;
+}
+
 /** All of a tenant that is in pg_catalog. */
 export interface ObservedTenant {
   operator: { name: CatalogName; superuser: boolean };
@@ -92,11 +102,20 @@ export interface ObservedTenant {
   /** The database and the schema `public`: only what PUBLIC and this tenant's roles hold there. */
   objects: ObservedObject[];
   rowSecurity: ObservedRowSecurity[];
+  ownDatabase: ObservedDatabase | undefined;
 }
+
+/**
+ * What a database is to a tenant. shared: its schemas are there, beside those of others · own: nobody else's are ·
+ * elsewhere: it has a database of its own, and nothing to look for in this one.
+ */
+export type Place = "shared" | "own" | "elsewhere";
 
 /** What a tenant is meant to be. */
 export interface DesiredTenant {
   names: TenantDatabaseNames;
+  /** Of the database that is looked at. */
+  place: Place;
   /** Of each login; one is in use, except for moments of a rotation. */
   connectionLimit: number;
   openLogins: readonly Login[];

@@ -7,10 +7,13 @@ export type AttributeChange = Partial<RoleAttributes>;
 
 /** One change to Postgres. A plan is a list of them, in the order in which they have to happen. */
 export type Step =
-  | { kind: "createRole"; role: RoleName }
+  | { kind: "createRole"; role: RoleName; attributes: AttributeChange }
   | { kind: "alterRole"; role: RoleName; attributes: AttributeChange }
   | { kind: "setRoleSetting"; role: RoleName; name: string; value: string }
-  | { kind: "clearDatabaseSetting"; role: RoleName; name: string }
+  /** All of them, for all databases; the wanted ones are set again after it. */
+  | { kind: "resetRoleSettings"; role: RoleName; names: string[] }
+  /** All that hold for this database only. */
+  | { kind: "resetDatabaseSettings"; role: RoleName; names: string[] }
   | { kind: "grantMembership"; membership: Membership }
   | { kind: "revokeMembership"; role: Membership["role"]; member: Membership["member"]; grantor: CatalogName }
   | { kind: "createSchema"; schema: SchemaName; owner: RoleName }
@@ -19,7 +22,12 @@ export type Step =
   | { kind: "grant"; object: Securable; grantee: RoleName; privileges: string[] }
   | { kind: "enableRowSecurity"; schema: SchemaName; table: CatalogName }
   | { kind: "dropPolicy"; schema: SchemaName; table: CatalogName; policy: CatalogName }
-  | { kind: "createPolicy"; schema: SchemaName; table: CatalogName };
+  | { kind: "createPolicy"; schema: SchemaName; table: CatalogName }
+  /** With connections refused to all, until it is closed to PUBLIC. In no transaction. */
+  | { kind: "createDatabase"; database: SchemaName }
+  | { kind: "closeDatabase"; database: SchemaName }
+  | { kind: "forbidCopies"; database: SchemaName }
+  | { kind: "allowConnections"; database: SchemaName };
 
 const who = (grantee: Grantee): string => (grantee === PUBLIC ? "PUBLIC" : grantee);
 
@@ -53,8 +61,10 @@ export function describeStep(step: Step): string {
         .join(", ")} on role ${step.role}`;
     case "setRoleSetting":
       return `set ${step.name} of role ${step.role} to ${step.value}`;
-    case "clearDatabaseSetting":
-      return `cleared the override of ${step.name} of role ${step.role} in this database`;
+    case "resetRoleSettings":
+      return `reset ${step.names.join(", ")} of role ${step.role}, which the operator does not set`;
+    case "resetDatabaseSettings":
+      return `reset ${step.names.join(", ")} of role ${step.role} in this database`;
     case "grantMembership":
       return `made ${step.membership.member} a member of ${step.membership.role}`;
     case "revokeMembership":
@@ -73,6 +83,14 @@ export function describeStep(step: Step): string {
       return `dropped policy ${step.policy} on ${step.schema}.${step.table}`;
     case "createPolicy":
       return `created the tenant's policy on ${step.schema}.${step.table}`;
+    case "createDatabase":
+      return `created database ${step.database}`;
+    case "closeDatabase":
+      return `revoked all on database ${step.database} from PUBLIC`;
+    case "forbidCopies":
+      return `set database ${step.database} to be no template`;
+    case "allowConnections":
+      return `allowed connections to database ${step.database}`;
   }
 }
 

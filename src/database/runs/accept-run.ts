@@ -1,6 +1,9 @@
-import { type Queryable, violates } from "./database.ts";
+import { type MessageRow, readConversation, writeQuestion } from "../encryption/messages.ts";
+import { runPlace } from "../encryption/place.ts";
+import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
+import { isForeignKey, violates } from "./database.ts";
 import { storableJson } from "./storable.ts";
-import type { ContentBlock, Message, RunState } from "./run.ts";
+import type { Message, RunState } from "./run.ts";
 
 export interface NewRun {
   id: string;
@@ -28,7 +31,7 @@ interface Row {
   session_exists: boolean;
   state: RunState | null;
   last_seq: number | null;
-  history: { role: Message["role"]; content: ContentBlock[] }[] | null;
+  history: MessageRow[] | null;
 }
 
 const ACCEPT = `
@@ -40,7 +43,8 @@ WITH session AS (
     WHERE agent = $3 AND session_id = $2 AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
   ) AS yes
 ), past AS (
-  SELECT coalesce(max(seq), 0) AS last_seq, json_agg(json_build_object('role', role, 'content', content) ORDER BY seq) AS history
+  SELECT coalesce(max(seq), 0) AS last_seq, json_agg(json_build_object(
+    'sessionId', session_id, 'runId', run_id, 'seq', seq, 'role', role, 'content', content) ORDER BY seq) AS history
   FROM messages WHERE session_id = $2
 ), accepted AS (
   INSERT INTO runs (id, session_id, agent, state, lease_owner, fence, started_at, deadline, model, prompt, variables, idempotency_key)
@@ -56,7 +60,7 @@ WITH session AS (
   RETURNING id, session_id, state
 ), question AS (
   INSERT INTO messages (session_id, seq, run_id, role, content)
-  SELECT accepted.session_id, past.last_seq + 1, accepted.id, 'user', jsonb_build_array(jsonb_build_object('type', 'text', 'text', $7::text))
+  SELECT accepted.session_id, past.last_seq + 1, accepted.id, 'user', $12::jsonb
   FROM accepted, past WHERE accepted.state = 'running'
 )
 SELECT EXISTS (SELECT 1 FROM session) AS session_found,
@@ -71,18 +75,21 @@ FROM past`;
  * A session that is busy gets the run queued. Two pods that start one session at the same time: the unique index lets one win,
  * the other is sent again and finds the session busy.
  */
-export async function acceptRun(db: Queryable, run: NewRun): Promise<Accepted> {
+export async function acceptRun(db: TranscriptDatabase, run: NewRun): Promise<Accepted> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await accept(db, run);
     } catch (error) {
+      if (isForeignKey(error, "runs_session_id_fkey")) return { outcome: "no_session", exists: false }; // erased just now
       const raced = violates(error, "runs_active_in_session") || violates(error, "messages_pkey");
       if (!raced || attempt >= 5) throw error;
     }
   }
 }
 
-async function accept(db: Queryable, run: NewRun): Promise<Accepted> {
+async function accept(db: TranscriptDatabase, run: NewRun): Promise<Accepted> {
+  const { transcripts } = db;
+  const variables = run.variables && transcripts.writeJson(run.variables, runPlace("variables", run.id));
   const [row] = await db.query<Row>("accept_run", ACCEPT, [
     run.id,
     run.sessionId,
@@ -90,19 +97,21 @@ async function accept(db: Queryable, run: NewRun): Promise<Accepted> {
     run.userId,
     run.worker,
     run.model,
-    run.prompt,
-    run.variables && storableJson(run.variables),
+    transcripts.writeText(run.prompt, runPlace("prompt", run.id)),
+    variables && storableJson(variables),
     run.idempotencyKey,
     run.timeoutSeconds,
     run.startNow,
+    storableJson(writeQuestion(transcripts, run.sessionId, run.id, run.prompt)),
   ]);
   if (!row?.session_found) return { outcome: "no_session", exists: row?.session_exists ?? false };
   if (row.state === "pending") return { outcome: "queued" };
   if (row.state === null) return repeated(db, run);
-  return { outcome: "started", history: row.history ?? [], lastSeq: (row.last_seq ?? 0) + 1 };
+  const history = readConversation(transcripts, row.history ?? []);
+  return { outcome: "started", history, lastSeq: (row.last_seq ?? 0) + 1 };
 }
 
-async function repeated(db: Queryable, run: NewRun): Promise<Accepted> {
+async function repeated(db: TranscriptDatabase, run: NewRun): Promise<Accepted> {
   const rows = await db.query<{ id: string; prompt: string }>(
     "run_by_idempotency_key",
     "SELECT id, prompt FROM runs WHERE session_id = $1 AND idempotency_key = $2",
@@ -110,5 +119,6 @@ async function repeated(db: Queryable, run: NewRun): Promise<Accepted> {
   );
   const [earlier] = rows;
   if (!earlier) throw new Error("a run with this idempotency key was there and is gone");
-  return { outcome: "repeated", runId: earlier.id, samePrompt: earlier.prompt === run.prompt };
+  const prompt = db.transcripts.readText(earlier.prompt, runPlace("prompt", earlier.id));
+  return { outcome: "repeated", runId: earlier.id, samePrompt: prompt === run.prompt };
 }

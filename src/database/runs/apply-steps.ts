@@ -1,4 +1,5 @@
-import type { Queryable } from "./database.ts";
+import { storedStep } from "../encryption/steps.ts";
+import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import { storableJson } from "./storable.ts";
 import type { Message, RunError, RunState, Tokens } from "./run.ts";
 
@@ -31,7 +32,11 @@ export interface ChildRun {
 /** One write of the run engine: all that happened to a run since its last write. All of it is applied, or nothing. */
 export interface RunStep {
   run: string;
+  /** The run's session; may be left out where there are no messages, or nothing is encrypted. */
+  sessionId?: string;
   fence: number;
+  /** Who holds the run; left out of one that nobody holds. A database restored from a backup gives the same fence out twice. */
+  worker?: string;
   /** One more than the run's last write under this fence. */
   step: number;
   /** The state that the run is in. */
@@ -62,7 +67,7 @@ export interface StepOutcome {
 const APPLY = `
 WITH RECURSIVE item AS MATERIALIZED (
   SELECT i.*, row_number() OVER () AS n FROM jsonb_to_recordset($1::jsonb) AS i (
-    run uuid, fence integer, step integer, "from" text, "to" text, iteration integer, tokens jsonb, usd numeric,
+    run uuid, fence integer, worker uuid, step integer, "from" text, "to" text, iteration integer, tokens jsonb, usd numeric,
     messages jsonb, started jsonb, finished jsonb, children jsonb,
     response text, "stopReason" text, error jsonb, audit jsonb)
 ), done AS (
@@ -75,6 +80,7 @@ WITH RECURSIVE item AS MATERIALIZED (
     finished_at = CASE WHEN i."to" IN ('completed', 'failed', 'cancelled') THEN now() END
   FROM item i
   WHERE r.id = i.run AND r.fence = i.fence AND r.step = i.step - 1 AND r.state = i."from"
+    AND (i.worker IS NULL OR r.lease_owner = i.worker)
   RETURNING r.id, r.session_id, r.agent, r.model, r.finished_at,
             r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd, i.n
 ), said AS (
@@ -127,7 +133,7 @@ WITH RECURSIVE item AS MATERIALIZED (
   UPDATE audit_head SET seq = c.seq, hash = c.hash FROM (SELECT seq, hash FROM chain ORDER BY n DESC LIMIT 1) c
 )
 SELECT i.run,
-       d.id IS NOT NULL OR (r.fence = i.fence AND r.step = i.step) AS applied,
+       d.id IS NOT NULL OR (r.fence = i.fence AND r.step = i.step AND coalesce(r.lease_owner = i.worker, true)) AS applied,
        p.agent AS "parentAgent"
 FROM item i
   LEFT JOIN done d USING (n)
@@ -137,7 +143,8 @@ FROM item i
 /**
  * Writes steps of many runs in one statement: their states, messages, tool calls, child runs, spend, and the audit lines, which are
  * chained to the tenant's audit log. Sent again, an applied step is left as it is and reported as applied.
+ * @throws TranscriptKeyMissing
  */
-export async function applySteps(db: Queryable, steps: RunStep[]): Promise<StepOutcome[]> {
-  return db.query<StepOutcome>("apply_steps", APPLY, [storableJson(steps)]);
+export async function applySteps(db: TranscriptDatabase, steps: RunStep[]): Promise<StepOutcome[]> {
+  return db.query<StepOutcome>("apply_steps", APPLY, [storableJson(steps.map((it) => storedStep(db.transcripts, it)))]);
 }

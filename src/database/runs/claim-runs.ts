@@ -1,5 +1,5 @@
 import type { Queryable } from "./database.ts";
-import type { ClaimedRun } from "./run.ts";
+import type { QueuedRun } from "./run.ts";
 
 interface Row {
   id: string;
@@ -11,7 +11,8 @@ interface Row {
   prompt: string;
   user_id: string;
   cancel_requested: boolean;
-  deadline: Date;
+  /** Until the deadline: the clocks of the server and of this process may differ. */
+  seconds_left: number;
   input_tokens: string;
   output_tokens: string;
   cache_read_tokens: string;
@@ -45,14 +46,15 @@ UPDATE runs r SET
   deadline = coalesce(r.deadline, now() + make_interval(secs => $4::float8))
 FROM candidate, sessions s
 WHERE r.id = candidate.id AND s.id = r.session_id
-RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, s.user_id, r.cancel_requested, r.deadline,
+RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, s.user_id, r.cancel_requested,
+  extract(epoch FROM r.deadline - now())::float8 AS seconds_left,
   r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd`;
 
 /** Runs of this agent that nobody works on, now held by `worker`; the oldest first, `room` at most. */
 export async function claimRuns(
   db: Queryable,
   claim: { agent: string; worker: string; room: number; timeoutSeconds: number; model: string },
-): Promise<ClaimedRun[]> {
+): Promise<QueuedRun[]> {
   const { agent, worker, room, timeoutSeconds, model } = claim;
   const rows = await db.query<Row>("claim_runs", CLAIM, [agent, worker, room, timeoutSeconds, model]);
   return rows.map((row) => ({
@@ -62,10 +64,10 @@ export async function claimRuns(
     step: row.step,
     iteration: row.iteration,
     depth: row.depth,
-    prompt: row.prompt,
+    storedPrompt: row.prompt,
     userId: row.user_id,
     cancelRequested: row.cancel_requested,
-    deadline: row.deadline.getTime(),
+    deadline: Date.now() + row.seconds_left * 1000,
     tokens: {
       input: Number(row.input_tokens),
       output: Number(row.output_tokens),

@@ -1,8 +1,14 @@
 import type { Pool, PoolClient } from "pg";
 import { type SchemaName, tenantDatabaseNames } from "../../api/names.ts";
 import { type ConnectionSettings, createPool, type PoolLimits } from "../connection.ts";
+import { TranscriptCipher } from "../encryption/cipher.ts";
+import { databaseError, DatabaseOutage } from "../errors.ts";
+import { fitPool, type PoolSize, whenThereIsRoom } from "./fit-pool.ts";
 
-/** What the queries of the runtime need. Statements are named, so that the server parses and plans each of them once a connection. */
+/**
+ * What the queries of the runtime need. Statements are named, so that the server parses and plans each of them once a
+ * connection; behind a pooler in transaction mode they have no names, as the next one may run on another connection.
+ */
 export interface Queryable {
   query<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>;
 }
@@ -17,6 +23,8 @@ export interface PoolGauges {
 interface Generation {
   pool: Pool;
   calls: number;
+  /** Calls that have no connection yet: they may still log in. */
+  connecting: Set<Promise<unknown>>;
   settings: ConnectionSettings;
 }
 
@@ -26,7 +34,9 @@ interface Generation {
  */
 export class AgentDatabase implements Queryable {
   readonly schema: SchemaName;
+  readonly transcripts: TranscriptCipher;
   readonly #limits: PoolLimits;
+  #size: PoolSize | undefined;
   readonly #name: string;
   readonly #onError: (error: Error) => void;
   #current: Generation;
@@ -37,8 +47,10 @@ export class AgentDatabase implements Queryable {
     name: string,
     limits: PoolLimits,
     onError: (error: Error) => void,
+    transcripts = new TranscriptCipher(schema),
   ) {
     this.schema = schema;
+    this.transcripts = transcripts;
     this.#limits = limits;
     this.#name = name;
     this.#onError = onError;
@@ -46,9 +58,16 @@ export class AgentDatabase implements Queryable {
   }
 
   #open(settings: ConnectionSettings): Generation {
-    const options = `-c search_path=${this.schema},pg_temp`;
-    const pool = createPool(settings, this.#name, this.#onError, this.#limits, { options, statement_timeout: 60_000 });
-    return { pool, calls: 0, settings };
+    // A pooler in transaction mode refuses such settings: the operator gives them to the login itself too.
+    const session = { options: `-c search_path=${this.schema},pg_temp`, statement_timeout: 60_000 };
+    const pool = createPool(
+      settings,
+      this.#name,
+      this.#onError,
+      { ...this.#limits, ...this.#size },
+      settings.pooler ? {} : session,
+    );
+    return { pool, calls: 0, connecting: new Set(), settings };
   }
 
   get settings(): ConnectionSettings {
@@ -60,7 +79,17 @@ export class AgentDatabase implements Queryable {
     return { total: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
-  /** Moves to new credentials. @throws when they do not let us in; the old ones stay in use then */
+  /** Takes another size, from now on. @param size.idleMs no longer than at first */
+  async resize(size: Omit<PoolSize, "idleMs"> & { idleMs?: number }): Promise<void> {
+    this.#size = { idleMs: this.#limits.idleMs, ...size };
+    await fitPool(this.#current.pool, this.#size);
+  }
+
+  /**
+   * Moves to new credentials, and settles when nobody logs in with the old ones any more: from then on the old login may be
+   * closed, and what is at work on its connections ends there.
+   * @throws when the new ones do not let us in; the old ones stay in use then
+   */
   async rotate(settings: ConnectionSettings): Promise<void> {
     const next = this.#open(settings);
     try {
@@ -72,13 +101,14 @@ export class AgentDatabase implements Queryable {
     const old = this.#current;
     this.#current = next;
     if (old.calls === 0) void this.#close(old);
+    await Promise.allSettled(old.connecting);
   }
 
-  async #on<T>(work: (pool: Pool) => Promise<T>): Promise<T> {
+  async #on<T>(work: (generation: Generation) => Promise<T>): Promise<T> {
     const generation = this.#current;
     generation.calls++;
     try {
-      return await work(generation.pool);
+      return await work(generation);
     } finally {
       generation.calls--;
       if (generation !== this.#current && generation.calls === 0) void this.#close(generation);
@@ -89,14 +119,39 @@ export class AgentDatabase implements Queryable {
     await generation.pool.end().catch(this.#onError);
   }
 
+  /** @throws DatabaseOutage when the database is at fault; what it has against the statement itself is thrown as it came */
   query<Row>(name: string, text: string, values: unknown[] = []): Promise<Row[]> {
-    return this.#on(async (pool) => (await pool.query({ name, text, values })).rows as Row[]);
+    return this.#on(async (generation) => {
+      const query = generation.settings.pooler ? { text, values } : { name, text, values };
+      const client = await this.#connect(generation);
+      let failure: Error | undefined;
+      try {
+        return (await client.query(query)).rows as Row[];
+      } catch (error) {
+        failure = error as Error;
+        return throwOutage(`the statement ${name}`)(error);
+      } finally {
+        client.release(failure);
+      }
+    });
+  }
+
+  async #connect({ pool, connecting }: Generation): Promise<PoolClient> {
+    const client = whenThereIsRoom(pool, () => pool.connect());
+    connecting.add(client);
+    try {
+      return await client;
+    } catch (error) {
+      return throwOutage("connecting")(error);
+    } finally {
+      connecting.delete(client);
+    }
   }
 
   /** One connection for `work`; it is thrown away when `work` throws, because nobody knows what state it is in. */
   withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    return this.#on(async (pool) => {
-      const client = await pool.connect();
+    return this.#on(async (generation) => {
+      const client = await this.#connect(generation);
       let broken = true;
       try {
         const result = await work(client);
@@ -121,18 +176,19 @@ interface PostgresError {
   constraint?: string;
 }
 
-const TRANSIENT =
-  /^(08...|57P0[123]|53300|40001|40P01|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|28P01|28000)$/;
+/** Whether the same call may work in a moment: the server restarts, is full or read-only, the connection broke, or credentials are being changed. */
+export const isTransient = (error: unknown): boolean => error instanceof DatabaseOutage;
 
-/** Whether the same call may work in a moment: the server restarts, the connection broke, or credentials are being changed. */
-export function isTransient(error: unknown): boolean {
-  const { code } = error as PostgresError;
-  if (code !== undefined) return TRANSIENT.test(code);
-  return (
-    error instanceof Error &&
-    /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/.test(error.message)
-  );
-}
+const throwOutage =
+  (doing: string) =>
+  (error: unknown): never => {
+    const failure = databaseError(error, doing);
+    throw failure instanceof DatabaseOutage ? failure : error;
+  };
+
+/** Whether the foreign key of this name refused a row: what it refers to is not there any more. */
+export const isForeignKey = (error: unknown, key: string): boolean =>
+  (error as PostgresError).code === "23503" && (error as PostgresError).constraint === key;
 
 /** Whether the unique index of this name refused a row. */
 export const violates = (error: unknown, index: string): boolean =>

@@ -1,36 +1,46 @@
-import type { Queryable } from "./database.ts";
-import type { ClaimedRun, ContentBlock, Conversation, Message, RunError, RunState, ToolExecution } from "./run.ts";
+import { type MessageRow, readConversation, writeQuestion } from "../encryption/messages.ts";
+import { executionPlace, type Place, runPlace } from "../encryption/place.ts";
+import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
+import type { Conversation, QueuedRun, RunError, RunState, ToolExecution } from "./run.ts";
+import { storableJson } from "./storable.ts";
 
 interface Row {
   held: boolean;
   started: boolean;
   last_seq: number;
-  history: { role: Message["role"]; content: ContentBlock[] }[] | null;
+  history: MessageRow[] | null;
 }
 
 // `held` is the fence: a worker that has lost the run must not add its question a second time.
 const OPEN = `
 WITH held AS (
-  SELECT id, prompt FROM runs WHERE id = $1 AND fence = $3 AND state = 'running' FOR UPDATE
+  SELECT id FROM runs WHERE id = $1 AND fence = $3 AND state = 'running' FOR UPDATE
 ), past AS (
   SELECT coalesce(max(seq), 0) AS last_seq, coalesce(bool_or(run_id = $1), false) AS started,
-         json_agg(json_build_object('role', role, 'content', content) ORDER BY seq) AS history
+         json_agg(json_build_object(
+           'sessionId', session_id, 'runId', run_id, 'seq', seq, 'role', role, 'content', content) ORDER BY seq) AS history
   FROM messages WHERE session_id = $2
 ), question AS (
   INSERT INTO messages (session_id, seq, run_id, role, content)
-  SELECT $2, past.last_seq + 1, held.id, 'user', jsonb_build_array(jsonb_build_object('type', 'text', 'text', held.prompt))
+  SELECT $2, past.last_seq + 1, held.id, 'user', $4::jsonb
   FROM held, past WHERE NOT past.started
 )
 SELECT EXISTS (SELECT 1 FROM held) AS held, past.started, past.last_seq, past.history FROM past`;
 
-/** The conversation up to and with this run's question; undefined when another worker has taken the run. */
-export async function openConversation(db: Queryable, run: ClaimedRun): Promise<Conversation | undefined> {
-  const [row] = await db.query<Row>("open_conversation", OPEN, [run.id, run.sessionId, run.fence]);
+/**
+ * The conversation up to and with this run's question; undefined when another worker has taken the run.
+ * @throws TranscriptUnreadable
+ */
+export async function openConversation(db: TranscriptDatabase, run: QueuedRun): Promise<Conversation | undefined> {
+  const { transcripts } = db;
+  const prompt = transcripts.readText(run.storedPrompt, runPlace("prompt", run.id));
+  const question = storableJson(writeQuestion(transcripts, run.sessionId, run.id, prompt));
+  const [row] = await db.query<Row>("open_conversation", OPEN, [run.id, run.sessionId, run.fence, question]);
   if (!row?.held) return undefined;
-  const messages: Message[] = row.history ?? [];
+  const messages = readConversation(transcripts, row.history ?? []);
   if (row.started) return { messages, lastSeq: row.last_seq };
   return {
-    messages: [...messages, { role: "user", content: [{ type: "text", text: run.prompt }] }],
+    messages: [...messages, { role: "user", content: [{ type: "text", text: prompt }] }],
     lastSeq: row.last_seq + 1,
   };
 }
@@ -46,11 +56,11 @@ interface ExecutionRow {
   child_run: string | null;
   child_state: RunState | null;
   child_response: string | null;
-  child_error: RunError | null;
+  child_error: unknown;
 }
 
-/** The tool calls of a run, with how far the child runs are. */
-export async function toolExecutionsOf(db: Queryable, runId: string): Promise<ToolExecution[]> {
+/** The tool calls of a run, with how far the child runs are. @throws TranscriptUnreadable */
+export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): Promise<ToolExecution[]> {
   const rows = await db.query<ExecutionRow>(
     "tool_executions_of",
     `SELECT t.tool_use_id, t.name, t.state, t.attempts, t.is_error, t.output, t.idempotency_key, t.child_run,
@@ -59,17 +69,19 @@ export async function toolExecutionsOf(db: Queryable, runId: string): Promise<To
      WHERE t.run_id = $1`,
     [runId],
   );
+  const { transcripts } = db;
+  const text = (stored: string | null, place: Place) => (stored === null ? null : transcripts.readText(stored, place));
   return rows.map((row) => ({
     toolUseId: row.tool_use_id,
     name: row.name,
     state: row.state,
     attempts: row.attempts,
     isError: row.is_error,
-    output: row.output,
+    output: text(row.output, executionPlace("output", runId, row.tool_use_id)),
     idempotencyKey: row.idempotency_key,
     childRun: row.child_run,
     childState: row.child_state,
-    childResponse: row.child_response,
-    childError: row.child_error,
+    childResponse: text(row.child_response, runPlace("response", row.child_run ?? "")),
+    childError: transcripts.readJson(row.child_error, runPlace("error", row.child_run ?? "")) as RunError | null,
   }));
 }

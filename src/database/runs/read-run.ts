@@ -1,4 +1,5 @@
-import type { Queryable } from "./database.ts";
+import { runPlace } from "../encryption/place.ts";
+import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import type { RunError, RunState, Tokens } from "./run.ts";
 
 /** A run as its caller sees it. */
@@ -33,8 +34,8 @@ interface Row extends Omit<RunView, "tokens" | "createdAt" | "startedAt" | "fini
   finishedAt: Date | null;
 }
 
-/** A run of this agent, whoever owns it: the caller checks. */
-export async function runById(db: Queryable, id: string, agent: string): Promise<RunView | undefined> {
+/** A run of this agent, whoever owns it: the caller checks. @throws TranscriptUnreadable */
+export async function runById(db: TranscriptDatabase, id: string, agent: string): Promise<RunView | undefined> {
   const rows = await db.query<Row>(
     "run_by_id",
     `SELECT r.id, r.session_id AS "sessionId", s.user_id AS "userId", r.agent, r.model, r.state, r.iteration, r.depth,
@@ -49,8 +50,11 @@ export async function runById(db: Queryable, id: string, agent: string): Promise
   const [row] = rows;
   if (!row) return undefined;
   const { input, output, cacheRead, cacheWrite, createdAt, startedAt, finishedAt, ...view } = row;
+  const { response, error } = view;
   return {
     ...view,
+    response: response === null ? null : db.transcripts.readText(response, runPlace("response", id)),
+    error: db.transcripts.readJson(error, runPlace("error", id)) as RunError | null,
     tokens: {
       input: Number(input),
       output: Number(output),

@@ -1,4 +1,5 @@
 import { types } from "pg";
+import { SQLSTATE } from "../sqlstate.ts";
 import { namesOf, type AgentDatabase } from "./database.ts";
 
 export interface ToolQueryResult {
@@ -16,6 +17,21 @@ const typesForModels = {
 };
 
 /**
+ * Functions that change settings (the role is one), or run a text as SQL in which such a call can be hidden: with the two
+ * together a statement leaves the tool role while it runs. U&"…" writes a name in a way that no search finds.
+ */
+const LEAVES_THE_ROLE =
+  /\b(set_config|query_to_xml\w*|ts_stat|ts_rewrite|crosstab\w*|connectby|xpath_table|dblink\w*)\b|u&"/i;
+
+/** @throws Error with SQLSTATE 42501 */
+function refuseToLeaveRole(statement: string): void {
+  const found = LEAVES_THE_ROLE.exec(statement)?.[0];
+  if (!found) return;
+  const message = `a tool's statement must not contain ${found}: it could leave the tool role; take it out of the statement`;
+  throw Object.assign(new Error(message), { code: SQLSTATE.insufficientPrivilege });
+}
+
+/**
  * Runs a tool's statement as the tenant's tool role: read-only, in the tenant's data schema, one statement (extended protocol),
  * always rolled back, so that no role or setting stays behind on the connection.
  * @param timeoutMs the server ends the statement after that
@@ -27,6 +43,7 @@ export async function runToolQuery(
   limits: { maxRows: number; timeoutMs: number },
   signal?: AbortSignal,
 ): Promise<ToolQueryResult> {
+  refuseToLeaveRole(statement);
   const { tool, dataSchema } = namesOf(db.schema);
   const prologue = `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(limits.timeoutMs)}', true), set_config('role', '${tool}', true)`;
   const query = {

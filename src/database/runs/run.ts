@@ -54,13 +54,18 @@ export interface ClaimedRun {
   step: number;
   iteration: number;
   depth: number;
-  prompt: string;
   userId: string;
   cancelRequested: boolean;
   /** Milliseconds since the epoch. */
   deadline: number;
   tokens: Tokens;
   usd: number;
+}
+
+/** A run out of the queue, or taken over. */
+export interface QueuedRun extends ClaimedRun {
+  /** As the database has it: whether it can be read is found out when the conversation is opened. */
+  storedPrompt: string;
 }
 
 /** A conversation as the model gets it, and where it goes on. */

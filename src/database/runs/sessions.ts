@@ -1,6 +1,8 @@
+import { type MessageRow as Encoded, readMessage } from "../encryption/messages.ts";
+import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import type { Queryable } from "./database.ts";
 import { storableJson } from "./storable.ts";
-import type { ContentBlock, Message, StoredMessage } from "./run.ts";
+import type { Message, StoredMessage } from "./run.ts";
 
 export interface Session {
   id: string;
@@ -73,21 +75,19 @@ interface MessageRow {
   seq: number;
   run_id: string;
   role: Message["role"];
-  content: ContentBlock[];
+  content: unknown;
   created_at: Date;
 }
 
-const toMessage = (it: MessageRow): StoredMessage => ({
-  seq: it.seq,
-  runId: it.run_id,
-  role: it.role,
-  content: it.content,
-  createdAt: it.created_at.toISOString(),
-});
+const toMessage = ({ transcripts }: TranscriptDatabase, sessionId: string, row: MessageRow): StoredMessage => {
+  const { seq, run_id: runId, role, content } = row;
+  const encoded: Encoded = { sessionId, runId, seq, role, content };
+  return { seq, runId, role, content: readMessage(transcripts, encoded), createdAt: row.created_at.toISOString() };
+};
 
-/** Messages of a session after `after`, in order. */
+/** Messages of a session after `after`, in order. @throws TranscriptUnreadable */
 export async function messagesOfSession(
-  db: Queryable,
+  db: TranscriptDatabase,
   sessionId: string,
   after: number,
   limit: number,
@@ -97,12 +97,12 @@ export async function messagesOfSession(
     "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
     [sessionId, after, limit],
   );
-  return rows.map(toMessage);
+  return rows.map((row) => toMessage(db, sessionId, row));
 }
 
-/** Messages of one run after `after`, in order. */
+/** Messages of one run after `after`, in order. @throws TranscriptUnreadable */
 export async function messagesOfRun(
-  db: Queryable,
+  db: TranscriptDatabase,
   sessionId: string,
   runId: string,
   after: number,
@@ -112,5 +112,5 @@ export async function messagesOfRun(
     "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND run_id = $2 AND seq > $3 ORDER BY seq",
     [sessionId, runId, after],
   );
-  return rows.map(toMessage);
+  return rows.map((row) => toMessage(db, sessionId, row));
 }

@@ -4,6 +4,12 @@ const NUL = "\u0000";
 export const storableText = (text: string): string =>
   text.includes(NUL) || !text.isWellFormed() ? text.replaceAll(NUL, "\uFFFD").toWellFormed() : text;
 
-/** JSON for a jsonb parameter. */
+/** JSON for a jsonb parameter. Of two keys that become the same, the later one counts. */
 export const storableJson = (value: unknown): string =>
-  JSON.stringify(value, (_key, it: unknown) => (typeof it === "string" ? storableText(it) : it));
+  JSON.stringify(value, (_key, it: unknown) => (typeof it === "string" ? storableText(it) : withStorableKeys(it)));
+
+function withStorableKeys(it: unknown): unknown {
+  if (typeof it !== "object" || it === null || Array.isArray(it)) return it;
+  if (Object.keys(it).every((key) => storableText(key) === key)) return it;
+  return Object.fromEntries(Object.entries(it).map(([key, value]) => [storableText(key), value]));
+}

@@ -20,12 +20,13 @@ export async function wake(db: Queryable, schema: string, agents: string[]): Pro
 /** Listens on one connection of its own and comes back with back-off when it breaks. `onWake` must not throw. */
 export class WakeListener {
   readonly #channel: string;
-  readonly #settings: () => ConnectionSettings;
+  readonly #settings: () => ConnectionSettings | undefined;
   readonly #onWake: () => void;
   readonly #stop = new AbortController();
   #client: Client | undefined;
 
-  constructor(channel: string, settings: () => ConnectionSettings, onWake: () => void) {
+  /** @param settings undefined while there should be no listening; asked again and again, and at {@link reconnect} */
+  constructor(channel: string, settings: () => ConnectionSettings | undefined, onWake: () => void) {
     this.#channel = channel;
     this.#settings = settings;
     this.#onWake = onWake;
@@ -42,7 +43,9 @@ export class WakeListener {
   }
 
   async #listen(): Promise<void> {
-    const client = new Client(clientOptions(this.#settings(), "agentpg-wake"));
+    const settings = this.#settings();
+    if (!settings) return;
+    const client = new Client(clientOptions(settings, "agentpg-wake"));
     const ended = new Promise<void>((resolve) => void client.on("error", () => resolve()).once("end", () => resolve()));
     this.#client = client;
     try {
@@ -51,6 +54,7 @@ export class WakeListener {
       await client.query(`LISTEN ${this.#channel}`);
       if (!this.#stop.signal.aborted) await ended;
     } finally {
+      this.#client = undefined;
       await client.end().catch(() => {});
     }
   }

@@ -5,6 +5,8 @@ export interface WorkerReport {
   pod: string;
   /** The revision of the database credentials in use. */
   credentials: string;
+  /** The generations of data keys that it can read transcripts with. */
+  transcriptKeys?: number[];
   /** What keeps it from answering: an unknown model, a refused key. */
   problem: { reason: string; message: string } | null;
 }

@@ -36,6 +36,8 @@ export interface AgentDependencies {
   tokenIssuer: () => Promise<TokenIssuer>;
   /** What the Agent's pods last said is wrong: an unknown model, a refused key. */
   podProblem: (tenant: Tenant, agent: Agent) => Promise<Problem | undefined>;
+  /** Why nothing can be encrypted, when that is so. */
+  encryptionProblem: () => Promise<Problem | undefined>;
 }
 
 /** Brings the world to what one Agent says. */
@@ -83,7 +85,13 @@ export class AgentReconciler {
   async #inTenant(agent: Agent, tenant: Tenant): Promise<ReconcileResult> {
     const prompt = await this.#systemPrompt(agent);
     const siblings = this.#deps.caches.agentsOfNamespace(tenantNamespace(tenant));
-    const problem = configurationProblem({ agent, tenant, siblings, promptFound: prompt !== undefined });
+    const problem = configurationProblem({
+      agent,
+      tenant,
+      siblings,
+      promptFound: prompt !== undefined,
+      noEncryption: await this.#deps.encryptionProblem(),
+    });
     const credentials = credentialsProblem(tenant);
     const databaseReady = tenant.status.credentialsRevision !== undefined;
     let applyProblem: Problem | undefined;

@@ -16,7 +16,13 @@ const anAgent = (name: string, spec: object = {}): Agent =>
 const asks = (name: string, ...others: string[]) =>
   anAgent(name, { tools: others.map((it) => ({ name: it, description: "d", agent: { name: it } })) });
 const problem = (agent: Agent, siblings: Agent[] = [], theTenant = tenant(), promptFound = true) =>
-  configurationProblem({ agent, tenant: theTenant, siblings: [agent, ...siblings], promptFound });
+  configurationProblem({
+    agent,
+    tenant: theTenant,
+    siblings: [agent, ...siblings],
+    promptFound,
+    noEncryption: { reason: "EncryptionKeyMissing", message: "there is no key" },
+  });
 
 test("a plain Agent has no problem", () => {
   expect(problem(anAgent("a"))).toBeUndefined();
@@ -60,10 +66,16 @@ test.each([
   ["Batch", { mode: "Batch" }],
   ["approvals", { approvals: { tools: ["x"] } }],
   ["redaction", { dataProtection: { pii: "Redact" } }],
-  ["encryption", { dataProtection: { encryptTranscripts: true } }],
   ["a files tool", { tools: [{ name: "n", description: "d", files: {} }] }],
 ])("what is not there yet is refused aloud: %s", (_name, spec) => {
   expect(problem(anAgent("a", spec))?.reason).toBe("FeatureUnavailable");
+});
+
+test("encryption without a key to do it with is refused", () => {
+  expect(problem(anAgent("a", { dataProtection: { encryptTranscripts: true } }))).toEqual({
+    reason: "EncryptionKeyMissing",
+    message: "spec.dataProtection.encryptTranscripts: there is no key",
+  });
 });
 
 const sqlAgent = (sql: object) => anAgent("a", { tools: [{ name: "q", description: "d", sql }] });

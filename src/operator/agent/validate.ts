@@ -15,6 +15,8 @@ export interface Surroundings {
   siblings: readonly Agent[];
   /** The system prompt of `systemPromptFrom`, when it was found. */
   promptFound: boolean;
+  /** Why nothing can be encrypted, when that is so. */
+  noEncryption: Problem | undefined;
 }
 
 type Check = (it: Surroundings) => Problem | undefined;
@@ -80,7 +82,6 @@ const UNAVAILABLE: [string, (it: Agent) => boolean][] = [
   ["mode: Batch", (it) => it.spec.mode === "Batch"],
   ["approvals", (it) => (it.spec.approvals?.tools.length ?? 0) > 0],
   ["dataProtection.pii other than Off", (it) => it.spec.dataProtection.pii !== "Off"],
-  ["dataProtection.encryptTranscripts", (it) => it.spec.dataProtection.encryptTranscripts],
 ];
 
 const featureIsUnavailable: Check = ({ agent }) => {
@@ -90,6 +91,13 @@ const featureIsUnavailable: Check = ({ agent }) => {
     reason: "FeatureUnavailable",
     message: `spec.${found[0]} is not available in this version: remove it (the README lists what is not there yet)`,
   };
+};
+
+/** Never run in plain text what is to be encrypted. */
+const encryptionKeyIsMissing: Check = ({ agent, noEncryption }) => {
+  if (!agent.spec.dataProtection.encryptTranscripts || !noEncryption) return undefined;
+  const { reason, message } = noEncryption;
+  return { reason, message: `spec.dataProtection.encryptTranscripts: ${message}` };
 };
 
 const RUNNING_KINDS = new Set(["sql", "http", "agent"]);
@@ -143,6 +151,7 @@ const CHECKS: readonly Check[] = [
   delegateIsMissing,
   delegatesInACycle,
   featureIsUnavailable,
+  encryptionKeyIsMissing,
   toolKindIsUnavailable,
   parametersAreNoObjectSchema,
   sqlArgumentsDoNotFit,

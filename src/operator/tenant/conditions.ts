@@ -6,6 +6,10 @@ export interface Outcome {
   status: "True" | "False" | "Unknown";
   reason: string;
   message: string;
+  /** true: though not as it should be, it keeps nobody from serving, and `Ready` does not mind. */
+  tolerable?: boolean;
+  /** When to look again although nothing changed, in milliseconds. */
+  retryAfterMs?: number;
 }
 
 export const ok = (reason: string, message: string): Outcome => ({ status: "True", reason, message });
@@ -13,18 +17,22 @@ export const failed = (reason: string, message: string): Outcome => ({ status: "
 export const waiting = (message: string): Outcome => ({ status: "Unknown", reason: "Waiting", message });
 
 const STAGES = ["NamespaceReady", "NetworkReady", "DatabaseReady", "MigrationsCurrent", "CredentialsReady"] as const;
-export type Stage = (typeof STAGES)[number];
+/** There only where it matters to the tenant. */
+const OPTIONAL_STAGES = ["EncryptionReady"] as const;
+export type Stage = (typeof STAGES | typeof OPTIONAL_STAGES)[number];
 
 /** The conditions of a Tenant after its stages; what was not reached waits. */
 export function tenantConditions(
   stages: Partial<Record<Stage, Outcome>>,
   more: Partial<Record<"Paused" | "DeletionBlocked", Outcome>> = {},
 ): ConditionInput[] {
-  const list = STAGES.map((type) => ({
+  const present = OPTIONAL_STAGES.filter((type) => stages[type]);
+  const list = [...STAGES, ...present].map((type) => ({
     type: type as TenantConditionType,
     ...(stages[type] ?? waiting("an earlier step is not done")),
   }));
-  const notReady = list.find((it) => it.status === "False") ?? list.find((it) => it.status !== "True");
+  const needed = list.filter((it) => !it.tolerable);
+  const notReady = needed.find((it) => it.status === "False") ?? needed.find((it) => it.status !== "True");
   const ready = notReady
     ? {
         ...failed(notReady.reason, notReady.message),

@@ -8,7 +8,7 @@ import type { Applier } from "../applier.ts";
 import type { Caches } from "../caches.ts";
 import type { DatabaseAccess } from "../database-access.ts";
 import { CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
-import { DATABASE_SECRET } from "../shared-names.ts";
+import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 
 interface DeletionDependencies {
@@ -71,6 +71,7 @@ export class TenantDeletion {
     });
     if (binding.length === 0) return; // done before: without it the operator has no rights here any more
     await client.delete(kinds.SECRET, DATABASE_SECRET, namespace);
+    await client.delete(kinds.SECRET, TRANSCRIPT_KEYS_SECRET, namespace);
     if (spec.deletionPolicy === "Delete")
       for (const kind of LEFT_BEHIND) await this.#applier.prune(kind, namespace, ofTenant);
     for (const it of binding) await client.delete(kinds.ROLE_BINDING, it.metadata.name, namespace, it.metadata.uid);

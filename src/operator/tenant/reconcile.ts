@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
 import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
 import { DatabaseError } from "../../database/errors.ts";
 import type { EnsuredTenant } from "../../database/tenants.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ReconcileResult } from "../../kubernetes/controller.ts";
-import { isInvalid, isNotFound } from "../../kubernetes/errors.ts";
+import { isInvalid } from "../../kubernetes/errors.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
@@ -13,20 +12,27 @@ import { TENANT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { DatabaseAccess } from "../database-access.ts";
 import { ADOPT_ANNOTATION, CREATED_ANNOTATION, FINALIZER } from "../labels.ts";
+import type { MigrationCoordinator } from "../migrations/coordinator.ts";
+import type { KeyProvider } from "../encryption/key-provider.ts";
+import { TenantDataKeys } from "../encryption/tenant-keys.ts";
 import type { OwnedObject } from "../owned-object.ts";
-import { DATABASE_SECRET } from "../shared-names.ts";
+import type { RetentionStatus } from "../retention/retention-loop.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
 import { apiKeyOutcome } from "./api-key.ts";
 import { failed, ok, tenantConditions, type Outcome, type Stage } from "./conditions.ts";
+import { TenantCredentials } from "./credentials.ts";
 import { deletionOutcome, TenantDeletion } from "./deletion.ts";
+import { found } from "./found.ts";
+import { migrationsOutcome } from "./migrations-current.ts";
 import { claimNamespace } from "./namespace-claim.ts";
 import { accessKeys } from "./objects/access-keys.ts";
-import { credentialsSecret, readCredentials } from "./objects/credentials-secret.ts";
 import { namespace } from "./objects/namespace.ts";
 import { allowAgents, allowDns, defaultDeny } from "./objects/network-policies.ts";
 import { limitRange, resourceQuota } from "./objects/quota.ts";
 import { operatorRoleBinding } from "./objects/role-binding.ts";
+import { credentialFields, credentialsOutcome, requeueForCredentials } from "./rotation-status.ts";
+import { wentBack } from "./went-back.ts";
 
 const FIELD_MANAGER = "agentpg-tenant-controller";
 /** How soon a Tenant that is not ready is looked at again: mended things are noticed within this time. */
@@ -38,7 +44,10 @@ export interface TenantDependencies {
   config: OperatorConfig;
   events: EventRecorder;
   database: DatabaseAccess;
+  migrations: MigrationCoordinator;
+  retention: { status(uid: string): RetentionStatus | undefined };
   tokenIssuer: () => Promise<TokenIssuer>;
+  keyProvider: KeyProvider | undefined;
 }
 
 type Stages = Partial<Record<Stage, Outcome>>;
@@ -49,11 +58,15 @@ export class TenantReconciler {
   readonly #deps: TenantDependencies;
   readonly #applier: Applier;
   readonly #deletion: TenantDeletion;
+  readonly #credentialsOf: TenantCredentials;
+  readonly #dataKeysOf: TenantDataKeys;
 
   constructor(deps: TenantDependencies) {
     this.#deps = deps;
     this.#applier = new Applier(deps.client, deps.caches, FIELD_MANAGER);
     this.#deletion = new TenantDeletion(deps, this.#applier);
+    this.#credentialsOf = new TenantCredentials(deps, FIELD_MANAGER);
+    this.#dataKeysOf = new TenantDataKeys(deps, FIELD_MANAGER);
   }
 
   async reconcile(key: string): Promise<ReconcileResult> {
@@ -63,11 +76,14 @@ export class TenantReconciler {
     if (tenant.spec.paused) return this.#paused(tenant);
     if (!tenant.metadata.finalizers.includes(FINALIZER)) await this.#addFinalizer(tenant); // before any side effect
     const stages: Stages = {};
-    const fields: Fields = { namespace: tenantNamespace(tenant) };
+    const retention = this.#deps.retention.status(tenant.metadata.uid) ?? tenant.status.retention;
+    const fields: Fields = { namespace: tenantNamespace(tenant), retention };
     await this.#stages(tenant, stages, fields);
     await this.#status(tenant, stages, fields);
-    const ready = Object.values(stages).every(({ status }) => status === "True");
-    return { requeueAfterMs: ready ? this.#deps.config.resyncSeconds * 1000 : NOT_READY_MS };
+    const ready = Object.values(stages).every(({ status, tolerable }) => status === "True" || tolerable);
+    const again = Object.values(stages).map(({ retryAfterMs }) => retryAfterMs ?? Infinity);
+    const settledMs = Math.min(this.#deps.config.resyncSeconds * 1000, ...again);
+    return { requeueAfterMs: ready ? settledMs : NOT_READY_MS };
   }
 
   /** The stages in order; each leaves its outcome, and what cannot go on without it is not tried. */
@@ -79,6 +95,7 @@ export class TenantReconciler {
     stages.CredentialsReady = ensured
       ? await this.#credentials(tenant, ensured, fields)
       : failed("DatabaseNotReady", "the database login waits for the database: see DatabaseReady");
+    if (ensured) Object.assign(stages, await this.#encryption(tenant));
   }
 
   async #addFinalizer(tenant: Tenant): Promise<void> {
@@ -154,28 +171,22 @@ export class TenantReconciler {
       return done;
     } catch (error) {
       if (error instanceof ForeignObject) return failed("ForeignObject", error.message);
-      if (isInvalid(error))
-        return failed(
-          "ObjectRefused",
-          `the API server refuses what this Tenant would become: ${(error as Error).message}`,
-        );
+      if (isInvalid(error)) return refused(error);
       throw error;
     }
   }
 
   async #database(tenant: Tenant, stages: Stages, fields: Fields): Promise<EnsuredTenant | undefined> {
-    if (tenant.spec.database.isolation === "Database") {
-      stages.DatabaseReady = failed(
-        "FeatureUnavailable",
-        "database.isolation: Database is not available in this version: create the Tenant with isolation Schema",
-      );
-      return undefined;
-    }
     try {
-      const ensured = await this.#deps.database.use((database, epoch) => database.ensure(request(tenant), epoch));
+      const { ensured, refusal } = await this.#deps.database.use((database, epoch) =>
+        this.#deps.migrations.ensure(database, epoch, request(tenant)),
+      );
       for (const repair of ensured.repairs) await this.#deps.events.record(tenant, "Warning", "DriftRepaired", repair);
-      stages.DatabaseReady = ok("Ready", `schema ${ensured.names.schema} and its roles are in place`);
-      stages.MigrationsCurrent = ok("Current", `the schema is at migration ${ensured.migrations.to}`);
+      const older = wentBack(tenant.status, ensured);
+      if (older) await this.#deps.events.record(tenant, "Warning", "DatabaseWentBack", older);
+      const where = ensured.database ? `database ${ensured.database}` : `schema ${ensured.names.schema}`;
+      stages.DatabaseReady = ok("Ready", `${where} and its roles are in place`);
+      stages.MigrationsCurrent = migrationsOutcome(refusal, ensured.migrations);
       Object.assign(fields, {
         schema: ensured.names.schema,
         schemaVersion: ensured.migrations.to,
@@ -191,33 +202,42 @@ export class TenantReconciler {
   }
 
   async #credentials(tenant: Tenant, ensured: EnsuredTenant, fields: Fields): Promise<Outcome> {
-    const { client, database } = this.#deps;
-    const at = tenantNamespace(tenant);
-    const current = readCredentials(
-      await found(client.get<{ data?: Record<string, string> }>(kinds.SECRET, DATABASE_SECRET, at)),
-    );
     try {
-      const { uid } = tenant.metadata;
-      const login = await database.use((it, epoch) => it.ensurePassword({ uid }, current?.password, epoch));
-      const revision =
-        !login.changed && current?.user === login.user ? current.revision : revisionOf(login.login, login.password);
-      const target = database.agentTarget();
-      const secret = credentialsSecret(tenant, {
-        ...target,
-        user: login.user,
-        password: login.password,
-        schema: ensured.names.schema,
-        revision,
-      });
-      const published = await this.#applied(tenant, [secret], ok("Published", "the database login is published"));
-      if (published.status !== "True") return published;
-      fields["credentialsRevision"] = revision;
-      fields["passwordChangedAt"] = login.changed ? now() : (tenant.status.passwordChangedAt ?? now());
+      const result = await this.#credentialsOf.ensure(tenant, ensured);
+      Object.assign(fields, credentialFields(result));
+      const key = await this.#apiKey(tenant);
+      const retryAfterMs = requeueForCredentials(tenant, result.tenant, new Date());
+      return {
+        ...(key.status === "True" ? credentialsOutcome(result) : key),
+        ...(retryAfterMs ? { retryAfterMs } : {}),
+      };
     } catch (error) {
+      if (isInvalid(error)) return refused(error);
       return databaseOutcome(error);
     }
+  }
+
+  /** The data keys of the tenant's transcripts, if an Agent asks for them or there are any. */
+  async #encryption(tenant: Tenant): Promise<{ EncryptionReady?: Outcome }> {
+    const agents = this.#deps.caches.agentsOfNamespace(tenantNamespace(tenant));
+    const wanted = agents.some((it) => it.spec.dataProtection.encryptTranscripts);
+    try {
+      const outcome = await this.#dataKeysOf.ensure(tenant, wanted);
+      return outcome ? { EncryptionReady: outcome } : {};
+    } catch (error) {
+      if (isInvalid(error)) return { EncryptionReady: { ...refused(error), tolerable: true } };
+      return { EncryptionReady: { ...databaseOutcome(error), tolerable: true } };
+    }
+  }
+
+  async #apiKey(tenant: Tenant): Promise<Outcome> {
     const { name } = tenant.spec.anthropic.apiKeySecretRef;
-    return apiKeyOutcome(tenant, await found(client.get<{ data?: Record<string, string> }>(kinds.SECRET, name, at)));
+    const secret = this.#deps.client.get<{ data?: Record<string, string> }>(
+      kinds.SECRET,
+      name,
+      tenantNamespace(tenant),
+    );
+    return apiKeyOutcome(tenant, await found(secret));
   }
 
   async #delete(tenant: Tenant): Promise<ReconcileResult> {
@@ -254,6 +274,10 @@ export class TenantReconciler {
     for (const it of changed) {
       if (it.type === "DeletionBlocked" && it.status === "True")
         await events.record(tenant, "Warning", it.reason, it.message);
+      if (it.type === "MigrationsCurrent" && ["MigrationFailed", "MigrationBlocked"].includes(it.reason))
+        await events.record(tenant, "Warning", it.reason, it.message);
+      if (it.type === "EncryptionReady" && it.status === "False")
+        await events.record(tenant, "Warning", it.reason, it.message);
       if (it.type !== "Ready" || it.reason === "Progressing" || it.reason === "Deleting") continue;
       await events.record(tenant, it.status === "True" ? "Normal" : "Warning", it.reason, it.message);
     }
@@ -268,7 +292,13 @@ const keptFields = ({ status }: Tenant): Fields => ({
   activeLogin: status.activeLogin,
   credentialsRevision: status.credentialsRevision,
   passwordChangedAt: status.passwordChangedAt,
+  rotationRequest: status.rotationRequest,
+  rotation: status.rotation,
+  retention: status.retention,
 });
+
+const refused = (error: unknown): Outcome =>
+  failed("ObjectRefused", `the API server refuses what this Tenant would become: ${(error as Error).message}`);
 
 const MIGRATION_REASONS = new Set(["DatabaseNewerThanProgram", "MigrationChanged", "MigrationFailed"]);
 
@@ -282,20 +312,6 @@ const request = (tenant: Tenant) => ({
   name: tenant.metadata.name,
   namespace: tenantNamespace(tenant),
   connectionLimit: tenant.spec.database.connectionLimit,
+  isolation: tenant.spec.database.isolation === "Database" ? ("database" as const) : ("schema" as const),
   adopt: tenant.metadata.annotations[ADOPT_ANNOTATION] === "true",
 });
-
-const now = (): string => new Date().toISOString().replace(/\.\d+Z$/, "Z");
-
-/** Names a login and its password without telling it: a truncated hash of 32 random bytes. */
-const revisionOf = (login: string, password: string): string =>
-  `${login}-${createHash("sha256").update(password).digest("hex").slice(0, 10)}`;
-
-async function found<T>(get: Promise<T>): Promise<T | undefined> {
-  try {
-    return await get;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-}

@@ -13,6 +13,21 @@ export interface DatabaseSettings {
   revision: string;
 }
 
+/** `Transaction` is the only pooler that makes a difference. */
+function poolerOf(name: string | undefined): { pooler?: "Transaction" } {
+  if (!name || name === "None") return {};
+  if (name !== "Transaction") throw new Error(`not a kind of pooler: ${name}; use None or Transaction`);
+  return { pooler: "Transaction" };
+}
+
+/** `pgbouncer=true` is what other libraries take in a URL too. */
+function poolerInUrl(url: URL): { pooler?: "Transaction" } {
+  const asked = url.searchParams.get("pgbouncer");
+  if (asked !== null && asked !== "true" && asked !== "false")
+    throw new Error("DATABASE_URL: pgbouncer must be true or false");
+  return asked === "true" ? { pooler: "Transaction" } : {};
+}
+
 const TLS_MODES = ["verify-full", "require", "verify-ca"];
 
 /** Anything but `disable` is verify-full; `disable` only when that was asked for aloud. */
@@ -48,6 +63,7 @@ export function settingsFromFiles(files: Record<string, string>, insecure: boole
       user: need(DATABASE_FILES.user),
       password: need(DATABASE_FILES.password),
       tls: tlsOf(files[DATABASE_FILES.sslMode], files[DATABASE_FILES.ca], insecure),
+      ...poolerOf(files[DATABASE_FILES.pooler]),
     },
     schema: schemaName(need(DATABASE_FILES.schema)),
     revision: files[DATABASE_FILES.revision] ?? "",
@@ -76,6 +92,7 @@ export function settingsFromUrl(
       user: decodeURIComponent(username),
       password: decodeURIComponent(password),
       tls: tlsOf(url.searchParams.get("sslmode") ?? undefined, ca, insecure),
+      ...poolerInUrl(url),
     },
     schema: schemaName(schema),
     revision: "",
@@ -84,13 +101,15 @@ export function settingsFromUrl(
 
 async function fromUrl(text: string, env: Environment): Promise<DatabaseSettings> {
   const path = URL.canParse(text) ? new URL(text).searchParams.get("sslrootcert") : null;
-  return settingsFromUrl(
-    text,
-    env.AGENTPG_SCHEMA,
-    path ? await readFile(path, "utf8") : undefined,
-    env.AGENTPG_INSECURE_DATABASE,
-  );
+  const ca = path ? await readFile(path, "utf8") : undefined;
+  return withPooler(settingsFromUrl(text, env.AGENTPG_SCHEMA, ca, env.AGENTPG_INSECURE_DATABASE), env);
 }
+
+/** The environment's word on the pooler holds where the credentials say nothing. */
+const withPooler = (settings: DatabaseSettings, env: Environment): DatabaseSettings => ({
+  ...settings,
+  connection: { ...poolerOf(env.AGENTPG_POOLER), ...settings.connection },
+});
 
 /** Where the database is and how to log in: the secrets directory, DATABASE_URL, or the operator's mounted Secret. */
 export function databaseSource(env: Environment): Watched<DatabaseSettings> {
@@ -99,6 +118,6 @@ export function databaseSource(env: Environment): Watched<DatabaseSettings> {
   if (url) return new Watched(() => fromUrl(url, env), 3_600_000);
   if (secrets) return new Watched(async () => fromUrl(await readSecretFile(secrets, "database-url"), env));
   return new Watched(async () =>
-    settingsFromFiles(await readSecretFiles(mounted, Object.values(DATABASE_FILES)), insecure),
+    withPooler(settingsFromFiles(await readSecretFiles(mounted, Object.values(DATABASE_FILES)), insecure), env),
   );
 }

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentConfig } from "../../api/agent-config.ts";
+import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
 import { type Accepted, acceptRun } from "../../database/runs/accept-run.ts";
 import { requestCancel, requestCancelOfChildren } from "../../database/runs/cancel-run.ts";
 import { claimRuns, releaseRuns } from "../../database/runs/claim-runs.ts";
 import type { Spend } from "../../database/runs/load.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { openConversation, toolExecutionsOf } from "../../database/runs/open-conversation.ts";
-import type { ClaimedRun, Conversation } from "../../database/runs/run.ts";
+import type { ClaimedRun, Conversation, QueuedRun } from "../../database/runs/run.ts";
 import { wake } from "../../database/runs/wake.ts";
 import { endWorker, renewLeases, type WorkerReport } from "../../database/runs/workers.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -74,6 +75,8 @@ export class Engine {
   /** There may be queued runs that this process can take: set when one was queued or found. */
   #queueHint = false;
   #draining = false;
+  /** By the monotonic clock. */
+  #renewedAt = -Infinity;
   #stopped = false;
   #nudge: () => void = () => {};
 
@@ -88,7 +91,7 @@ export class Engine {
       log,
       metrics,
       ask: (messages, execution) => askModel({ ...options, load: this.load }, messages, execution),
-      write: (step) => this.#writer.write(step),
+      write: (step) => this.#writer.write({ ...step, worker: this.worker }),
       toolExecutions: (runId) => toolExecutionsOf(db, runId),
       wake: (agents) => this.#wake(agents),
       cancelChildren: async (runId) => this.#wake(await requestCancelOfChildren(db, runId)),
@@ -100,6 +103,10 @@ export class Engine {
   }
   get draining(): boolean {
     return this.#draining;
+  }
+  /** Whether this process keeps its leases: else the database takes no writes from it, and others may take its runs. */
+  get holdsLeases(): boolean {
+    return performance.now() - this.#renewedAt < this.#options.leaseSeconds * 1000;
   }
   channel(runId: string): RunChannel | undefined {
     return this.#jobs.get(runId)?.channel;
@@ -153,7 +160,7 @@ export class Engine {
     this.#nudge();
   }
 
-  #justAccepted(id: string, { sessionId, userId, message }: Question): ClaimedRun {
+  #justAccepted(id: string, { sessionId, userId }: Question): ClaimedRun {
     const deadline = Date.now() + this.#options.config.limits.runTimeoutSeconds * 1000;
     const tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
     return {
@@ -163,7 +170,6 @@ export class Engine {
       step: 0,
       iteration: 0,
       depth: 0,
-      prompt: message,
       userId,
       cancelRequested: false,
       deadline,
@@ -305,7 +311,9 @@ export class Engine {
   async #beat(): Promise<void> {
     const { db, config, leaseSeconds } = this.#options;
     const report = this.#options.report?.() ?? NOTHING_TO_REPORT;
+    const began = performance.now();
     const held = await renewLeases(db, this.worker, config.agent.name, leaseSeconds, report);
+    this.#renewedAt = began;
     for (const { id, cancelRequested } of held) {
       if (cancelRequested) this.#jobs.get(id)?.abort.abort(new StopWork("cancelled"));
     }
@@ -355,14 +363,33 @@ export class Engine {
     }
   }
 
-  async #resume(run: ClaimedRun): Promise<void> {
+  async #resume(run: QueuedRun): Promise<void> {
     try {
       const conversation = await openConversation(this.#options.db, run);
       if (conversation) this.#begin(run, conversation, true);
     } catch (error) {
-      this.#options.log.error({ run: run.id, err: error as Error }, "a claimed run could not be read; it is put back");
-      await this.#release(run.id);
+      const unreadable = error instanceof TranscriptUnreadable;
+      const then = unreadable ? "it fails" : "it is put back";
+      this.#options.log.error({ run: run.id, err: error as Error }, `a claimed run could not be read; ${then}`);
+      await (unreadable ? this.#failUnreadable(run) : this.#release(run.id));
     }
+  }
+
+  /** Ends a run whose conversation nobody can read: put back, it would be claimed again and again. */
+  async #failUnreadable(run: QueuedRun): Promise<void> {
+    const { log, config } = this.#options;
+    const error = {
+      type: "transcript_unreadable",
+      message: "this conversation cannot be read: ask your administrator",
+    };
+    const { id, fence, step, iteration, tokens, usd } = run;
+    const audit = [auditLine(config, run, "run.failed", { success: false, error: error.type })];
+    const nothing = { messages: [], started: [], finished: [], children: [], response: null, stopReason: null };
+    const end = { run: id, fence, step: step + 1, from: "running", to: "failed", iteration, tokens, usd } as const;
+    await this.#writer
+      .write({ ...end, ...nothing, error, audit, worker: this.worker })
+      .then(({ parentAgent }) => parentAgent && this.#wake([parentAgent]))
+      .catch((cause) => log.warn({ run: id, err: cause }, "a run could not be ended; its lease runs out"));
   }
 
   /** Takes no more work, lets what is under way finish for so long, then puts the rest back for others, and lets go of everything. */

@@ -145,9 +145,10 @@ export class Execution {
    */
   async store(change: Change): Promise<{ parentAgent: string | null }> {
     const fresh = change.messages?.map((it, i) => ({ ...it, seq: this.#lastSeq + 1 + i })) ?? [];
-    const { id, fence, tokens, usd } = this.run;
+    const { id, sessionId, fence, tokens, usd } = this.run;
     const outcome = await this.host.write({
       run: id,
+      sessionId,
       fence,
       step: ++this.#step,
       from: "running",

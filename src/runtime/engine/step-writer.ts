@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { applySteps, type RunStep, type StepOutcome } from "../../database/runs/apply-steps.ts";
-import { isTransient, type Queryable } from "../../database/runs/database.ts";
+import type { TranscriptDatabase } from "../../database/encryption/transcript-database.ts";
+import { isTransient } from "../../database/runs/database.ts";
 
 interface Waiting {
   step: RunStep;
@@ -16,13 +17,13 @@ const MOST_AT_ONCE = 40;
  * audit chain) are not fought over inside the process.
  */
 export class StepWriter {
-  readonly #db: Queryable;
+  readonly #db: TranscriptDatabase;
   readonly #patienceMs: number;
   #waiting: Waiting[] = [];
   #flushing = false;
 
   /** @param patienceMs how long a write is tried again while the database cannot be reached */
-  constructor(db: Queryable, patienceMs = 120_000) {
+  constructor(db: TranscriptDatabase, patienceMs = 120_000) {
     this.#db = db;
     this.#patienceMs = patienceMs;
   }

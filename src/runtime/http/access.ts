@@ -10,6 +10,7 @@ import {
   jwtVerify,
 } from "jose";
 import type { AccessConfig } from "../../api/agent-config.ts";
+import { storableText } from "../../database/runs/storable.ts";
 import type { RuntimeConfig } from "../config.ts";
 import { Watched } from "../credentials/watched.ts";
 import { forbidden, Problem } from "./problems.ts";
@@ -107,6 +108,8 @@ async function verified(token: string, keys: JWTVerifyGetKey, issuer: string, au
 
 function user(value: unknown): Caller {
   if (typeof value !== "string" || !value || value.length > 256) throw unauthorized("the token names no user");
+  // Two ids that Postgres keeps as the same text would be one user.
+  if (storableText(value) !== value) throw unauthorized("the token names no user: its id is no well-formed text");
   return { userId: value };
 }
 

@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler } from "express";
 import { ZodError } from "zod";
+import { DatabaseOutage } from "../../database/errors.ts";
 import type { Logger } from "../../telemetry/log.ts";
 
 /** An answer that is not what was asked for: RFC 9457. The detail is for the caller and holds nothing internal. */
@@ -39,15 +40,15 @@ function asProblem(error: unknown): Problem {
     const [first] = error.issues;
     return new Problem(400, `${first?.path.join(".") || "body"}: ${first?.message ?? "is wrong"}`);
   }
-  const { type, status, code } = error as { type?: string; status?: number; code?: string };
+  const { type, status } = error as { type?: string; status?: number };
   if (type === "entity.too.large") return new Problem(413, "the request is too large");
   if (type === "entity.parse.failed") return new Problem(400, "the body is not JSON");
   if (type?.startsWith("encoding.") || type?.startsWith("charset."))
     return new Problem(415, "the body's encoding is not supported");
   if (status === 400 && (type !== undefined || error instanceof URIError))
     return new Problem(400, "the request is malformed");
-  if (code && /^(08|57P|53|ECONN|ETIMEDOUT|EPIPE)/.test(code))
-    return new Problem(503, "the database cannot be reached: try again", { "retry-after": "5" });
+  if (error instanceof DatabaseOutage)
+    return new Problem(503, "the database cannot be used now: try again", { "retry-after": "5" });
   return new Problem(500, "something went wrong on our side");
 }
 

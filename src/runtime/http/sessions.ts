@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from "express";
+import type { TranscriptDatabase } from "../../database/encryption/transcript-database.ts";
 import type { Queryable } from "../../database/runs/database.ts";
 import {
   createSession,
@@ -35,7 +36,7 @@ export async function ownSession(db: Queryable, agent: string, id: string, calle
   return session;
 }
 
-export function sessionRoutes(db: Queryable, agent: string): Router {
+export function sessionRoutes(db: TranscriptDatabase, agent: string): Router {
   const router = Router();
   router.post("/sessions", async (req, res) => {
     const { metadata } = newSession.parse(req.body ?? {});

@@ -1,4 +1,5 @@
 import type { ToolSpec } from "../../api/agent.ts";
+import { DatabaseOutage } from "../../database/errors.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { runToolQuery } from "../../database/runs/run-tool-query.ts";
 import { type LocalTool, MAX_OUTPUT_BYTES, ToolError, type ToolOutcome } from "./tool.ts";
@@ -45,6 +46,7 @@ export function sqlTool(sql: NonNullable<ToolSpec["sql"]>, db: () => AgentDataba
         const { rows, cut } = await runToolQuery(db(), sql.statement, values, { maxRows: MAX_ROWS, timeoutMs }, signal);
         return { output: rowsAsText(rows, cut), isError: false };
       } catch (error) {
+        if (error instanceof DatabaseOutage) throw error;
         const { code, message } = error as { code?: string; message: string };
         if (!code || !/^[0-9A-Z]{5}$/.test(code)) throw error;
         throw new ToolError(

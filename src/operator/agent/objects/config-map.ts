@@ -34,6 +34,7 @@ export function agentConfigOf(
     tenantLimits: tenant.spec.limits,
     budget: tenant.spec.budget,
     access: access(tenant, issuer, config),
+    encryptTranscripts: agent.spec.dataProtection.encryptTranscripts,
     anthropicBaseUrl: config.model.baseUrl,
   });
 }

@@ -6,6 +6,7 @@ import { DEPLOYMENT } from "../../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../../config.ts";
 import { agentLabels, agentSelector } from "../../labels.ts";
 import { owned } from "../../owned-object.ts";
+import { TRANSCRIPT_KEYS_SECRET } from "../../shared-names.ts";
 import { controllerOf, ownedName } from "./owner.ts";
 
 export const DRAIN_SECONDS = 25;
@@ -32,6 +33,8 @@ const volumes = ({ tenant, configMapName, credentialsSecret, accessConfigMap }: 
       secret: { secretName: name, defaultMode: 0o440, optional: true, items: [{ key, path: "api-key" }] },
     },
     { name: "access", configMap: { name: accessConfigMap, optional: true } },
+    // Also of an Agent that does not encrypt: it may have, or ask one that does.
+    { name: "transcript-keys", secret: { secretName: TRANSCRIPT_KEYS_SECRET, defaultMode: 0o440, optional: true } },
     { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
   ];
 };
@@ -41,10 +44,18 @@ const volumeMounts = [
   { name: "database", mountPath: AGENT_FILES.database, readOnly: true },
   { name: "anthropic", mountPath: AGENT_FILES.anthropic, readOnly: true },
   { name: "access", mountPath: AGENT_FILES.access, readOnly: true },
+  { name: "transcript-keys", mountPath: AGENT_FILES.transcriptKeys, readOnly: true },
   { name: "tmp", mountPath: "/tmp" },
 ];
 
 const probe = (path: string, more: object) => ({ httpGet: { path, port: "api" }, timeoutSeconds: 3, ...more });
+
+const poolLimits = ({ database: { pool } }: OperatorConfig) => [
+  { name: "AGENTPG_POOL_MAX", value: String(pool.max) },
+  { name: "AGENTPG_POOL_MIN", value: String(pool.min) },
+  { name: "AGENTPG_POOL_LIFETIME_SECONDS", value: String(pool.maxLifetimeSeconds) },
+  { name: "AGENTPG_POOL_IDLE_SECONDS", value: String(pool.idleSeconds) },
+];
 
 const container = ({ agent, config, configRevision }: PodInputs) => ({
   name: "agent",
@@ -55,6 +66,7 @@ const container = ({ agent, config, configRevision }: PodInputs) => ({
     { name: "AGENTPG_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
     { name: "AGENTPG_CONFIG_REVISION", value: configRevision },
     { name: "AGENTPG_DRAIN_SECONDS", value: String(DRAIN_SECONDS) },
+    ...poolLimits(config),
     ...(config.database.insecure ? [{ name: "AGENTPG_INSECURE_DATABASE", value: "true" }] : []),
   ],
   ports: [

@@ -15,6 +15,8 @@ export interface DatabaseCredentials {
   schema: string;
   ca: string | undefined;
   insecure: boolean;
+  /** What is at that address. */
+  pooler: "None" | "Transaction";
   /** Names this pair of user and password; pods report it back. */
   revision: string;
 }
@@ -34,19 +36,16 @@ export const credentialsSecret = (tenant: Tenant, it: DatabaseCredentials) =>
         [DATABASE_FILES.sslMode]: it.insecure ? "disable" : "verify-full",
         [DATABASE_FILES.ca]: it.ca ?? "",
         [DATABASE_FILES.revision]: it.revision,
+        [DATABASE_FILES.pooler]: it.pooler,
       }).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
     ),
   });
 
-/** What a Secret of {@link credentialsSecret} says, or undefined when a part is missing or empty. */
+/** User and password of a Secret of {@link credentialsSecret}, or undefined when one is missing or empty. The revision is never believed. */
 export function readCredentials(
-  secret: { data?: Record<string, string> } | undefined,
-): { user: string; password: string; revision: string } | undefined {
+  secret: { data?: Record<string, string>; [more: string]: unknown } | undefined,
+): { user: string; password: string } | undefined {
   const read = (key: string) => Buffer.from(secret?.data?.[key] ?? "", "base64").toString();
-  const found = {
-    user: read(DATABASE_FILES.user),
-    password: read(DATABASE_FILES.password),
-    revision: read(DATABASE_FILES.revision),
-  };
-  return found.user && found.password && found.revision ? found : undefined;
+  const found = { user: read(DATABASE_FILES.user), password: read(DATABASE_FILES.password) };
+  return found.user && found.password ? found : undefined;
 }

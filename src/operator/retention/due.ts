@@ -1,0 +1,44 @@
+import { createHash } from "node:crypto";
+
+/** All times in milliseconds. */
+export interface RetentionSchedule {
+  /** Between two runs of one tenant. */
+  intervalMs: number;
+  /** After the operator has started to lead, for tenants that are due by then. */
+  firstAfterMs: number;
+  /** After a run that failed. */
+  retryMs: number;
+}
+
+export interface RetentionHistory {
+  /** The last run that succeeded. */
+  lastRun?: number | undefined;
+  /** The last one that failed, if none succeeded since. */
+  failedAt?: number | undefined;
+}
+
+/** 0 up to 1, always the same for one tenant: so that tenants made at once do not run at once for ever. */
+const shareOf = (uid: string): number => createHash("sha256").update(uid).digest().readUInt32BE() / 2 ** 32;
+
+/** When a tenant's next run is due: an interval after the last (give or take a tenth), never at once after a start. Pure. */
+export function dueAt(
+  { lastRun, failedAt }: RetentionHistory,
+  { intervalMs, firstAfterMs, retryMs }: RetentionSchedule,
+  uid: string,
+  leadingSince: number,
+): number {
+  if (failedAt !== undefined) return failedAt + retryMs;
+  const share = shareOf(uid);
+  const first = leadingSince + firstAfterMs * (0.5 + share);
+  return lastRun === undefined ? first : Math.max(first, lastRun + intervalMs * (0.9 + 0.2 * share));
+}
+
+/** The schedule that the operator's configuration asks for. */
+export const retentionSchedule = (config: {
+  intervalSeconds: number;
+  firstAfterSeconds: number;
+}): RetentionSchedule => ({
+  intervalMs: config.intervalSeconds * 1000,
+  firstAfterMs: config.firstAfterSeconds * 1000,
+  retryMs: Math.max(60_000, (config.intervalSeconds * 1000) / 24),
+});

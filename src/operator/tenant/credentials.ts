@@ -1,0 +1,109 @@
+import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
+import type { CredentialsRequest, EnsuredCredentials } from "../../database/rotation/ensure-credentials.ts";
+import type { EnsuredTenant, TenantRecord } from "../../database/tenants.ts";
+import type { KubernetesClient } from "../../kubernetes/client.ts";
+import type { EventRecorder } from "../../kubernetes/events.ts";
+import type { KubernetesObject } from "../../kubernetes/object.ts";
+import * as kinds from "../../kubernetes/resource-kind.ts";
+import type { OperatorConfig } from "../config.ts";
+import type { DatabaseAccess } from "../database-access.ts";
+import { ROTATE_ANNOTATION } from "../labels.ts";
+import { DATABASE_SECRET } from "../shared-names.ts";
+import { found } from "./found.ts";
+import { credentialsSecret, readCredentials } from "./objects/credentials-secret.ts";
+import { publishSecret } from "./publish-secret.ts";
+import { tellOfRotation } from "./rotation-events.ts";
+
+interface CredentialsDependencies {
+  client: KubernetesClient;
+  config: OperatorConfig;
+  events: EventRecorder;
+  database: DatabaseAccess;
+}
+
+/** A whole rotation that nobody has to be waited for takes two rounds: the new password is published, and seen to be. */
+const MOST_ROUNDS = 4;
+/** What is kept of an annotation's value, in characters. */
+const LONGEST_REQUEST = 253;
+
+/** Keeps the tenant's Secret and the login in Postgres in step, and takes a rotation as far as it can go now. */
+export class TenantCredentials {
+  readonly #deps: CredentialsDependencies;
+  readonly #fieldManager: string;
+
+  constructor(deps: CredentialsDependencies, fieldManager: string) {
+    this.#deps = deps;
+    this.#fieldManager = fieldManager;
+  }
+
+  /** @throws DatabaseError, ApiError */
+  async ensure(tenant: Tenant, ensured: EnsuredTenant): Promise<EnsuredCredentials> {
+    let live = await found(
+      this.#deps.client.get<KubernetesObject>(kinds.SECRET, DATABASE_SECRET, tenantNamespace(tenant)),
+    );
+    let published = readCredentials(live);
+    let { record } = ensured;
+    let result: EnsuredCredentials;
+    for (let round = 1; ; round++) {
+      result = await this.#ensureInDatabase(tenant, record, published);
+      for (const repair of result.repairs) await this.#drift(tenant, repair);
+      await tellOfRotation(this.#deps.events, tenant, record, result);
+      record = result.tenant;
+      const { credentials } = result;
+      if (credentials) {
+        const where = { ...this.#target(), database: result.database, schema: ensured.names.schema };
+        const secret = credentialsSecret(tenant, { ...where, ...credentials });
+        const written = await publishSecret(this.#deps.client, secret, live, this.#fieldManager);
+        live = written.live;
+        published = credentials;
+        if (written.drifted) await this.#drift(tenant, `Secret ${DATABASE_SECRET} had been changed and was set right`);
+      }
+      if (!result.again || round === MOST_ROUNDS) break;
+    }
+    return result;
+  }
+
+  #ensureInDatabase(
+    tenant: Tenant,
+    record: TenantRecord,
+    published: CredentialsRequest["published"],
+  ): Promise<EnsuredCredentials> {
+    const { config, database } = this.#deps;
+    const { host, port } = this.#target();
+    const isSamePath = host === config.database.host && port === config.database.port;
+    const request: CredentialsRequest = {
+      tenant: record,
+      published,
+      wish: rotationWish(tenant),
+      limits: config.database.rotation,
+      runningPods: () => this.#runningPods(tenantNamespace(tenant)),
+      agentPath: isSamePath ? undefined : { host, port },
+    };
+    return database.use((it, epoch) => it.ensureCredentials(request, epoch));
+  }
+
+  #target() {
+    return this.#deps.database.agentTarget();
+  }
+
+  /** Pods that the kubelet has taken on: they may have the Secret as it was then. */
+  async #runningPods(namespace: string): Promise<string[]> {
+    const pods = await this.#deps.client.list<KubernetesObject & { status?: { startTime?: string; phase?: string } }>(
+      kinds.POD,
+      namespace,
+      { labelSelector: "app.kubernetes.io/name=agentpg-agent" },
+    );
+    const runs = (it: (typeof pods)[number]) =>
+      !it.metadata.deletionTimestamp && it.status?.startTime && /^(Pending|Running)$/.test(it.status.phase ?? "");
+    return pods.filter(runs).map((it) => it.metadata.name);
+  }
+
+  #drift(tenant: Tenant, message: string): Promise<void> {
+    return this.#deps.events.record(tenant, "Warning", "DriftRepaired", message);
+  }
+}
+
+const rotationWish = ({ metadata, spec }: Tenant): CredentialsRequest["wish"] => ({
+  requested: metadata.annotations[ROTATE_ANNOTATION]?.slice(0, LONGEST_REQUEST),
+  maxAgeDays: spec.database.passwordRotationDays,
+});
