@@ -204,10 +204,13 @@ test.each([
   const world = await World.create();
   const load = await world.pod();
   const old = world.connection;
+  const { credentialsRevision } = (await world.database.find(world.request.uid)) ?? {};
+  const behind = await reporting(world, credentialsRevision ?? "");
   world.secret = spoil(world.secret as Login);
   const { tenant } = await world.step();
   expect(tenant.rotation).toMatchObject({ step: "draining" });
   expect(await isDead(old)).toBe(false);
+  await behind.gone();
   await world.settle();
   expect(await isDead(old)).toBe(true);
   await load.stop();

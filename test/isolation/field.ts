@@ -48,9 +48,10 @@ const pools = new Map<string, Pool>();
 /** A few connections of the superuser, for what a test prepares and looks at. Closed by {@link closeFields}. */
 export function superuser(field: Field, where: Where): Pool {
   const database = databaseAt(field, where);
-  const pool =
-    pools.get(database) ??
-    new Pool({ ...clientOptions(field.postgres.adminSettings(database), "test"), max: 3, idleTimeoutMillis: 500 });
+  const known = pools.get(database);
+  if (known) return known;
+  const options = clientOptions(field.postgres.adminSettings(database), "test");
+  const pool = new Pool({ ...options, max: 3, idleTimeoutMillis: 500 });
   pool.on("error", () => {});
   pools.set(database, pool);
   return pool;

@@ -18,18 +18,19 @@ const grantsIn = (acl: string, owner: string, concern = "true") =>
 const allOf = (row: string, from: string) => `coalesce((SELECT json_agg(${row}) FROM ${from}), '[]')`;
 
 /** The names of settings in an array of `name=value` that a user may change for itself. pg_settings is slow, so it is only asked about strangers. */
-const changeable = (settings: string, known: readonly string[]) =>
-  allOf(
-    "split_part(s, '=', 1)",
-    `unnest(${settings}) s
-      WHERE split_part(s, '=', 1) <> ALL('{${known.join(",")}}')
-        AND EXISTS (SELECT FROM pg_settings g WHERE g.name = split_part(s, '=', 1) AND g.context = 'user')`,
-  );
+const changeable = (settings: string, known: readonly string[]) => {
+  const strangers = `unnest(${settings}) s WHERE split_part(s, '=', 1) <> ALL('{${known.join(",")}}')`;
+  const ofUser = `EXISTS (SELECT FROM pg_settings g WHERE g.name = split_part(s, '=', 1) AND g.context = 'user')`;
+  return `CASE WHEN EXISTS (SELECT FROM ${strangers}) THEN ${allOf("split_part(s, '=', 1)", `${strangers} AND ${ofUser}`)} ELSE '[]' END`;
+};
 
 const KNOWN = Object.keys(desiredSettings(names, names.logins.a));
 
 /** The entries of the database's ACL are one for each tenant: those of others are left out before they are made into text. */
 const CONCERN = "(e.grantee = 0 OR e.grantee IN (SELECT oid FROM role))";
+
+/** Concatenated, so that it is uncompressed once: aclexplode would do that again for each of its rows. */
+const DATABASE_ACL = "coalesce(datacl || '{}'::aclitem[], acldefault('d', datdba))";
 
 /** What hangs on the two schemas. Through pg_depend, which has an index for it; pg_class and pg_proc have none by schema. */
 const inSchemas = (catalog: string) =>
@@ -64,11 +65,12 @@ SELECT json_build_object(
   'memberships', ${allOf(
     `json_build_object('role', pg_get_userbyid(roleid), 'member', pg_get_userbyid(member), 'grantor', pg_get_userbyid(grantor),
       'admin', admin_option, 'inherit', inherit_option, 'set', set_option)`,
-    `(SELECT a.* FROM role r JOIN pg_auth_members a ON a.roleid = r.oid
-       UNION SELECT a.* FROM role r JOIN pg_auth_members a ON a.member = r.oid) a`,
+    // Two arrays, so that each finds its index.
+    `(SELECT * FROM pg_auth_members WHERE roleid = ANY(ARRAY(SELECT oid FROM role))
+       UNION SELECT * FROM pg_auth_members WHERE member = ANY(ARRAY(SELECT oid FROM role))) a`,
   )},
   'databases', ${allOf(
-    `json_build_object('name', datname, 'owner', pg_get_userbyid(datdba), 'grants', ${grantsIn("coalesce(datacl, acldefault('d', datdba))", "datdba", CONCERN)})`,
+    `json_build_object('name', datname, 'owner', pg_get_userbyid(datdba), 'grants', ${grantsIn(DATABASE_ACL, "datdba", CONCERN)})`,
     "pg_database WHERE datname = current_database()",
   )},
   'publicSchemas', ${allOf(
@@ -107,5 +109,5 @@ SELECT json_build_object(
   )},
   'ownDatabase', (SELECT json_build_object(
       'owner', pg_get_userbyid(datdba), 'allowsConnections', datallowconn, 'isTemplate', datistemplate,
-      'openToPublic', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) e WHERE e.grantee = 0))
+      'openToPublic', EXISTS (SELECT FROM aclexplode(${DATABASE_ACL}) e WHERE e.grantee = 0))
     FROM pg_database WHERE datname = (${id})::name)))`;
