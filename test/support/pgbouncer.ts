@@ -38,7 +38,9 @@ const LIBRARY = /^\s*\|?Depends: (lib(?:event|c-?ares|ssl|ldap)\S*)$/gm;
 /** Debian's PgBouncer and its libraries, unpacked once into the cache, not installed. */
 async function unpacked(): Promise<string> {
   return wholeFolder(join(cacheFolder(), "pgbouncer"), async (folder) => {
-    const depends = await run("apt-cache", ["depends", "pgbouncer"]);
+    // A new machine has no package lists yet.
+    const ask = () => run("apt-cache", ["depends", "pgbouncer"]);
+    const depends = await ask().catch(() => run("apt-get", ["update", "-qq"]).then(ask));
     const libraries = [...depends.matchAll(LIBRARY)].map(([, name]) => name as string);
     await unpackPackages(["pgbouncer", ...libraries], folder);
   });
