@@ -44,10 +44,12 @@ export async function chat(agentName: string, options: ChatOptions): Promise<num
 }
 
 async function* askLines(terminal: ReturnType<typeof createInterface>): AsyncGenerator<string> {
+  let open = true;
+  terminal.once("close", () => (open = false));
   terminal.setPrompt("you ▸ ");
   terminal.prompt();
   for await (const line of terminal) {
     if (line.trim()) yield line;
-    terminal.prompt();
+    if (open) terminal.prompt(); // the input may have ended while the agent answered
   }
 }

@@ -44,8 +44,11 @@ export type DrainVerdict =
   /** `stuck`: somebody has to act. */
   | { done: false; waitingFor: string; stuck: boolean };
 
-const list = (names: string[]): string =>
-  names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+/** In one order, so that a status that says it changes only when they do. */
+function list(unordered: string[]): string {
+  const names = unordered.toSorted();
+  return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+}
 
 /**
  * Whether the old login can be closed so that no query fails. Pure.

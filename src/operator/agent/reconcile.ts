@@ -21,6 +21,7 @@ import { ownedName } from "./objects/owner.ts";
 import { endpointOf, podDisruptionBudget, service, serviceAccount } from "./objects/service.ts";
 import { startProblem } from "./start-problem.ts";
 import { agentConditions, deploymentStatus, type AgentFacts } from "./status.ts";
+import { credentialsProblem, transcriptKeysProblem } from "./tenant-problem.ts";
 import { configurationProblem, type Problem } from "./validate.ts";
 
 const FIELD_MANAGER = "agentpg-agent-controller";
@@ -92,11 +93,12 @@ export class AgentReconciler {
       promptFound: prompt !== undefined,
       noEncryption: await this.#deps.encryptionProblem(),
     });
-    const credentials = credentialsProblem(tenant);
-    const databaseReady = tenant.status.credentialsRevision !== undefined;
+    const keys = transcriptKeysProblem(agent, tenant);
+    const credentials = credentialsProblem(tenant) ?? keys;
+    const canStart = tenant.status.credentialsRevision !== undefined && !keys;
     let applyProblem: Problem | undefined;
     let fields: Record<string, unknown> = {};
-    if (!problem && databaseReady) {
+    if (!problem && canStart) {
       try {
         fields = await this.#apply(agent, tenant, prompt);
       } catch (error) {
@@ -227,18 +229,6 @@ export class AgentReconciler {
       throw error;
     }
   }
-}
-
-function credentialsProblem(tenant: Tenant): Problem | undefined {
-  const found = tenant.status.conditions?.find((it) => it.type === "CredentialsReady");
-  if (found?.status === "True") return undefined;
-  return {
-    reason: found?.status === "False" ? found.reason : "TenantNotReady",
-    message:
-      found?.status === "False"
-        ? found.message
-        : `Tenant ${tenant.metadata.name} is not ready yet: see \`kubectl describe tenant ${tenant.metadata.name}\``,
-  };
 }
 
 function refusal(error: unknown): Problem | undefined {
