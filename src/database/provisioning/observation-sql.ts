@@ -29,8 +29,9 @@ const KNOWN = Object.keys(desiredSettings(names, names.logins.a));
 /** The entries of the database's ACL are one for each tenant: those of others are left out before they are made into text. */
 const CONCERN = "(e.grantee = 0 OR e.grantee IN (SELECT oid FROM role))";
 
-/** Concatenated, so that it is uncompressed once: aclexplode would do that again for each of its rows. */
-const DATABASE_ACL = "coalesce(datacl || '{}'::aclitem[], acldefault('d', datdba))";
+/** Concatenated, so that it is uncompressed once: aclexplode would do that again for each of its rows. An empty list would lose its dimension by that. */
+const DATABASE_ACL =
+  "coalesce(CASE WHEN cardinality(datacl) > 0 THEN datacl || '{}'::aclitem[] ELSE datacl END, acldefault('d', datdba))";
 
 /** What hangs on the two schemas. Through pg_depend, which has an index for it; pg_class and pg_proc have none by schema. */
 const inSchemas = (catalog: string) =>
