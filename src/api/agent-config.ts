@@ -58,11 +58,16 @@ export const agentConfig = z.object({
   agent: z.object({ name: z.string(), uid: z.string() }),
   model: agentSpec.shape.model,
   systemPrompt: z.string().optional(),
+  mode: agentSpec.shape.mode,
   maxOutputTokens: agentSpec.shape.maxOutputTokens,
   limits: agentSpec.shape.limits,
   tools: agentSpec.shape.tools,
+  approvals: agentSpec.shape.approvals,
+  compaction: agentSpec.shape.compaction,
   tenantLimits: tenantSpec.shape.limits,
   budget: tenantSpec.shape.budget,
+  /** Of this agent alone. */
+  agentBudget: agentSpec.shape.budget,
   access,
   /** Whether what is said is encrypted before it is stored. */
   encryptTranscripts: z.boolean().default(false),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { API_VERSION, conditions, dataKey, objectMeta, objectName, quantity, rules } from "./resource.ts";
+import { spendLimit } from "./spend-limit.ts";
 
 /** A JSON Schema (draft 2020-12) of an object, as tools take it. Kept as it is: the API server does not look inside. */
 const jsonSchema = z
@@ -84,6 +85,12 @@ export const toolSpec = z
     description: z.string().min(1).max(4096).describe("What the tool does and when to use it, for the model."),
     idempotent: z.boolean().default(false).describe("true: a call that was cut short may be run again."),
     timeoutSeconds: z.int().min(1).max(3600).optional(),
+    maxAttempts: z
+      .int()
+      .min(1)
+      .max(10)
+      .default(1)
+      .describe("How often a call that fails is tried, with growing pauses; more than 1 only with idempotent: true."),
     sql: sqlTool.optional(),
     http: httpTool.optional(),
     files: filesTool.optional(),
@@ -92,10 +99,16 @@ export const toolSpec = z
     agent: agentTool.optional(),
   })
   .meta(
-    rules({
-      rule: `[${TOOL_KINDS.map((kind) => `has(self.${kind})`).join(", ")}].filter(present, present).size() == 1`,
-      message: `a tool is exactly one of ${TOOL_KINDS.join(", ")}: keep one of them`,
-    }),
+    rules(
+      {
+        rule: "self.idempotent || self.maxAttempts == 1",
+        message: "maxAttempts above 1 repeats calls: set idempotent: true, or leave maxAttempts out",
+      },
+      {
+        rule: `[${TOOL_KINDS.map((kind) => `has(self.${kind})`).join(", ")}].filter(present, present).size() == 1`,
+        message: `a tool is exactly one of ${TOOL_KINDS.join(", ")}: keep one of them`,
+      },
+    ),
   );
 
 export const agentSpec = z
@@ -119,6 +132,20 @@ export const agentSpec = z
         maxIterations: z.int().min(1).max(1000).default(25).describe("Model calls of one run."),
         runTimeoutSeconds: z.int().min(1).max(86_400).default(600),
         toolTimeoutSeconds: z.int().min(1).max(3600).default(30),
+        maxDelegationDepth: z.int().min(0).max(20).default(5).describe("How deep agents may ask one another."),
+        runsPerMinute: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .optional()
+          .describe("Of this agent; the tenant's limit holds too."),
+        concurrentRuns: z.int().min(1).max(100_000).optional().describe("Of this agent; the tenant's limit holds too."),
+        queuedRuns: z
+          .int()
+          .min(0)
+          .max(1_000_000)
+          .default(1000)
+          .describe("Runs that may wait for a worker; more are refused with 429."),
       })
       .prefault({}),
     tools: z
@@ -126,6 +153,14 @@ export const agentSpec = z
       .max(500)
       .default([])
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+    budget: z
+      .object({
+        perRun: spendLimit.optional().describe("Of one run, with the runs that it asks other agents for."),
+        perDay: spendLimit.optional(),
+        perMonth: spendLimit.optional(),
+      })
+      .prefault({})
+      .describe("Hard limits on what this agent spends; the tenant's own hold too."),
     approvals: z
       .object({
         tools: z.array(toolName).max(500).default([]).meta({ "x-kubernetes-list-type": "set" }),

@@ -22,6 +22,7 @@ export function storedStep(cipher: TranscriptCipher, step: RunStep): object {
     children: step.children.map((it) => ({
       ...it,
       prompt: cipher.writeText(storableText(it.prompt), runPlace("prompt", it.id)),
+      variables: it.variables ? cipher.writeJson(it.variables, runPlace("variables", it.id)) : null,
     })),
     response: response === null ? null : cipher.writeText(storableText(response), runPlace("response", run)),
     error: error === null ? null : cipher.writeJson(error, runPlace("error", run)),

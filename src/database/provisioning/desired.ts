@@ -64,6 +64,8 @@ const TABLE_RIGHTS: Record<string, string[]> = {
   audit_head: ["SELECT", "UPDATE"],
   message_archive: ["SELECT", "INSERT"],
   lifecycle: ["SELECT"],
+  // UPDATE is what FOR UPDATE needs.
+  budget: ["SELECT", "UPDATE"],
 };
 
 /** Who may do what with an object, apart from its owner. Nobody else may do anything, PUBLIC included. */

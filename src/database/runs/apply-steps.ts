@@ -10,6 +10,10 @@ export interface StartedExecution {
   input: unknown;
   idempotencyKey: string;
   childRun?: string;
+  /** `awaiting_approval`: it does not run before a person says so. `running` when left out. */
+  state?: "running" | "awaiting_approval";
+  /** How long a person has to decide, in seconds. */
+  approvalSeconds?: number;
 }
 
 export interface FinishedExecution {
@@ -27,6 +31,7 @@ export interface ChildRun {
   toolUseId: string;
   prompt: string;
   depth: number;
+  variables?: Record<string, unknown> | null;
 }
 
 /** One write of the run engine: all that happened to a run since its last write. All of it is applied, or nothing. */
@@ -52,6 +57,14 @@ export interface RunStep {
   response: string | null;
   stopReason: string | null;
   error: RunError | null;
+  /**
+   * The run is looked at again then, in seconds from now; left out: not by time. With `to: "running"` the worker lets go of it
+   * until then (a snooze).
+   */
+  wakeSeconds?: number | null;
+  /** With `to: "awaiting_batch"`: the batch that the answer comes with, when it is known already. */
+  batchGroup?: string | null;
+  batchId?: string | null;
   /** Lines of the audit log, as the text that is hashed. */
   audit: { at: string; record: string }[];
 }
@@ -69,14 +82,18 @@ WITH RECURSIVE item AS MATERIALIZED (
   SELECT i.*, row_number() OVER () AS n FROM jsonb_to_recordset($1::jsonb) AS i (
     run uuid, fence integer, worker uuid, step integer, "from" text, "to" text, iteration integer, tokens jsonb, usd numeric,
     messages jsonb, started jsonb, finished jsonb, children jsonb,
-    response text, "stopReason" text, error jsonb, audit jsonb)
+    response text, "stopReason" text, error jsonb, audit jsonb,
+    "wakeSeconds" float8, "batchGroup" uuid, "batchId" text)
 ), done AS (
   UPDATE runs r SET
     state = i."to", step = i.step, iteration = i.iteration,
     input_tokens = (i.tokens->>'input')::bigint, output_tokens = (i.tokens->>'output')::bigint,
     cache_read_tokens = (i.tokens->>'cacheRead')::bigint, cache_write_tokens = (i.tokens->>'cacheWrite')::bigint,
     usd = i.usd, response = i.response, stop_reason = i."stopReason", error = i.error,
-    lease_owner = CASE WHEN i."to" = 'running' THEN r.lease_owner END,
+    lease_owner = CASE WHEN i."to" = 'running' AND i."wakeSeconds" IS NULL THEN r.lease_owner END,
+    wake_at = now() + make_interval(secs => i."wakeSeconds"), batch_group = i."batchGroup", batch_id = i."batchId",
+    -- The time in which a person or a batch is waited for does not count: the next claim starts it anew.
+    deadline = CASE WHEN i."to" IN ('awaiting_approval', 'awaiting_batch') THEN NULL ELSE r.deadline END,
     finished_at = CASE WHEN i."to" IN ('completed', 'failed', 'cancelled') THEN now() END
   FROM item i
   WHERE r.id = i.run AND r.fence = i.fence AND r.step = i.step - 1 AND r.state = i."from"
@@ -88,10 +105,12 @@ WITH RECURSIVE item AS MATERIALIZED (
   SELECT d.session_id, (m->>'seq')::integer, d.id, m->>'role', m->'content'
   FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.messages) m
 ), begun AS (
-  INSERT INTO tool_executions (run_id, tool_use_id, name, state, input, idempotency_key, child_run)
-  SELECT d.id, t->>'toolUseId', t->>'name', 'running', t->'input', (t->>'idempotencyKey')::uuid, (t->>'childRun')::uuid
+  INSERT INTO tool_executions (run_id, tool_use_id, name, state, input, idempotency_key, child_run, approval_until)
+  SELECT d.id, t->>'toolUseId', t->>'name', coalesce(t->>'state', 'running'), t->'input', (t->>'idempotencyKey')::uuid,
+         (t->>'childRun')::uuid, now() + make_interval(secs => (t->>'approvalSeconds')::float8)
   FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.started) t
-  ON CONFLICT (run_id, tool_use_id) DO UPDATE SET attempts = tool_executions.attempts + 1, started_at = now()
+  ON CONFLICT (run_id, tool_use_id) DO UPDATE SET state = 'running', started_at = now(),
+    attempts = tool_executions.attempts + CASE WHEN tool_executions.state = 'running' THEN 1 ELSE 0 END
 ), ended AS (
   UPDATE tool_executions x SET
     state = CASE WHEN t."isError" THEN 'failed' ELSE 'completed' END, is_error = t."isError", output = t.output, finished_at = now()
@@ -101,12 +120,12 @@ WITH RECURSIVE item AS MATERIALIZED (
 ), child AS (
   SELECT d.id AS parent_run, c.* FROM done d JOIN item i USING (n)
     CROSS JOIN jsonb_to_recordset(i.children)
-      AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint)
+      AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint, variables jsonb)
 ), child_session AS (
   INSERT INTO sessions (id, agent, user_id, parent_run) SELECT "sessionId", agent, "userId", parent_run FROM child
 ), child_run AS (
-  INSERT INTO runs (id, session_id, agent, state, depth, parent_run, parent_tool_use, model, prompt)
-  SELECT id, "sessionId", agent, 'pending', depth, parent_run, "toolUseId", '', prompt FROM child
+  INSERT INTO runs (id, session_id, agent, state, depth, parent_run, parent_tool_use, model, prompt, variables)
+  SELECT id, "sessionId", agent, 'pending', depth, parent_run, "toolUseId", '', prompt, variables FROM child
 ), spend AS (
   INSERT INTO usage_daily AS u (day, agent, model, runs, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, usd)
   SELECT (now() AT TIME ZONE 'UTC')::date, agent, model, count(*),

@@ -1,5 +1,5 @@
 import type { Queryable } from "./database.ts";
-import type { QueuedRun } from "./run.ts";
+import type { QueuedRun, RunState } from "./run.ts";
 
 interface Row {
   id: string;
@@ -9,6 +9,10 @@ interface Row {
   iteration: number;
   depth: number;
   prompt: string;
+  variables: unknown;
+  was: RunState;
+  batch_group: string | null;
+  batch_id: string | null;
   user_id: string;
   cancel_requested: boolean;
   /** Until the deadline: the clocks of the server and of this process may differ. */
@@ -20,33 +24,39 @@ interface Row {
   usd: string;
 }
 
-// Claimable: the first of a session's queue; work whose worker is gone or let go of it; a parent whose children are all done
-// (or that is to be cancelled, or out of time).
+// Claimable: the first of a session's queue; work whose worker is gone or let go of it, after its snooze; a parent whose children
+// are all done; a run that no call keeps waiting for a person. Whatever waits is also taken when it is to be cancelled, is out of
+// time, or wanted to be looked at by now.
 const CLAIM = `
 WITH candidate AS (
-  SELECT r.id FROM runs r
+  SELECT r.id, r.state AS was FROM runs r
   WHERE r.agent = $1 AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch') AND CASE r.state
     WHEN 'pending' THEN NOT EXISTS (
       SELECT 1 FROM runs o
       WHERE o.agent = $1 AND o.session_id = r.session_id
         AND o.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
         AND (o.state <> 'pending' OR o.id < r.id))
-    WHEN 'running' THEN NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = r.lease_owner AND w.expires_at > now())
-    WHEN 'awaiting_agent' THEN r.cancel_requested OR r.deadline < now() OR NOT EXISTS (
+    WHEN 'running' THEN (r.wake_at IS NULL OR r.wake_at <= now() OR r.cancel_requested OR r.deadline < now())
+      AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = r.lease_owner AND w.expires_at > now())
+    WHEN 'awaiting_agent' THEN r.cancel_requested OR r.deadline < now() OR r.wake_at <= now() OR NOT EXISTS (
       SELECT 1 FROM tool_executions t JOIN runs c ON c.id = t.child_run
       WHERE t.run_id = r.id AND t.state = 'running' AND c.state NOT IN ('completed', 'failed', 'cancelled'))
+    WHEN 'awaiting_approval' THEN r.cancel_requested OR r.wake_at <= now() OR NOT EXISTS (
+      SELECT 1 FROM tool_executions t WHERE t.run_id = r.id AND t.state = 'awaiting_approval')
+    WHEN 'awaiting_batch' THEN r.cancel_requested OR r.wake_at <= now()
     ELSE false END
   ORDER BY r.id
   LIMIT $3
   FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE runs r SET
-  state = 'running', lease_owner = $2, fence = r.fence + 1, step = 0, model = $5,
+  state = 'running', lease_owner = $2, fence = r.fence + 1, step = 0, model = $5, wake_at = NULL,
   started_at = coalesce(r.started_at, now()),
   deadline = coalesce(r.deadline, now() + make_interval(secs => $4::float8))
 FROM candidate, sessions s
 WHERE r.id = candidate.id AND s.id = r.session_id
-RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, s.user_id, r.cancel_requested,
+RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, r.variables, candidate.was,
+  r.batch_group, r.batch_id, s.user_id, r.cancel_requested,
   extract(epoch FROM r.deadline - now())::float8 AS seconds_left,
   r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd`;
 
@@ -65,6 +75,10 @@ export async function claimRuns(
     iteration: row.iteration,
     depth: row.depth,
     storedPrompt: row.prompt,
+    storedVariables: row.variables,
+    state: row.was,
+    batchGroup: row.batch_group,
+    batchId: row.batch_id,
     userId: row.user_id,
     cancelRequested: row.cancel_requested,
     deadline: Date.now() + row.seconds_left * 1000,

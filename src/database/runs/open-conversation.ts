@@ -27,19 +27,25 @@ WITH held AS (
 )
 SELECT EXISTS (SELECT 1 FROM held) AS held, past.started, past.last_seq, past.history FROM past`;
 
+export interface OpenedRun extends Conversation {
+  variables: Record<string, unknown> | null;
+}
+
 /**
  * The conversation up to and with this run's question; undefined when another worker has taken the run.
  * @throws TranscriptUnreadable
  */
-export async function openConversation(db: TranscriptDatabase, run: QueuedRun): Promise<Conversation | undefined> {
+export async function openConversation(db: TranscriptDatabase, run: QueuedRun): Promise<OpenedRun | undefined> {
   const { transcripts } = db;
   const prompt = transcripts.readText(run.storedPrompt, runPlace("prompt", run.id));
+  const variables = transcripts.readJson(run.storedVariables, runPlace("variables", run.id)) as OpenedRun["variables"];
   const question = storableJson(writeQuestion(transcripts, run.sessionId, run.id, prompt));
   const [row] = await db.query<Row>("open_conversation", OPEN, [run.id, run.sessionId, run.fence, question]);
   if (!row?.held) return undefined;
   const messages = readConversation(transcripts, row.history ?? []);
-  if (row.started) return { messages, lastSeq: row.last_seq };
+  if (row.started) return { messages, lastSeq: row.last_seq, variables };
   return {
+    variables,
     messages: [...messages, { role: "user", content: [{ type: "text", text: prompt }] }],
     lastSeq: row.last_seq + 1,
   };

@@ -55,6 +55,13 @@ export interface ClaimedRun {
   iteration: number;
   depth: number;
   userId: string;
+  /** What the caller gave with the question, for the tools. */
+  variables: Record<string, unknown> | null;
+  /** The state that it was taken out of. */
+  state: RunState;
+  /** The message batch that its answer is in, when it waited for one. */
+  batchGroup: string | null;
+  batchId: string | null;
   cancelRequested: boolean;
   /** Milliseconds since the epoch. */
   deadline: number;
@@ -63,9 +70,10 @@ export interface ClaimedRun {
 }
 
 /** A run out of the queue, or taken over. */
-export interface QueuedRun extends ClaimedRun {
+export interface QueuedRun extends Omit<ClaimedRun, "variables"> {
   /** As the database has it: whether it can be read is found out when the conversation is opened. */
   storedPrompt: string;
+  storedVariables: unknown;
 }
 
 /** A conversation as the model gets it, and where it goes on. */
@@ -78,7 +86,8 @@ export interface Conversation {
 export interface ToolExecution {
   toolUseId: string;
   name: string;
-  state: "running" | "completed" | "failed";
+  /** `approved`: somebody said yes, and it has not run yet. */
+  state: "awaiting_approval" | "approved" | "running" | "completed" | "failed";
   attempts: number;
   isError: boolean | null;
   output: string | null;

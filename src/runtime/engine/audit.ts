@@ -4,7 +4,7 @@ import type { ClaimedRun } from "../../database/runs/run.ts";
 /** A line of the audit log: who did what, when, to what end. The text is what the chain's hash is over. */
 export function auditLine(
   config: AgentConfig,
-  run: ClaimedRun,
+  run: Pick<ClaimedRun, "id" | "sessionId" | "userId">,
   action: string,
   detail: Record<string, unknown>,
   now = new Date(),

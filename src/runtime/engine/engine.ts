@@ -160,7 +160,7 @@ export class Engine {
     this.#nudge();
   }
 
-  #justAccepted(id: string, { sessionId, userId }: Question): ClaimedRun {
+  #justAccepted(id: string, { sessionId, userId, variables }: Question): ClaimedRun {
     const deadline = Date.now() + this.#options.config.limits.runTimeoutSeconds * 1000;
     const tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
     return {
@@ -171,6 +171,10 @@ export class Engine {
       iteration: 0,
       depth: 0,
       userId,
+      variables,
+      state: "running",
+      batchGroup: null,
+      batchId: null,
       cancelRequested: false,
       deadline,
       tokens,
@@ -366,7 +370,7 @@ export class Engine {
   async #resume(run: QueuedRun): Promise<void> {
     try {
       const conversation = await openConversation(this.#options.db, run);
-      if (conversation) this.#begin(run, conversation, true);
+      if (conversation) this.#begin({ ...run, variables: conversation.variables }, conversation, true);
     } catch (error) {
       const unreadable = error instanceof TranscriptUnreadable;
       const then = unreadable ? "it fails" : "it is put back";

@@ -18,7 +18,7 @@ import type { Tools } from "../tools/registry.ts";
 import { auditLine } from "./audit.ts";
 import type { RunChannel, RunResult } from "./events.ts";
 import { closingResults, toolUsesOf } from "./pending-tools.ts";
-import { RunFailed, StopWork } from "./stop.ts";
+import { ParkRun, RunFailed, StopWork } from "./stop.ts";
 import { runTools } from "./tool-round.ts";
 
 /** What an execution needs of the process around it. */
@@ -36,7 +36,7 @@ export interface ExecutionHost {
   cancelChildren(runId: string): Promise<void>;
 }
 
-/** `parked`: the run waits for another agent and nobody works on it. `released`: another worker is to go on. */
+/** `parked`: the run waits (for an agent, a person, a batch, a later moment) and nobody works on it. `released`: another worker is to go on. */
 export type ExecutionEnd = FinalState | "parked" | "released" | "lost";
 
 /** What a write says beyond what the run knows of itself; its messages are numbered when they are written. */
@@ -224,6 +224,7 @@ export class Execution {
         return this.#endEarly("failed", this.#timeoutError(), "the run took too long and was ended");
       return reason.why === "lost" ? "lost" : "released";
     }
+    if (error instanceof ParkRun) return this.#park(error);
     if (error instanceof RunFailed) return this.#endEarly("failed", error.forClient, "the run failed");
     if (isTransient(error)) throw error;
     this.host.log.error({ run: this.run.id, err: error as Error }, "a fault of ours ends a run");
@@ -232,6 +233,16 @@ export class Execution {
       { type: "internal_error", message: "something went wrong on our side" },
       "the run failed",
     );
+  }
+
+  async #park({ change }: ParkRun): Promise<ExecutionEnd> {
+    try {
+      await this.store(change);
+    } catch (cause) {
+      if (cause instanceof StopWork) return "lost";
+      throw cause;
+    }
+    return "parked";
   }
 
   #timeoutError(): RunError {

@@ -1,3 +1,4 @@
+import type { RunStep } from "../../database/runs/apply-steps.ts";
 import type { RunError } from "../../database/runs/run.ts";
 
 /** Why work on a run ends before the model is done; the reason of the run's AbortSignal. */
@@ -9,6 +10,20 @@ export class StopWork extends Error {
     this.why = why;
   }
 }
+
+/** The run is to wait, and nobody works on it meanwhile; thrown by whatever finds out. */
+export class ParkRun extends Error {
+  override name = "ParkRun";
+  readonly change: ParkChange;
+  constructor(change: ParkChange) {
+    super(`the run waits: ${change.to}`);
+    this.change = change;
+  }
+}
+/** `running` with `wakeSeconds`: a snooze. */
+export type ParkChange = Pick<RunStep, "wakeSeconds" | "batchGroup" | "batchId"> & {
+  to: "running" | "awaiting_batch" | "awaiting_approval" | "awaiting_agent";
+};
 
 /** The run has failed; `type` and `message` are for the client. */
 export class RunFailed extends Error {

@@ -31,6 +31,7 @@ function childOf(execution: Execution, { use, agent, task }: Of<"delegate">): Ch
     toolUseId: use.id,
     prompt: task,
     depth: run.depth + 1,
+    variables: run.variables,
   };
 }
 
@@ -90,7 +91,9 @@ async function executeOne(execution: Execution, { task, row }: Round["started"][
   const { host, run, signal } = execution;
   const tool = host.tools.get(task.use.name) as Tool & { body: LocalTool };
   const input = (task.use.input ?? {}) as Record<string, unknown>;
-  const { kind, cause, ...outcome } = await executeTool(tool, input, row.idempotencyKey, signal);
+  const { id: runId, sessionId, userId, variables } = run;
+  const call = { input, idempotencyKey: row.idempotencyKey, runId, sessionId, userId, variables };
+  const { kind, cause, ...outcome } = await executeTool(tool, call, signal);
   if (cause) host.log.warn({ run: run.id, tool: tool.name, err: cause as Error }, "a tool failed");
   host.metrics.toolCalls.inc({ tool: tool.name, outcome: kind });
   return { use: task.use, outcome, executed: true };

@@ -1,19 +1,18 @@
 import type { Tool } from "./registry.ts";
-import { type LocalTool, ToolError, type ToolOutcome } from "./tool.ts";
+import { type LocalTool, type ToolCall, ToolError, type ToolOutcome } from "./tool.ts";
 
 export type ToolResultKind = "ok" | "error" | "timeout";
 
 /** Runs a tool within its time. Never throws but for the signal's reason: what goes wrong is what the model gets to read. */
 export async function executeTool(
   tool: Tool & { body: LocalTool },
-  input: Record<string, unknown>,
-  idempotencyKey: string,
+  call: Omit<ToolCall, "signal" | "timeoutMs">,
   signal: AbortSignal,
 ): Promise<ToolOutcome & { kind: ToolResultKind; cause?: unknown }> {
   const timeout = AbortSignal.timeout(tool.timeoutMs);
   const either = AbortSignal.any([signal, timeout]);
   try {
-    const work = tool.body.execute({ input, idempotencyKey, signal: either, timeoutMs: tool.timeoutMs });
+    const work = tool.body.execute({ ...call, signal: either, timeoutMs: tool.timeoutMs });
     const outcome = await Promise.race([work, abortionOf(either)]);
     return { ...outcome, kind: outcome.isError ? "error" : "ok" };
   } catch (cause) {

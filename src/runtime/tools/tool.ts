@@ -11,6 +11,11 @@ export interface ToolCall {
   /** Aborted at the time limit, on cancel, and when the process ends. */
   signal: AbortSignal;
   timeoutMs: number;
+  runId: string;
+  sessionId: string;
+  userId: string;
+  /** What the caller gave with the question; null when nothing. */
+  variables: Record<string, unknown> | null;
 }
 
 /** A tool that this process runs. `execute` may throw: the model gets a short error then. */
@@ -30,6 +35,21 @@ export type ToolBody = LocalTool | DelegateTool;
 /** An error whose message may be shown to the model. */
 export class ToolError extends Error {
   override name = "ToolError";
+}
+
+/** The call is to be made again later; it takes no attempt. @param seconds until then */
+export class SnoozeTool extends Error {
+  override name = "SnoozeTool";
+  readonly seconds: number;
+  constructor(seconds: number, message = "the tool asks to be called again later") {
+    super(message);
+    this.seconds = seconds;
+  }
+}
+
+/** The call failed and may be tried again, if the tool has attempts left. The message is for the model when there are none. */
+export class RetryTool extends ToolError {
+  override name = "RetryTool";
 }
 
 export const MAX_OUTPUT_BYTES = 64 * 1024;

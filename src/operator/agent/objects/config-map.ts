@@ -22,17 +22,21 @@ export function agentConfigOf(
   issuer: string,
   config: OperatorConfig,
 ): AgentConfig {
-  const { model, maxOutputTokens, limits, tools } = agent.spec;
+  const { model, mode, maxOutputTokens, limits, tools, approvals, compaction } = agent.spec;
   return agentConfig.parse({
     tenant: { name: tenant.metadata.name, uid: tenant.metadata.uid, namespace: tenantNamespace(tenant) },
     agent: { name: agent.metadata.name, uid: agent.metadata.uid },
     model,
     systemPrompt,
+    mode,
     maxOutputTokens,
     limits,
     tools,
+    approvals,
+    compaction,
     tenantLimits: tenant.spec.limits,
     budget: tenant.spec.budget,
+    agentBudget: agent.spec.budget,
     access: access(tenant, issuer, config),
     encryptTranscripts: agent.spec.dataProtection.encryptTranscripts,
     anthropicBaseUrl: config.model.baseUrl,
