@@ -78,19 +78,19 @@ export const accept = (
   session: string,
   { user = "ann", agent = AGENT, run = idAt(new Date()), worker = idAt(new Date()) } = {},
 ): Promise<Accepted> =>
-  acceptRun(db, {
-    id: run,
-    sessionId: session,
-    agent,
-    userId: user,
-    worker,
-    model: "claude",
-    prompt: `question of ${user}`,
-    variables: null,
-    idempotencyKey: null,
-    timeoutSeconds: 60,
-    startNow: true,
-  });
+  acceptRun(
+    db,
+    { agent, worker, model: "claude", timeoutSeconds: 60 },
+    {
+      id: run,
+      sessionId: session,
+      userId: user,
+      prompt: `question of ${user}`,
+      variables: null,
+      idempotencyKey: null,
+      startNow: true,
+    },
+  );
 
 /** A session with one answered question and one tool call, all of it from that moment. */
 export async function aConversation(tenant: TestTenant, { user = "ann", at = new Date() } = {}): Promise<Asked> {

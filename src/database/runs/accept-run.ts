@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type MessageRow, readConversation, writeQuestion } from "../encryption/messages.ts";
 import { runPlace } from "../encryption/place.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
@@ -8,77 +9,115 @@ import type { Message, RunState } from "./run.ts";
 export interface NewRun {
   id: string;
   sessionId: string;
-  agent: string;
   userId: string;
-  worker: string;
-  model: string;
   prompt: string;
   variables: Record<string, unknown> | null;
   idempotencyKey: string | null;
-  timeoutSeconds: number;
   /** false: only put it in the queue, because this process has no room. */
   startNow: boolean;
+}
+
+/** What all runs that a process accepts have in common. */
+export interface Acceptance {
+  agent: string;
+  worker: string;
+  model: string;
+  timeoutSeconds: number;
 }
 
 export type Accepted =
   | { outcome: "started"; history: Message[]; lastSeq: number }
   | { outcome: "queued" }
-  | { outcome: "repeated"; runId: string; samePrompt: boolean }
+  | { outcome: "repeated"; runId: string; state: RunState; same: boolean }
   | { outcome: "no_session"; exists: boolean };
 
 interface Row {
-  session_found: boolean;
-  session_exists: boolean;
+  id: string;
+  found: boolean;
+  exists: boolean;
   state: RunState | null;
-  last_seq: number | null;
+  lastSeq: number;
   history: MessageRow[] | null;
 }
 
 const ACCEPT = `
-WITH session AS (
-  SELECT id FROM sessions WHERE id = $2 AND agent = $3 AND user_id = $4
-), busy AS (
-  SELECT EXISTS (
-    SELECT 1 FROM runs
-    WHERE agent = $3 AND session_id = $2 AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
-  ) AS yes
-), past AS (
-  SELECT coalesce(max(seq), 0) AS last_seq, json_agg(json_build_object(
-    'sessionId', session_id, 'runId', run_id, 'seq', seq, 'role', role, 'content', content) ORDER BY seq) AS history
-  FROM messages WHERE session_id = $2
+WITH item AS MATERIALIZED (
+  SELECT i.*, s.agent IS NOT NULL AS "exists", coalesce(s.agent = $2 AND s.user_id = i."userId", false) AS found,
+         i."startNow" AND busy.run IS NULL AS starts, past.last_seq, past.history
+  FROM jsonb_to_recordset($1::jsonb) AS i (id uuid, "sessionId" uuid, "userId" text, prompt text, variables jsonb,
+                                           "idempotencyKey" text, question jsonb, "startNow" boolean)
+    -- OFFSET and LIMIT keep these as one look into an index for each run.
+    LEFT JOIN LATERAL (SELECT agent, user_id FROM sessions WHERE id = i."sessionId" OFFSET 0) s ON true
+    LEFT JOIN LATERAL (
+      SELECT r.id AS run FROM runs r
+      WHERE r.agent = $2 AND r.session_id = i."sessionId"
+        AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+      LIMIT 1
+    ) busy ON true
+    LEFT JOIN LATERAL (
+      SELECT coalesce(max(seq), 0) AS last_seq, json_agg(json_build_object(
+        'sessionId', session_id, 'runId', run_id, 'seq', seq, 'role', role, 'content', content) ORDER BY seq) AS history
+      FROM messages WHERE session_id = i."sessionId" AND i."startNow" AND busy.run IS NULL AND s.user_id = i."userId"
+    ) past ON true
 ), accepted AS (
   INSERT INTO runs (id, session_id, agent, state, lease_owner, fence, started_at, deadline, model, prompt, variables, idempotency_key)
-  SELECT $1, session.id, $3,
-         CASE WHEN busy.yes OR NOT $11::boolean THEN 'pending' ELSE 'running' END,
-         CASE WHEN busy.yes OR NOT $11::boolean THEN NULL ELSE $5::uuid END,
-         CASE WHEN busy.yes OR NOT $11::boolean THEN 0 ELSE 1 END,
-         CASE WHEN busy.yes OR NOT $11::boolean THEN NULL ELSE now() END,
-         CASE WHEN busy.yes OR NOT $11::boolean THEN NULL ELSE now() + make_interval(secs => $10::float8) END,
-         $6, $7, $8::jsonb, $9
-  FROM session, busy
+  SELECT id, "sessionId", $2, CASE WHEN starts THEN 'running' ELSE 'pending' END, CASE WHEN starts THEN $3::uuid END,
+         CASE WHEN starts THEN 1 ELSE 0 END, CASE WHEN starts THEN now() END,
+         CASE WHEN starts THEN now() + make_interval(secs => $5::float8) END, $4, prompt, variables, "idempotencyKey"
+  FROM item WHERE found
   ON CONFLICT (session_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
   RETURNING id, session_id, state
 ), question AS (
   INSERT INTO messages (session_id, seq, run_id, role, content)
-  SELECT accepted.session_id, past.last_seq + 1, accepted.id, 'user', $12::jsonb
-  FROM accepted, past WHERE accepted.state = 'running'
+  SELECT item."sessionId", item.last_seq + 1, item.id, 'user', item.question
+  FROM accepted JOIN item USING (id) WHERE accepted.state = 'running'
 )
-SELECT EXISTS (SELECT 1 FROM session) AS session_found,
-       EXISTS (SELECT 1 FROM sessions WHERE id = $2) AS session_exists,
-       (SELECT state FROM accepted) AS state,
-       past.last_seq,
-       past.history
-FROM past`;
+SELECT item.id, item.found, item."exists", accepted.state, item.last_seq AS "lastSeq", item.history
+FROM item LEFT JOIN accepted USING (id)`;
 
 /**
- * Takes a run, and its question into the conversation when the session is free: one statement, so it is either all there or not.
- * A session that is busy gets the run queued. Two pods that start one session at the same time: the unique index lets one win,
- * the other is sent again and finds the session busy.
+ * Takes runs of different sessions, and their questions into the conversations where the session is free: one statement, so all of
+ * it is there or nothing. A run of a busy session is queued.
+ * @returns the outcomes in the order of the runs
+ * @throws when another process starts a run of one of the sessions at the same time: the unique index lets one win
  */
-export async function acceptRun(db: TranscriptDatabase, run: NewRun): Promise<Accepted> {
+export async function acceptRuns(db: TranscriptDatabase, acceptance: Acceptance, runs: NewRun[]): Promise<Accepted[]> {
+  const { agent, worker, model, timeoutSeconds } = acceptance;
+  const items = storableJson(runs.map((run) => stored(db, run)));
+  const rows = await db.query<Row>("accept_runs", ACCEPT, [items, agent, worker, model, timeoutSeconds]);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return Promise.all(runs.map((run) => outcomeOf(db, run, byId.get(run.id))));
+}
+
+function stored({ transcripts }: TranscriptDatabase, run: NewRun): object {
+  const { id, sessionId, prompt, variables } = run;
+  return {
+    ...run,
+    prompt: transcripts.writeText(prompt, runPlace("prompt", id)),
+    variables: variables && transcripts.writeJson(variables, runPlace("variables", id)),
+    question: writeQuestion(transcripts, sessionId, id, prompt),
+  };
+}
+
+async function outcomeOf(db: TranscriptDatabase, run: NewRun, row: Row | undefined): Promise<Accepted> {
+  if (!row?.found) return { outcome: "no_session", exists: row?.exists ?? false };
+  if (row.state === "pending") return { outcome: "queued" };
+  if (row.state === null) return repeated(db, run);
+  return {
+    outcome: "started",
+    history: readConversation(db.transcripts, row.history ?? []),
+    lastSeq: row.lastSeq + 1,
+  };
+}
+
+/**
+ * The same for one run, sent again when two processes start a run of the session at the same time: then the session is found busy.
+ */
+export async function acceptRun(db: TranscriptDatabase, acceptance: Acceptance, run: NewRun): Promise<Accepted> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await accept(db, run);
+      const [accepted] = await acceptRuns(db, acceptance, [run]);
+      return accepted as Accepted;
     } catch (error) {
       if (isForeignKey(error, "runs_session_id_fkey")) return { outcome: "no_session", exists: false }; // erased just now
       const raced = violates(error, "runs_active_in_session") || violates(error, "messages_pkey");
@@ -87,38 +126,19 @@ export async function acceptRun(db: TranscriptDatabase, run: NewRun): Promise<Ac
   }
 }
 
-async function accept(db: TranscriptDatabase, run: NewRun): Promise<Accepted> {
-  const { transcripts } = db;
-  const variables = run.variables && transcripts.writeJson(run.variables, runPlace("variables", run.id));
-  const [row] = await db.query<Row>("accept_run", ACCEPT, [
-    run.id,
-    run.sessionId,
-    run.agent,
-    run.userId,
-    run.worker,
-    run.model,
-    transcripts.writeText(run.prompt, runPlace("prompt", run.id)),
-    variables && storableJson(variables),
-    run.idempotencyKey,
-    run.timeoutSeconds,
-    run.startNow,
-    storableJson(writeQuestion(transcripts, run.sessionId, run.id, run.prompt)),
-  ]);
-  if (!row?.session_found) return { outcome: "no_session", exists: row?.session_exists ?? false };
-  if (row.state === "pending") return { outcome: "queued" };
-  if (row.state === null) return repeated(db, run);
-  const history = readConversation(transcripts, row.history ?? []);
-  return { outcome: "started", history, lastSeq: (row.last_seq ?? 0) + 1 };
-}
-
 async function repeated(db: TranscriptDatabase, run: NewRun): Promise<Accepted> {
-  const rows = await db.query<{ id: string; prompt: string }>(
+  const rows = await db.query<{ id: string; state: RunState; prompt: string; variables: unknown }>(
     "run_by_idempotency_key",
-    "SELECT id, prompt FROM runs WHERE session_id = $1 AND idempotency_key = $2",
+    "SELECT id, state, prompt, variables FROM runs WHERE session_id = $1 AND idempotency_key = $2",
     [run.sessionId, run.idempotencyKey],
   );
   const [earlier] = rows;
   if (!earlier) throw new Error("a run with this idempotency key was there and is gone");
-  const prompt = db.transcripts.readText(earlier.prompt, runPlace("prompt", earlier.id));
-  return { outcome: "repeated", runId: earlier.id, samePrompt: prompt === run.prompt };
+  const { id, state } = earlier;
+  const prompt = db.transcripts.readText(earlier.prompt, runPlace("prompt", id));
+  const variables = db.transcripts.readJson(earlier.variables, runPlace("variables", id));
+  const same = prompt === run.prompt && isDeepStrictEqual(variables, asStored(run.variables));
+  return { outcome: "repeated", runId: id, state, same };
 }
+
+const asStored = (value: unknown): unknown => JSON.parse(storableJson(value ?? null));

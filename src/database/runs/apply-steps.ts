@@ -98,29 +98,29 @@ WITH RECURSIVE item AS MATERIALIZED (
   FROM item i
   WHERE r.id = i.run AND r.fence = i.fence AND r.step = i.step - 1 AND r.state = i."from"
     AND (i.worker IS NULL OR r.lease_owner = i.worker)
-  RETURNING r.id, r.session_id, r.agent, r.model, r.finished_at,
-            r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd, i.n
+  RETURNING r.id, r.session_id, r.agent, r.model, r.finished_at, r.parent_run,
+            r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd,
+            i.n, i.messages, i.started, i.finished, i.children, i.audit
 ), said AS (
   INSERT INTO messages (session_id, seq, run_id, role, content)
   SELECT d.session_id, (m->>'seq')::integer, d.id, m->>'role', m->'content'
-  FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.messages) m
+  FROM done d CROSS JOIN jsonb_array_elements(d.messages) m
 ), begun AS (
   INSERT INTO tool_executions (run_id, tool_use_id, name, state, input, idempotency_key, child_run, approval_until)
   SELECT d.id, t->>'toolUseId', t->>'name', coalesce(t->>'state', 'running'), t->'input', (t->>'idempotencyKey')::uuid,
          (t->>'childRun')::uuid, now() + make_interval(secs => (t->>'approvalSeconds')::float8)
-  FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.started) t
+  FROM done d CROSS JOIN jsonb_array_elements(d.started) t
   ON CONFLICT (run_id, tool_use_id) DO UPDATE SET state = 'running', started_at = now(),
     attempts = tool_executions.attempts + CASE WHEN tool_executions.state = 'running' THEN 1 ELSE 0 END
 ), ended AS (
   UPDATE tool_executions x SET
     state = CASE WHEN t."isError" THEN 'failed' ELSE 'completed' END, is_error = t."isError", output = t.output, finished_at = now()
-  FROM done d JOIN item i USING (n)
-    CROSS JOIN jsonb_to_recordset(i.finished) AS t ("toolUseId" text, output text, "isError" boolean)
+  FROM done d
+    CROSS JOIN jsonb_to_recordset(d.finished) AS t ("toolUseId" text, output text, "isError" boolean)
   WHERE x.run_id = d.id AND x.tool_use_id = t."toolUseId"
 ), child AS (
-  SELECT d.id AS parent_run, c.* FROM done d JOIN item i USING (n)
-    CROSS JOIN jsonb_to_recordset(i.children)
-      AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint, variables jsonb)
+  SELECT d.id AS parent_run, c.* FROM done d CROSS JOIN jsonb_to_recordset(d.children)
+    AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint, variables jsonb)
 ), child_session AS (
   INSERT INTO sessions (id, agent, user_id, parent_run) SELECT "sessionId", agent, "userId", parent_run FROM child
 ), child_run AS (
@@ -136,18 +136,20 @@ WITH RECURSIVE item AS MATERIALIZED (
     output_tokens = u.output_tokens + excluded.output_tokens, cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
     cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens, usd = u.usd + excluded.usd
 ), entry AS MATERIALIZED (
-  SELECT row_number() OVER (ORDER BY d.n, a.ordinality) AS n, (a.value->>'at')::timestamptz AS at, a.value->>'record' AS record
-  FROM done d JOIN item i USING (n) CROSS JOIN jsonb_array_elements(i.audit) WITH ORDINALITY a
+  SELECT count(*) AS total, array_agg((a.value->>'at')::timestamptz ORDER BY d.n, a.ordinality) AS at,
+         array_agg(a.value->>'record' ORDER BY d.n, a.ordinality) AS record
+  FROM done d CROSS JOIN jsonb_array_elements(d.audit) WITH ORDINALITY a
 ), head AS MATERIALIZED (
-  SELECT seq, hash FROM audit_head WHERE EXISTS (SELECT 1 FROM entry) FOR UPDATE
+  SELECT seq, hash FROM audit_head WHERE (SELECT total FROM entry) > 0 FOR UPDATE
 ), chain AS (
-  SELECT e.n, h.seq + 1 AS seq, e.at, h.hash AS prev_hash, sha256(h.hash || convert_to(e.record, 'UTF8')) AS hash, e.record
-  FROM head h JOIN entry e ON e.n = 1
+  SELECT 1 AS n, h.seq + 1 AS seq, h.hash AS prev_hash, sha256(h.hash || convert_to(e.record[1], 'UTF8')) AS hash
+  FROM head h CROSS JOIN entry e
   UNION ALL
-  SELECT e.n, c.seq + 1, e.at, c.hash, sha256(c.hash || convert_to(e.record, 'UTF8')), e.record
-  FROM chain c JOIN entry e ON e.n = c.n + 1
+  SELECT c.n + 1, c.seq + 1, c.hash, sha256(c.hash || convert_to(e.record[c.n + 1], 'UTF8'))
+  FROM chain c CROSS JOIN entry e WHERE c.n < e.total
 ), appended AS (
-  INSERT INTO audit (seq, at, prev_hash, hash, record) SELECT seq, at, prev_hash, hash, record FROM chain
+  INSERT INTO audit (seq, at, prev_hash, hash, record)
+  SELECT c.seq, e.at[c.n], c.prev_hash, c.hash, e.record[c.n] FROM chain c CROSS JOIN entry e
 ), moved AS (
   UPDATE audit_head SET seq = c.seq, hash = c.hash FROM (SELECT seq, hash FROM chain ORDER BY n DESC LIMIT 1) c
 )
@@ -156,8 +158,8 @@ SELECT i.run,
        p.agent AS "parentAgent"
 FROM item i
   LEFT JOIN done d USING (n)
-  LEFT JOIN runs r ON r.id = i.run
-  LEFT JOIN runs p ON p.id = r.parent_run AND d.finished_at IS NOT NULL`;
+  LEFT JOIN LATERAL (SELECT fence, step, lease_owner FROM runs WHERE id = i.run AND d.id IS NULL OFFSET 0) r ON true
+  LEFT JOIN LATERAL (SELECT agent FROM runs WHERE id = d.parent_run AND d.finished_at IS NOT NULL OFFSET 0) p ON true`;
 
 /**
  * Writes steps of many runs in one statement: their states, messages, tool calls, child runs, spend, and the audit lines, which are

@@ -19,6 +19,13 @@ export interface PoolGauges {
   waiting: number;
 }
 
+/**
+ * The runtime's own statements find all they need by an index. A named statement keeps the plan that it was given, and one from
+ * when the tables were nearly empty would read them whole for ever after.
+ */
+const BY_INDEX =
+  " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan";
+
 /** One pool and how many calls are on it. */
 interface Generation {
   pool: Pool;
@@ -36,6 +43,7 @@ export class AgentDatabase implements Queryable {
   readonly schema: SchemaName;
   readonly transcripts: TranscriptCipher;
   readonly #limits: PoolLimits;
+  readonly #planner: string;
   #size: PoolSize | undefined;
   readonly #name: string;
   readonly #onError: (error: Error) => void;
@@ -48,7 +56,9 @@ export class AgentDatabase implements Queryable {
     limits: PoolLimits,
     onError: (error: Error) => void,
     transcripts = new TranscriptCipher(schema),
+    planner: "ByIndex" | "Free" = "ByIndex",
   ) {
+    this.#planner = planner === "ByIndex" ? BY_INDEX : "";
     this.schema = schema;
     this.transcripts = transcripts;
     this.#limits = limits;
@@ -59,7 +69,7 @@ export class AgentDatabase implements Queryable {
 
   #open(settings: ConnectionSettings): Generation {
     // A pooler in transaction mode refuses such settings: the operator gives them to the login itself too.
-    const session = { options: `-c search_path=${this.schema},pg_temp`, statement_timeout: 60_000 };
+    const session = { options: `-c search_path=${this.schema},pg_temp${this.#planner}`, statement_timeout: 60_000 };
     const pool = createPool(
       settings,
       this.#name,

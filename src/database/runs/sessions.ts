@@ -9,6 +9,8 @@ export interface Session {
   agent: string;
   userId: string;
   metadata: Record<string, unknown>;
+  /** How often the conversation was compacted. */
+  compactions: number;
   createdAt: string;
 }
 
@@ -17,6 +19,7 @@ interface Row {
   agent: string;
   user_id: string;
   metadata: Record<string, unknown>;
+  compactions: number;
   created_at: Date;
 }
 
@@ -25,6 +28,7 @@ const toSession = (row: Row): Session => ({
   agent: row.agent,
   userId: row.user_id,
   metadata: row.metadata,
+  compactions: row.compactions,
   createdAt: row.created_at.toISOString(),
 });
 
@@ -37,7 +41,7 @@ export async function createSession(
 ): Promise<Session> {
   const rows = await db.query<Row>(
     "create_session",
-    "INSERT INTO sessions (id, agent, user_id, metadata) VALUES ($1, $2, $3, $4) RETURNING id, agent, user_id, metadata, created_at",
+    "INSERT INTO sessions (id, agent, user_id, metadata) VALUES ($1, $2, $3, $4) RETURNING id, agent, user_id, metadata, compactions, created_at",
     [id, agent, userId, storableJson(metadata)],
   );
   return toSession(rows[0] as Row);
@@ -47,7 +51,7 @@ export async function createSession(
 export async function sessionById(db: Queryable, id: string, agent: string): Promise<Session | undefined> {
   const rows = await db.query<Row>(
     "session_by_id",
-    "SELECT id, agent, user_id, metadata, created_at FROM sessions WHERE id = $1 AND agent = $2",
+    "SELECT id, agent, user_id, metadata, compactions, created_at FROM sessions WHERE id = $1 AND agent = $2",
     [id, agent],
   );
   return rows[0] && toSession(rows[0]);
@@ -63,7 +67,7 @@ export async function sessionsOfUser(
 ): Promise<Session[]> {
   const rows = await db.query<Row>(
     "sessions_of_user",
-    `SELECT id, agent, user_id, metadata, created_at FROM sessions
+    `SELECT id, agent, user_id, metadata, compactions, created_at FROM sessions
      WHERE agent = $1 AND user_id = $2 AND parent_run IS NULL AND ($4::uuid IS NULL OR id < $4)
      ORDER BY id DESC LIMIT $3`,
     [agent, userId, limit, before],
@@ -85,6 +89,14 @@ const toMessage = ({ transcripts }: TranscriptDatabase, sessionId: string, row: 
   return { seq, runId, role, content: readMessage(transcripts, encoded), createdAt: row.created_at.toISOString() };
 };
 
+/** What was said, as it was said: where compaction has changed or removed a message, its original, for as long as that is kept. */
+const saidIn = (where: string): string => `
+  SELECT seq, run_id, role, content, created_at FROM messages m
+  WHERE ${where} AND NOT EXISTS (SELECT 1 FROM message_archive a WHERE a.session_id = m.session_id AND a.seq = m.seq)
+  UNION ALL
+  SELECT seq, run_id, role, content, created_at FROM message_archive WHERE ${where}
+  ORDER BY seq`;
+
 /** Messages of a session after `after`, in order. @throws TranscriptUnreadable */
 export async function messagesOfSession(
   db: TranscriptDatabase,
@@ -92,11 +104,11 @@ export async function messagesOfSession(
   after: number,
   limit: number,
 ): Promise<StoredMessage[]> {
-  const rows = await db.query<MessageRow>(
-    "messages_of_session",
-    "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-    [sessionId, after, limit],
-  );
+  const rows = await db.query<MessageRow>("messages_of_session", `${saidIn("session_id = $1 AND seq > $2")} LIMIT $3`, [
+    sessionId,
+    after,
+    limit,
+  ]);
   return rows.map((row) => toMessage(db, sessionId, row));
 }
 
@@ -107,10 +119,10 @@ export async function messagesOfRun(
   runId: string,
   after: number,
 ): Promise<StoredMessage[]> {
-  const rows = await db.query<MessageRow>(
-    "messages_of_run",
-    "SELECT seq, run_id, role, content, created_at FROM messages WHERE session_id = $1 AND run_id = $2 AND seq > $3 ORDER BY seq",
-    [sessionId, runId, after],
-  );
+  const rows = await db.query<MessageRow>("messages_of_run", saidIn("session_id = $1 AND run_id = $2 AND seq > $3"), [
+    sessionId,
+    runId,
+    after,
+  ]);
   return rows.map((row) => toMessage(db, sessionId, row));
 }

@@ -27,7 +27,8 @@ export interface AskHost {
 const BYTES_PER_TOKEN = 3;
 const REQUEST_OVERHEAD_TOKENS = 500;
 
-function requestOf({ config, tools }: AskHost, messages: Message[]): ModelRequest {
+/** What the model is asked with this conversation. */
+export function requestOf({ config, tools }: Pick<AskHost, "config" | "tools">, messages: Message[]): ModelRequest {
   return {
     model: config.model,
     system: config.systemPrompt,
@@ -46,9 +47,21 @@ function worstOf(request: ModelRequest): { usd: number; tokens: number } {
 }
 
 /** Asks the model for the next message of an execution, within the tenant's budget, and tells its channel the text as it comes. */
-export async function askModel(host: AskHost, messages: Message[], execution: Execution): Promise<ModelAnswer> {
+export function askModel(host: AskHost, messages: Message[], execution: Execution): Promise<ModelAnswer> {
+  return withinBudget(host, requestOf(host, messages), (request) => talk(host, request, execution));
+}
+
+/** Asks something that nobody hears, as a summary is: within the tenant's budget too. @throws RunFailed, or the signal's reason */
+export function askAside(host: AskHost, request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
+  return withinBudget(host, request, () => askQuietly(host, request, signal));
+}
+
+async function withinBudget(
+  host: AskHost,
+  request: ModelRequest,
+  ask: (request: ModelRequest) => Promise<ModelAnswer>,
+): Promise<ModelAnswer> {
   const { config, load, metrics } = host;
-  const request = requestOf(host, messages);
   const limited = config.budget.perDay !== undefined || config.budget.perMonth !== undefined;
   const worst = limited ? worstOf(request) : { usd: 0, tokens: 0 };
   if (limited) {
@@ -57,14 +70,14 @@ export async function askModel(host: AskHost, messages: Message[], execution: Ex
   }
   load.reserve(worst);
   try {
-    const answer = await talk(host, request, execution);
-    const cost = costOf(config.model, answer.tokens);
+    const answer = await ask(request);
+    const cost = costOf(request.model, answer.tokens);
     const { input, output, cacheRead, cacheWrite } = answer.tokens;
     load.reserve({
       usd: cost, // until the run ends and its spend is settled
       tokens: input + output + cacheRead + cacheWrite,
     });
-    const model = config.model;
+    const model = request.model;
     metrics.modelUsd.inc({ model }, cost);
     for (const [type, count] of Object.entries({ input, output, cache_read: cacheRead, cache_write: cacheWrite })) {
       if (count) metrics.modelTokens.inc({ type, model }, count);
@@ -79,11 +92,12 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
   const { health, metrics, model } = host;
   const asked = performance.now();
   let first = true;
+  const held = execution.host.hooks.afterMessage !== undefined; // nobody reads what a hook may still take back
   const asking = {
     onText(text: string) {
       if (first) metrics.firstTokenSeconds.observe((performance.now() - asked) / 1000);
       first = false;
-      execution.channel.part({ type: "text.delta", data: { text } });
+      if (!held) execution.channel.part({ type: "text.delta", data: { text } });
     },
     onRestart: (reason: string) => execution.channel.part({ type: "restarted", data: { reason } }),
     onFailure(failure: Parameters<ModelHealth["failed"]>[0]) {
@@ -97,6 +111,24 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
     const answer = await askPatiently(model, request, asking, execution.signal, host.patience);
     health.succeeded();
     return answer;
+  } catch (error) {
+    if (error instanceof ModelCallFailed) throw new RunFailed(error.type, error.message, { cause: error.cause });
+    throw error;
+  }
+}
+
+/** Its failures are not the agent's: they say nothing of the model that the agent answers with. */
+async function askQuietly(host: AskHost, request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
+  const { health, metrics, model } = host;
+  const asking = {
+    onText: () => {},
+    onRestart: () => {},
+    onFailure: (failure: Parameters<ModelHealth["failed"]>[0]) => metrics.modelErrors.inc({ type: failure.type }),
+    keyFingerprint: () => health.key.fingerprint ?? undefined,
+    refreshKey: host.refreshKey,
+  };
+  try {
+    return await askPatiently(model, request, asking, signal, host.patience);
   } catch (error) {
     if (error instanceof ModelCallFailed) throw new RunFailed(error.type, error.message, { cause: error.cause });
     throw error;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
-import { type Accepted, acceptRun } from "../../database/runs/accept-run.ts";
+import type { Accepted } from "../../database/runs/accept-run.ts";
 import { requestCancel, requestCancelOfChildren } from "../../database/runs/cancel-run.ts";
 import { claimRuns, releaseRuns } from "../../database/runs/claim-runs.ts";
 import type { Spend } from "../../database/runs/load.ts";
@@ -11,7 +11,12 @@ import type { ClaimedRun, Conversation, QueuedRun } from "../../database/runs/ru
 import { wake } from "../../database/runs/wake.ts";
 import { endWorker, renewLeases, type WorkerReport } from "../../database/runs/workers.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import { askWithinWindow } from "../compaction/ask-within-window.ts";
+import type { Compactor } from "../compaction/compactor.ts";
+import { createCompactor, writeCompaction } from "../compaction/create-compactor.ts";
+import { type Hooks, NO_HOOKS } from "../hooks/hook.ts";
 import { uuidv7 } from "../uuid.ts";
+import { AcceptWriter } from "./accept-writer.ts";
 import { askModel, type AskHost } from "./ask.ts";
 import { auditLine } from "./audit.ts";
 import { RunChannel } from "./events.ts";
@@ -27,6 +32,7 @@ export interface EngineOptions extends Omit<AskHost, "load"> {
   /** What this process says of itself with each heartbeat; left out: nothing. */
   report?: () => WorkerReport;
   db: AgentDatabase;
+  hooks?: Hooks;
   log: Logger;
   leaseSeconds: number;
   /** How often the queue is looked at, in milliseconds, when no hint comes. */
@@ -49,6 +55,8 @@ export interface Question {
   message: string;
   variables: Record<string, unknown> | null;
   idempotencyKey: string | null;
+  /** What the run will be called, when it has been spoken of before. */
+  runId?: string;
 }
 
 const spendOf = ({ usd, tokens }: ClaimedRun): Spend => ({
@@ -64,9 +72,12 @@ export class Engine {
   readonly worker = uuidv7();
   /** What the tenant does, over all its pods. */
   readonly load: LoadMonitor;
+  /** Keeps conversations within the model's context window. */
+  readonly compactor: Compactor;
   readonly #options: EngineOptions;
   readonly #jobs = new Map<string, Job>();
   readonly #writer: StepWriter;
+  readonly #accepter: AcceptWriter;
   readonly #host: ExecutionHost;
   readonly #appeared = new Map<string, Set<() => void>>();
   #forgotten = new Set<string>();
@@ -84,14 +95,25 @@ export class Engine {
     this.#options = options;
     this.load = new LoadMonitor(options.db, options.config, this.worker);
     this.#writer = new StepWriter(options.db);
+    this.#accepter = new AcceptWriter(options.db, {
+      agent: options.config.agent.name,
+      worker: this.worker,
+      model: options.config.model,
+      timeoutSeconds: options.config.limits.runTimeoutSeconds,
+    });
     const { db, config, tools, log, metrics } = options;
+    const asking = { ...options, load: this.load };
+    this.compactor = createCompactor(asking, db, log);
     this.#host = {
       config,
       tools,
+      hooks: options.hooks ?? NO_HOOKS,
       log,
       metrics,
-      ask: (messages, execution) => askModel({ ...options, load: this.load }, messages, execution),
+      ask: (messages, execution) =>
+        askWithinWindow(this.compactor, execution, config.model, () => askModel(asking, messages, execution)),
       write: (step) => this.#writer.write({ ...step, worker: this.worker }),
+      rewrite: (step, rewrite) => writeCompaction(db, { ...step, worker: this.worker }, rewrite),
       toolExecutions: (runId) => toolExecutionsOf(db, runId),
       wake: (agents) => this.#wake(agents),
       cancelChildren: async (runId) => this.#wake(await requestCancelOfChildren(db, runId)),
@@ -118,7 +140,7 @@ export class Engine {
 
   /** Takes a run: written first, then worked on, here if there is room. */
   async accept(question: Question): Promise<{ accepted: Accepted; runId: string }> {
-    const runId = uuidv7();
+    const runId = question.runId ?? uuidv7();
     const startNow = !this.#draining && this.#room > 0;
     const slot = startNow ? 1 : 0;
     this.#starting += slot;
@@ -138,21 +160,8 @@ export class Engine {
   }
 
   #write(id: string, question: Question, startNow: boolean): Promise<Accepted> {
-    const { db, config } = this.#options;
     const { sessionId, userId, message: prompt, variables, idempotencyKey } = question;
-    return acceptRun(db, {
-      id,
-      sessionId,
-      userId,
-      prompt,
-      variables,
-      idempotencyKey,
-      startNow,
-      agent: config.agent.name,
-      worker: this.worker,
-      model: config.model,
-      timeoutSeconds: config.limits.runTimeoutSeconds,
-    });
+    return this.#accepter.accept({ id, sessionId, userId, prompt, variables, idempotencyKey, startNow });
   }
 
   #queued(): void {

@@ -11,7 +11,18 @@ export type RunEvent =
   | { type: "tool.finished"; data: { toolUseId: string; name: string; isError: boolean } }
   | { type: "delegation.started"; data: { toolUseId: string; agent: string } }
   | { type: "delegation.finished"; data: { toolUseId: string; agent: string; isError: boolean } }
+  /** The conversation has become too long and is being shortened. Only told live, as the one after it. */
+  | { type: "compaction.started"; data: { tokens: number } }
+  | { type: "compaction.finished"; data: CompactionResult }
   | { type: `run.${FinalState}`; data: RunResult };
+
+export interface CompactionResult {
+  /** `unchanged`: what could be taken out was no gain, or the summary could not be had. */
+  outcome: "pruned" | "summarised" | "unchanged";
+  /** About how many tokens the context had, and has. */
+  tokensBefore: number;
+  tokensAfter: number;
+}
 
 export interface RunResult {
   runId: string;

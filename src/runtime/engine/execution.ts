@@ -1,6 +1,7 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { isTransient } from "../../database/runs/database.ts";
 import type { FinishedExecution, RunStep } from "../../database/runs/apply-steps.ts";
+import type { Rewrite } from "../../database/runs/compact-conversation.ts";
 import type {
   ClaimedRun,
   ContentBlock,
@@ -8,15 +9,18 @@ import type {
   FinalState,
   Message,
   RunError,
+  Tokens,
   ToolExecution,
 } from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import type { Hooks } from "../hooks/hook.ts";
 import type { RuntimeMetrics } from "../metrics.ts";
 import { type ModelAnswer, storableContent, textOf } from "../model/accumulate.ts";
 import { costOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
 import { auditLine } from "./audit.ts";
 import type { RunChannel, RunResult } from "./events.ts";
+import { checkedAnswer } from "./message-hooks.ts";
 import { closingResults, toolUsesOf } from "./pending-tools.ts";
 import { ParkRun, RunFailed, StopWork } from "./stop.ts";
 import { runTools } from "./tool-round.ts";
@@ -25,11 +29,14 @@ import { runTools } from "./tool-round.ts";
 export interface ExecutionHost {
   config: AgentConfig;
   tools: Tools;
+  hooks: Hooks;
   log: Logger;
   metrics: RuntimeMetrics;
   /** @throws RunFailed, or the signal's reason */
   ask(messages: Message[], execution: Execution): Promise<ModelAnswer>;
   write(step: RunStep): Promise<{ applied: boolean; parentAgent: string | null }>;
+  /** The step, and with it another conversation in the place of the stored one. @returns whether it was applied */
+  rewrite(step: RunStep & { sessionId: string }, rewrite: Rewrite): Promise<boolean>;
   toolExecutions(runId: string): Promise<ToolExecution[]>;
   /** Tells the pods of these agents that there is work. */
   wake(agents: string[]): void;
@@ -61,6 +68,7 @@ export class Execution {
   #step: number;
   iteration: number;
   #response: string | null = null;
+  #notes: RunStep["audit"] = [];
 
   constructor(
     host: ExecutionHost,
@@ -111,7 +119,9 @@ export class Execution {
     const answer = await this.host.ask(this.messages, this);
     this.iteration++;
     this.#count(answer);
-    const content = storableContent(answer);
+    const said = storableContent(answer);
+    const { afterMessage } = this.host.hooks;
+    const content = afterMessage ? await checkedAnswer(afterMessage, said, this) : said;
     const goesOn = answer.stopReason === "pause_turn" || content.some((it) => it.type === "tool_use");
     const message: Message = { role: "assistant", content };
     if (goesOn && toolUsesOf(message).length) {
@@ -128,7 +138,12 @@ export class Execution {
   }
 
   #count({ tokens }: ModelAnswer): void {
-    const { run, host } = this;
+    this.spent(this.host.config.model, tokens);
+  }
+
+  /** Adds to what the run has cost. */
+  spent(model: string, tokens: Tokens): void {
+    const { run } = this;
     const total = run.tokens;
     run.tokens = {
       input: total.input + tokens.input,
@@ -136,7 +151,7 @@ export class Execution {
       cacheRead: total.cacheRead + tokens.cacheRead,
       cacheWrite: total.cacheWrite + tokens.cacheWrite,
     };
-    run.usd += costOf(host.config.model, tokens);
+    run.usd += costOf(model, tokens);
   }
 
   /**
@@ -145,27 +160,8 @@ export class Execution {
    */
   async store(change: Change): Promise<{ parentAgent: string | null }> {
     const fresh = change.messages?.map((it, i) => ({ ...it, seq: this.#lastSeq + 1 + i })) ?? [];
-    const { id, sessionId, fence, tokens, usd } = this.run;
-    const outcome = await this.host.write({
-      run: id,
-      sessionId,
-      fence,
-      step: ++this.#step,
-      from: "running",
-      to: "running",
-      iteration: this.iteration,
-      tokens,
-      usd: Number(usd.toFixed(8)),
-      started: [],
-      finished: [],
-      children: [],
-      response: null,
-      stopReason: null,
-      error: null,
-      audit: [],
-      ...change,
-      messages: fresh,
-    });
+    const audit = this.#notes.length ? [...this.#notes.splice(0), ...(change.audit ?? [])] : (change.audit ?? []);
+    const outcome = await this.host.write({ ...this.#nextStep(), ...change, messages: fresh, audit });
     if (!outcome.applied) throw new StopWork("lost");
     for (const { role, content } of fresh) {
       const last = this.messages.at(-1);
@@ -174,6 +170,46 @@ export class Execution {
     this.#lastSeq += fresh.length;
     this.channel.commit(this.#lastSeq);
     return outcome;
+  }
+
+  /** A line for the audit log, written with what is stored next. */
+  note(action: string, detail: Record<string, unknown>): void {
+    this.#notes.push(auditLine(this.host.config, this.run, action, detail));
+  }
+
+  /** The next write, with nothing but what the run knows of itself. */
+  #nextStep() {
+    const { id, sessionId, fence, tokens, usd } = this.run;
+    return {
+      run: id,
+      sessionId,
+      fence,
+      step: ++this.#step,
+      from: "running" as const,
+      to: "running" as const,
+      iteration: this.iteration,
+      tokens,
+      usd: Number(usd.toFixed(8)),
+      messages: [],
+      started: [],
+      finished: [],
+      children: [],
+      response: null,
+      stopReason: null,
+      error: null,
+      audit: [],
+    };
+  }
+
+  /**
+   * Puts other messages in the place of the stored ones and of those here.
+   * @param rewrite how the stored ones come to be `messages`
+   * @throws StopWork `lost` when another worker holds the run
+   */
+  async rewrite(rewrite: Rewrite, messages: Message[], audit: RunStep["audit"]): Promise<void> {
+    const applied = await this.host.rewrite({ ...this.#nextStep(), audit }, rewrite);
+    if (!applied) throw new StopWork("lost");
+    this.messages.splice(0, this.messages.length, ...messages);
   }
 
   async #finish(

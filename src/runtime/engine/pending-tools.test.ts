@@ -8,6 +8,8 @@ const aTool = (name: string, change: Partial<Tool> = {}): [string, Tool] => [
   {
     name,
     idempotent: false,
+    maxAttempts: 1,
+    needsApproval: false,
     timeoutMs: 1000,
     definition: { name, description: "", input_schema: {} },
     check: () => undefined,

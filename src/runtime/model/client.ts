@@ -5,6 +5,7 @@ import type { Watched } from "../credentials/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
 import { NoApiKey } from "./failure.ts";
+import { modelFetch } from "./transport.ts";
 
 /** A tool as the Messages API takes it. */
 export interface ToolDefinition {
@@ -27,6 +28,10 @@ export interface Model {
   ask(request: ModelRequest, onText: (text: string) => void, signal: AbortSignal): Promise<ModelAnswer>;
   /** Whether the API knows the model and takes the key. @throws as the API answers */
   verify(model: string): Promise<void>;
+  /** How many tokens the input of a request is. @throws as the API answers */
+  count(request: ModelRequest, signal: AbortSignal): Promise<number>;
+  /** How many tokens of input the model takes, when the API has said so. */
+  window(model: string): number | undefined;
 }
 
 export interface ClaudeOptions {
@@ -61,6 +66,7 @@ function toParams({ model, system, tools, messages, maxTokens }: ModelRequest) {
 export class Claude implements Model {
   readonly #client: Anthropic;
   readonly #stallMs: number;
+  readonly #windows = new Map<string, number>();
 
   constructor({ apiKey, baseURL, stallMs, log }: ClaudeOptions) {
     this.#stallMs = stallMs;
@@ -73,6 +79,7 @@ export class Claude implements Model {
       authToken: null,
       baseURL: baseURL ?? "https://api.anthropic.com",
       openTelemetry: false,
+      fetch: modelFetch(),
       logger: sdkLogger(log),
       logLevel: "warn",
     });
@@ -80,15 +87,27 @@ export class Claude implements Model {
 
   async verify(model: string): Promise<void> {
     try {
-      await this.#client.models.retrieve(model, undefined, { timeout: 15_000, maxRetries: 1 });
+      const info = await this.#client.models.retrieve(model, undefined, { timeout: 15_000, maxRetries: 1 });
+      if (info.max_input_tokens) this.#windows.set(model, info.max_input_tokens);
     } catch (error) {
       throw unwrapped(error);
     }
   }
 
+  window(model: string): number | undefined {
+    return this.#windows.get(model);
+  }
+
+  async count(request: ModelRequest, signal: AbortSignal): Promise<number> {
+    const { max_tokens: _most, ...input } = toParams(request);
+    const counted = await this.#client.messages.countTokens(input, { signal, timeout: 15_000, maxRetries: 1 });
+    return counted.input_tokens;
+  }
+
   async ask(request: ModelRequest, onText: (text: string) => void, signal: AbortSignal): Promise<ModelAnswer> {
     const controller = new AbortController();
     let stalled = false;
+    let whole = false;
     const giveUp = () => controller.abort();
     signal.addEventListener("abort", giveUp, { once: true });
     signal.throwIfAborted();
@@ -102,7 +121,9 @@ export class Claude implements Model {
         stalled = true;
         controller.abort();
       }, this.#stallMs);
-      return await this.#read(response, controller, watchdog, onText);
+      const answer = await this.#read(response, controller, watchdog, onText);
+      whole = true;
+      return answer;
     } catch (error) {
       if (stalled) throw new StreamInterrupted(`the stream was silent for ${this.#stallMs / 1000} s`);
       signal.throwIfAborted();
@@ -110,7 +131,7 @@ export class Claude implements Model {
     } finally {
       clearTimeout(watchdog);
       signal.removeEventListener("abort", giveUp);
-      controller.abort(); // whatever was left of the body
+      if (!whole) controller.abort(); // whatever was left of the body
     }
   }
 

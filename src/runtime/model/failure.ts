@@ -18,6 +18,9 @@ function retryAfterMs(headers: Headers | undefined): number | undefined {
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
 }
 
+/** The API has no code of its own for a context that is too long, only these words. */
+const TOO_LONG = /prompt is too long|exceed context limit/i;
+
 function ofStatus(error: APIError, model: string): ModelFailure {
   const { status, type } = error;
   if (status === undefined) {
@@ -40,6 +43,8 @@ function ofStatus(error: APIError, model: string): ModelFailure {
       type: "unknown_model",
       message: `the model ${model} is not known to the API: check spec.model of the Agent`,
     };
+  if (status === 413 || (status === 400 && TOO_LONG.test(error.message)))
+    return { kind: "fatal", type: "context_full", message: "the conversation does not fit the model's context window" };
   return {
     kind: "fatal",
     type: type ?? "model_error",

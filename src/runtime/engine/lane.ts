@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isTransient } from "../../database/runs/database.ts";
+
+interface Waiting<Item, Outcome> {
+  item: Item;
+  resolve: (outcome: Outcome) => void;
+  reject: (error: unknown) => void;
+}
+
+export interface LaneOptions<Item, Outcome> {
+  /** Writes them all in one statement. @returns the outcomes in the order of the items */
+  apply(items: Item[]): Promise<Outcome[]>;
+  /** Items of one key never go together, and keep their order. */
+  key(item: Item): string;
+  /** Items in one statement at most. */
+  most: number;
+  /** How long a write is tried again while the database cannot be reached, in milliseconds. */
+  patienceMs: number;
+}
+
+/**
+ * One lane by which things are written: while a statement is under way, further items gather and go together with the next.
+ * One alone waits for nobody; many share a statement and a commit, and rows that all of them touch are not fought over inside
+ * the process.
+ */
+export class Lane<Item, Outcome> {
+  readonly #options: LaneOptions<Item, Outcome>;
+  #waiting: Waiting<Item, Outcome>[] = [];
+  #flushing = false;
+
+  constructor(options: LaneOptions<Item, Outcome>) {
+    this.#options = options;
+  }
+
+  /** Resolves once the item is committed, or refused. */
+  write(item: Item): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      if (this.#flushing) return;
+      this.#flushing = true;
+      setImmediate(() => void this.#flush()); // what arrives in the same turn of the loop goes along
+    });
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#waiting.length) await this.#apply(this.#batch());
+    this.#flushing = false;
+  }
+
+  #batch(): Waiting<Item, Outcome>[] {
+    const { key, most } = this.#options;
+    const keys = new Set<string>();
+    const batch: Waiting<Item, Outcome>[] = [];
+    const later: Waiting<Item, Outcome>[] = [];
+    for (const one of this.#waiting) {
+      const its = key(one.item);
+      if (batch.length < most && !keys.has(its)) batch.push(one);
+      else later.push(one);
+      keys.add(its);
+    }
+    this.#waiting = later;
+    return batch;
+  }
+
+  async #apply(batch: Waiting<Item, Outcome>[]): Promise<void> {
+    try {
+      const outcomes = await this.#patiently(batch.map((it) => it.item));
+      batch.forEach(({ resolve }, i) => resolve(outcomes[i] as Outcome));
+    } catch (error) {
+      const [only] = batch;
+      if (batch.length === 1 && only) return only.reject(error);
+      for (const one of batch) await this.#apply([one]); // one that cannot be stored must not take the others with it
+    }
+  }
+
+  async #patiently(items: Item[]): Promise<Outcome[]> {
+    const until = Date.now() + this.#options.patienceMs;
+    for (let delay = 50; ; delay = Math.min(delay * 2, 2000)) {
+      try {
+        return await this.#options.apply(items);
+      } catch (error) {
+        if (!isTransient(error) || Date.now() >= until) throw error;
+        await sleep(delay);
+      }
+    }
+  }
+}
