@@ -14,6 +14,8 @@ export const AGENT_FILES = {
   access: "/etc/agentpg/access",
   /** The files of `src/database/encryption/data-keys.ts`; empty while the tenant has no data keys. */
   transcriptKeys: "/etc/agentpg/transcript-keys",
+  /** A folder for each module, with the files of its ConfigMap. */
+  modules: "/etc/agentpg/modules",
 } as const;
 
 /** The keys of the credentials Secret: one file each, published together (a Secret volume swaps all of them at once). */
@@ -62,6 +64,9 @@ export const agentConfig = z.object({
   maxOutputTokens: agentSpec.shape.maxOutputTokens,
   limits: agentSpec.shape.limits,
   tools: agentSpec.shape.tools,
+  workspace: agentSpec.shape.workspace,
+  /** What is imported at the start: `file` in the folder `name`. The revision changes with the contents. */
+  modules: z.array(z.object({ name: z.string(), file: z.string(), revision: z.string() })).default([]),
   approvals: agentSpec.shape.approvals,
   compaction: agentSpec.shape.compaction,
   tenantLimits: tenantSpec.shape.limits,

@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { commandsTool } from "./command.ts";
 import { API_VERSION, conditions, dataKey, objectMeta, objectName, quantity, rules } from "./resource.ts";
 import { spendLimit } from "./spend-limit.ts";
+import { filesTool, workspaceSpec } from "./workspace.ts";
 
 /** A JSON Schema (draft 2020-12) of an object, as tools take it. Kept as it is: the API server does not look inside. */
 const jsonSchema = z
@@ -54,15 +56,6 @@ const httpTool = z
   })
   .describe("https calls to named hosts.");
 
-const filesTool = z
-  .object({ access: z.enum(["ReadOnly", "ReadWrite"]).default("ReadOnly") })
-  .describe("Files of the workspace volume.");
-
-const commandsTool = z
-  .record(z.string().max(64), z.object({ argv: z.array(z.string().min(1).max(4096)).min(1).max(64) }))
-  .meta({ maxProperties: 64 })
-  .describe("An allow-list of actions, each a fixed argument vector; there is no shell.");
-
 const mcpTool = z
   .object({
     url: z
@@ -74,6 +67,24 @@ const mcpTool = z
   .describe("Tools of a Model Context Protocol server.");
 
 const agentTool = z.object({ name: objectName.max(57) }).describe("Another Agent of this tenant, asked as a tool.");
+
+const moduleRef = z
+  .object({
+    name: z
+      .string()
+      .min(1)
+      .max(40)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/),
+    configMapKeyRef: z.object({
+      name: objectName,
+      key: z
+        .string()
+        .max(253)
+        .regex(/^[-._a-zA-Z0-9]+\.(ts|mts|js|mjs)$/)
+        .describe("The file that is imported; it can import the ConfigMap's other files."),
+    }),
+  })
+  .describe("A TypeScript or JavaScript module with tools and hooks of your own (docs/tools.md).");
 
 /** The kinds of tool; each entry of `tools` has exactly one. */
 export const TOOL_KINDS = ["sql", "http", "files", "commands", "mcp", "agent"] as const;
@@ -142,7 +153,7 @@ export const agentSpec = z
         concurrentRuns: z.int().min(1).max(100_000).optional().describe("Of this agent; the tenant's limit holds too."),
         queuedRuns: z
           .int()
-          .min(0)
+          .min(1)
           .max(1_000_000)
           .default(1000)
           .describe("Runs that may wait for a worker; more are refused with 429."),
@@ -151,6 +162,12 @@ export const agentSpec = z
     tools: z
       .array(toolSpec)
       .max(500)
+      .default([])
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+    workspace: workspaceSpec,
+    modules: z
+      .array(moduleRef)
+      .max(16)
       .default([])
       .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
     budget: z
@@ -234,3 +251,6 @@ export function toolKind(tool: ToolSpec): ToolKind {
   if (!kind) throw new TypeError(`tool ${tool.name} has no kind`);
   return kind;
 }
+
+/** Whether its pods have a workspace. */
+export const needsWorkspace = (tools: readonly ToolSpec[]): boolean => tools.some((it) => it.files ?? it.commands);

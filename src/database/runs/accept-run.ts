@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type MessageRow, readConversation, writeQuestion } from "../encryption/messages.ts";
 import { runPlace } from "../encryption/place.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
+import { AT_WORK } from "./claim-runs.ts";
 import { isForeignKey, violates } from "./database.ts";
 import { storableJson } from "./storable.ts";
 import type { Message, RunState } from "./run.ts";
@@ -17,12 +18,19 @@ export interface NewRun {
   startNow: boolean;
 }
 
+/** How many runs may work at once; checked again by the statement that starts them, because other pods start runs too. */
+export interface Concurrency {
+  tenant: number;
+  agent: number;
+}
+
 /** What all runs that a process accepts have in common. */
 export interface Acceptance {
   agent: string;
   worker: string;
   model: string;
   timeoutSeconds: number;
+  concurrency: Concurrency;
 }
 
 export type Accepted =
@@ -41,11 +49,17 @@ interface Row {
 }
 
 const ACCEPT = `
-WITH item AS MATERIALIZED (
+WITH working AS MATERIALIZED (
+  SELECT count(*) AS tenant, count(*) FILTER (WHERE agent = $2) AS agent FROM runs WHERE ${AT_WORK}
+), item AS MATERIALIZED (
   SELECT i.*, s.agent IS NOT NULL AS "exists", coalesce(s.agent = $2 AND s.user_id = i."userId", false) AS found,
-         i."startNow" AND busy.run IS NULL AS starts, past.last_seq, past.history
-  FROM jsonb_to_recordset($1::jsonb) AS i (id uuid, "sessionId" uuid, "userId" text, prompt text, variables jsonb,
-                                           "idempotencyKey" text, question jsonb, "startNow" boolean)
+         i."startNow" AND busy.run IS NULL AND working.tenant + n <= $6 AND working.agent + n <= $7 AS starts,
+         past.last_seq, past.history
+  FROM working CROSS JOIN (
+      SELECT *, row_number() OVER () AS n FROM jsonb_to_recordset($1::jsonb) AS i (
+        id uuid, "sessionId" uuid, "userId" text, prompt text, variables jsonb,
+        "idempotencyKey" text, question jsonb, "startNow" boolean)
+    ) i
     -- OFFSET and LIMIT keep these as one look into an index for each run.
     LEFT JOIN LATERAL (SELECT agent, user_id FROM sessions WHERE id = i."sessionId" OFFSET 0) s ON true
     LEFT JOIN LATERAL (
@@ -82,9 +96,10 @@ FROM item LEFT JOIN accepted USING (id)`;
  * @throws when another process starts a run of one of the sessions at the same time: the unique index lets one win
  */
 export async function acceptRuns(db: TranscriptDatabase, acceptance: Acceptance, runs: NewRun[]): Promise<Accepted[]> {
-  const { agent, worker, model, timeoutSeconds } = acceptance;
+  const { agent, worker, model, timeoutSeconds, concurrency } = acceptance;
   const items = storableJson(runs.map((run) => stored(db, run)));
-  const rows = await db.query<Row>("accept_runs", ACCEPT, [items, agent, worker, model, timeoutSeconds]);
+  const values = [items, agent, worker, model, timeoutSeconds, concurrency.tenant, concurrency.agent];
+  const rows = await db.query<Row>("accept_runs", ACCEPT, values);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return Promise.all(runs.map((run) => outcomeOf(db, run, byId.get(run.id))));
 }

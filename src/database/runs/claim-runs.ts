@@ -1,4 +1,5 @@
 import type { Queryable } from "./database.ts";
+import { storableJson } from "./storable.ts";
 import type { QueuedRun, RunState } from "./run.ts";
 
 interface Row {
@@ -24,12 +25,24 @@ interface Row {
   usd: string;
 }
 
+/** Runs that a living worker works on. */
+export const AT_WORK = `state = 'running' AND EXISTS (SELECT 1 FROM workers w WHERE w.id = lease_owner AND w.expires_at > now())`;
+
+// Users take turns: somebody's second queued run comes after everybody's first, and whoever has runs at work comes later by as many.
+// What was begun goes on before anything new.
 // Claimable: the first of a session's queue; work whose worker is gone or let go of it, after its snooze; a parent whose children
 // are all done; a run that no call keeps waiting for a person. Whatever waits is also taken when it is to be cancelled, is out of
 // time, or wanted to be looked at by now.
 const CLAIM = `
-WITH candidate AS (
-  SELECT r.id, r.state AS was FROM runs r
+WITH working AS MATERIALIZED (
+  SELECT r.agent, s.user_id FROM runs r JOIN sessions s ON s.id = r.session_id WHERE ${AT_WORK}
+), claimable AS MATERIALIZED (
+  SELECT r.id, r.state, r.fence, CASE WHEN r.state = 'pending' THEN
+           row_number() OVER (PARTITION BY s.user_id, r.state = 'pending' ORDER BY r.id)
+           + (SELECT count(*) FROM working w WHERE w.agent = $1 AND w.user_id = s.user_id)
+         ELSE 0 END AS turn,
+         coalesce(($8::jsonb->>s.user_id)::bigint, 0) AS served
+  FROM runs r JOIN sessions s ON s.id = r.session_id
   WHERE r.agent = $1 AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch') AND CASE r.state
     WHEN 'pending' THEN NOT EXISTS (
       SELECT 1 FROM runs o
@@ -45,8 +58,11 @@ WITH candidate AS (
       SELECT 1 FROM tool_executions t WHERE t.run_id = r.id AND t.state = 'awaiting_approval')
     WHEN 'awaiting_batch' THEN r.cancel_requested OR r.wake_at <= now()
     ELSE false END
-  ORDER BY r.id
-  LIMIT $3
+), candidate AS (
+  SELECT r.id, claimable.state AS was
+  FROM claimable JOIN runs r ON r.id = claimable.id AND r.state = claimable.state AND r.fence = claimable.fence
+  ORDER BY claimable.turn, claimable.served, r.id
+  LIMIT least($3::bigint, (SELECT greatest(0, least($6 - count(*), $7 - count(*) FILTER (WHERE agent = $1))) FROM working))
   FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE runs r SET
@@ -63,10 +79,21 @@ RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, r
 /** Runs of this agent that nobody works on, now held by `worker`; the oldest first, `room` at most. */
 export async function claimRuns(
   db: Queryable,
-  claim: { agent: string; worker: string; room: number; timeoutSeconds: number; model: string },
+  claim: {
+    agent: string;
+    worker: string;
+    room: number;
+    timeoutSeconds: number;
+    model: string;
+    concurrency: { tenant: number; agent: number };
+    /** By user, the larger the later one was served; of users who have as much at work, the one served longest ago comes first. */
+    served?: Record<string, number>;
+  },
 ): Promise<QueuedRun[]> {
-  const { agent, worker, room, timeoutSeconds, model } = claim;
-  const rows = await db.query<Row>("claim_runs", CLAIM, [agent, worker, room, timeoutSeconds, model]);
+  const { agent, worker, room, timeoutSeconds, model, concurrency, served = {} } = claim;
+  const limits = [concurrency.tenant, concurrency.agent];
+  const values = [agent, worker, room, timeoutSeconds, model, ...limits, storableJson(served)];
+  const rows = await db.query<Row>("claim_runs", CLAIM, values);
   return rows.map((row) => ({
     id: row.id,
     sessionId: row.session_id,

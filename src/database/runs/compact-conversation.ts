@@ -15,13 +15,16 @@ export interface Rewrite {
   removed: number[];
 }
 
-// `held` is the fence, and the step: sent again after it was applied, it does nothing. An original that is in the archive stays
+// The session is locked before the run, as an erasure does it. `held` is the fence, and the step: sent again after it was applied,
+// it does nothing. An original that is in the archive stays
 // there: what is compacted a second time is no original any more.
 const REWRITE = `
-WITH held AS (
-  SELECT id FROM runs
-  WHERE id = $1 AND session_id = $2 AND fence = $3 AND lease_owner = $4 AND step = $5 - 1 AND state = 'running'
-  FOR UPDATE
+WITH session AS MATERIALIZED (
+  SELECT id FROM sessions WHERE id = $2 FOR NO KEY UPDATE
+), held AS (
+  SELECT r.id FROM session s JOIN runs r ON r.session_id = s.id
+  WHERE r.id = $1 AND r.fence = $3 AND r.lease_owner = $4 AND r.step = $5 - 1 AND r.state = 'running'
+  FOR UPDATE OF r
 ), fresh AS MATERIALIZED (
   SELECT c.* FROM held, jsonb_to_recordset($6::jsonb) AS c (seq integer, "runId" uuid, role text, content jsonb)
 ), kept AS (

@@ -1,13 +1,12 @@
+import { AT_WORK } from "./claim-runs.ts";
 import type { Queryable } from "./database.ts";
 
-/** What the tenant's limits and budget are held against, over all its agents and pods. */
+/** What the tenant's limits are held against, over all its agents and pods. */
 export interface TenantLoad {
-  /** Runs accepted since `since`; counted up to the cap. */
-  recentRuns: number;
-  /** Runs that other workers hold now. */
-  activeElsewhere: number;
-  /** Runs of this agent that wait for a worker. */
-  queued: number;
+  /** Runs that users started since `since`, of the tenant and of this agent; counted up to the cap. */
+  recentRuns: { tenant: number; agent: number };
+  /** Runs that workers other than this one hold now, by agent, and runs that wait for a worker. */
+  agents: Map<string, { runningElsewhere: number; queued: number }>;
   day: Spend;
   month: Spend;
 }
@@ -18,8 +17,8 @@ export interface Spend {
 
 interface Row {
   recent: string;
-  active: string;
-  queued: string;
+  recent_of_agent: string;
+  agents: { agent: string; running: number; queued: number }[] | null;
   day_usd: string;
   day_tokens: string;
   month_usd: string;
@@ -38,22 +37,33 @@ export async function tenantLoad(
 ): Promise<TenantLoad> {
   const [row] = await db.query<Row>(
     "tenant_load",
-    `SELECT (SELECT count(*) FROM (SELECT 1 FROM runs WHERE id >= $3 AND parent_run IS NULL LIMIT $4) recent) AS recent,
-            (SELECT count(*) FROM runs WHERE ${OPEN} AND state = 'running' AND lease_owner <> $2) AS active,
-            (SELECT count(*) FROM runs WHERE ${OPEN} AND state = 'pending' AND agent = $1) AS queued,
+    `SELECT r.*, o.*,
             coalesce(sum(usd) FILTER (WHERE day = today), 0) AS day_usd,
             coalesce(sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens) FILTER (WHERE day = today), 0) AS day_tokens,
             coalesce(sum(usd), 0) AS month_usd,
             coalesce(sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens), 0) AS month_tokens
      FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) t
-       LEFT JOIN usage_daily ON day >= date_trunc('month', today)::date AND day <= today`,
+       CROSS JOIN (
+         SELECT count(*) AS recent, count(*) FILTER (WHERE agent = $1) AS recent_of_agent
+         FROM (SELECT agent FROM runs WHERE id >= $3 AND parent_run IS NULL LIMIT $4) recent
+       ) r
+       CROSS JOIN (
+         SELECT jsonb_agg(by_agent) AS agents FROM (
+           SELECT agent, count(*) FILTER (WHERE lease_owner <> $2 AND ${AT_WORK}) AS running,
+                  count(*) FILTER (WHERE state = 'pending') AS queued
+           FROM runs WHERE ${OPEN} GROUP BY agent
+         ) by_agent
+       ) o
+       LEFT JOIN usage_daily ON day >= date_trunc('month', today)::date AND day <= today
+     GROUP BY recent, recent_of_agent, agents`,
     [load.agent, load.worker, load.since, load.cap],
   );
   const it = row as Row;
   return {
-    recentRuns: Number(it.recent),
-    activeElsewhere: Number(it.active),
-    queued: Number(it.queued),
+    recentRuns: { tenant: Number(it.recent), agent: Number(it.recent_of_agent) },
+    agents: new Map(
+      (it.agents ?? []).map(({ agent, running, queued }) => [agent, { runningElsewhere: running, queued }]),
+    ),
     day: { usd: Number(it.day_usd), tokens: Number(it.day_tokens) },
     month: { usd: Number(it.month_usd), tokens: Number(it.month_tokens) },
   };

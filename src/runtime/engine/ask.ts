@@ -1,4 +1,5 @@
-import type { Message } from "../../database/runs/run.ts";
+import type { Spend } from "../../database/runs/load.ts";
+import type { Message, Tokens } from "../../database/runs/run.ts";
 import type { ModelAnswer } from "../model/accumulate.ts";
 import { askPatiently, ModelCallFailed, type Patience } from "../model/ask-patiently.ts";
 import type { Model, ModelRequest } from "../model/client.ts";
@@ -7,9 +8,9 @@ import type { RuntimeMetrics } from "../metrics.ts";
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { costOf, worstCostOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
-import { refusedByBudget } from "./budget.ts";
+import { refusedByRunBudget } from "./budget.ts";
+import type { BudgetKeeper } from "./budget-keeper.ts";
 import type { Execution } from "./execution.ts";
-import type { LoadMonitor } from "./load-monitor.ts";
 import { RunFailed } from "./stop.ts";
 
 export interface AskHost {
@@ -18,10 +19,15 @@ export interface AskHost {
   model: Model;
   health: ModelHealth;
   metrics: RuntimeMetrics;
-  load: LoadMonitor;
+  budget: BudgetKeeper;
+  /** What the runs have spent that this one asked for, and theirs. */
+  spentByChildren: (runId: string) => Promise<Spend>;
   refreshKey: () => Promise<unknown>;
   patience?: Patience | undefined;
 }
+
+const NOTHING: Spend = { usd: 0, tokens: 0 };
+const totalOf = ({ input, output, cacheRead, cacheWrite }: Tokens): number => input + output + cacheRead + cacheWrite;
 
 /** Bytes of input; three of them a token is more than real text has, so that the reserve is on the safe side. */
 const BYTES_PER_TOKEN = 3;
@@ -48,44 +54,55 @@ function worstOf(request: ModelRequest): { usd: number; tokens: number } {
 
 /** Asks the model for the next message of an execution, within the tenant's budget, and tells its channel the text as it comes. */
 export function askModel(host: AskHost, messages: Message[], execution: Execution): Promise<ModelAnswer> {
-  return withinBudget(host, requestOf(host, messages), (request) => talk(host, request, execution));
+  return withinBudget(host, execution, requestOf(host, messages), (request) => talk(host, request, execution));
 }
 
 /** Asks something that nobody hears, as a summary is: within the tenant's budget too. @throws RunFailed, or the signal's reason */
-export function askAside(host: AskHost, request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
-  return withinBudget(host, request, () => askQuietly(host, request, signal));
+export function askAside(host: AskHost, request: ModelRequest, asker: Asker): Promise<ModelAnswer> {
+  return withinBudget(host, asker, request, () => askQuietly(host, request, asker.signal));
 }
+
+/** The run that a call is for. */
+type Asker = Pick<Execution, "run" | "signal">;
 
 async function withinBudget(
   host: AskHost,
+  asker: Asker,
   request: ModelRequest,
   ask: (request: ModelRequest) => Promise<ModelAnswer>,
 ): Promise<ModelAnswer> {
-  const { config, load, metrics } = host;
-  const limited = config.budget.perDay !== undefined || config.budget.perMonth !== undefined;
-  const worst = limited ? worstOf(request) : { usd: 0, tokens: 0 };
-  if (limited) {
-    const refusal = refusedByBudget(config.budget, load.spent, load.underway, worst, new Date());
-    if (refusal) throw new RunFailed("budget_exceeded", refusal.message);
-  }
-  load.reserve(worst);
+  const { budget, config } = host;
+  const limited = budget.limited || config.agentBudget.perRun !== undefined;
+  const worst = limited ? worstOf(request) : NOTHING;
+  if (config.agentBudget.perRun) await checkRunBudget(host, asker, worst);
+  await budget.reserve(worst, asker.signal);
+  let answer: ModelAnswer;
   try {
-    const answer = await ask(request);
-    const cost = costOf(request.model, answer.tokens);
-    const { input, output, cacheRead, cacheWrite } = answer.tokens;
-    load.reserve({
-      usd: cost, // until the run ends and its spend is settled
-      tokens: input + output + cacheRead + cacheWrite,
-    });
-    const model = request.model;
-    metrics.modelUsd.inc({ model }, cost);
-    for (const [type, count] of Object.entries({ input, output, cache_read: cacheRead, cache_write: cacheWrite })) {
-      if (count) metrics.modelTokens.inc({ type, model }, count);
-    }
-    return answer;
-  } finally {
-    load.release(worst);
+    answer = await ask(request);
+  } catch (error) {
+    budget.failed(worst);
+    throw error;
   }
+  const usd = costOf(request.model, answer.tokens);
+  budget.answered(asker.run.id, worst, { usd, tokens: totalOf(answer.tokens) });
+  countSpend(host.metrics, request.model, usd, answer);
+  return answer;
+}
+
+async function checkRunBudget({ config, spentByChildren }: AskHost, { run }: Asker, worst: Spend): Promise<void> {
+  const delegates = config.tools.some((it) => it.agent) && run.iteration + run.fence > 1;
+  const children = delegates ? await spentByChildren(run.id) : NOTHING;
+  const spent = { usd: run.usd + children.usd, tokens: totalOf(run.tokens) + children.tokens };
+  const refusal = refusedByRunBudget(config.agentBudget, spent, worst);
+  if (refusal) throw new RunFailed("budget_exceeded", refusal.message);
+}
+
+function countSpend(metrics: RuntimeMetrics, model: string, usd: number, { tokens }: ModelAnswer): void {
+  metrics.modelUsd.inc({ model }, usd);
+  if (tokens.input) metrics.modelTokens.inc({ type: "input", model }, tokens.input);
+  if (tokens.output) metrics.modelTokens.inc({ type: "output", model }, tokens.output);
+  if (tokens.cacheRead) metrics.modelTokens.inc({ type: "cache_read", model }, tokens.cacheRead);
+  if (tokens.cacheWrite) metrics.modelTokens.inc({ type: "cache_write", model }, tokens.cacheWrite);
 }
 
 async function talk(host: AskHost, request: ModelRequest, execution: Execution): Promise<ModelAnswer> {

@@ -1,20 +1,30 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
-import { type Spend, type TenantLoad, tenantLoad } from "../../database/runs/load.ts";
 import type { Queryable } from "../../database/runs/database.ts";
+import { type Spend, type TenantLoad, tenantLoad } from "../../database/runs/load.ts";
 import { uuidv7Since } from "../uuid.ts";
+import { fairShare } from "./fair-share.ts";
 
 const MINUTE = 60_000;
 const NOTHING: Spend = { usd: 0, tokens: 0 };
-const EMPTY: TenantLoad = { recentRuns: 0, activeElsewhere: 0, queued: 0, day: NOTHING, month: NOTHING };
+const EMPTY: TenantLoad = {
+  recentRuns: { tenant: 0, agent: 0 },
+  agents: new Map(),
+  day: NOTHING,
+  month: NOTHING,
+};
 
-const plus = (a: Spend, b: Spend, sign = 1): Spend => ({
-  usd: a.usd + sign * b.usd,
-  tokens: a.tokens + sign * b.tokens,
-});
+/** Why a run is not taken now, and after how many seconds to try again. */
+export interface NotNow {
+  reason: string;
+  retryAfter: number;
+}
+
+const perMinute = (limit: number): number => Math.max(1, Math.ceil(60 / limit));
 
 /**
  * What the tenant does, over all its pods: read from the database every so often, plus what this process did since.
- * Limits that rest on it are therefore exact within one process and lag by one refresh between processes.
+ * Limits a minute are exact within one process and lag by one refresh between processes; how many runs work at once is checked by
+ * the statements that start them as well.
  */
 export class LoadMonitor {
   readonly #db: Queryable;
@@ -22,8 +32,7 @@ export class LoadMonitor {
   readonly #worker: string;
   #load: TenantLoad = EMPTY;
   #acceptedSince = 0;
-  #settledSince: Spend = NOTHING;
-  #underway: Spend = NOTHING;
+  #queuedSince = 0;
   #lastUse = 0;
   #readAt = 0;
 
@@ -40,53 +49,74 @@ export class LoadMonitor {
     if (!force && now - this.#readAt < every) return;
     this.#readAt = now;
     const accepted = this.#acceptedSince;
-    const settled = this.#settledSince;
-    const { runsPerMinute } = this.#config.tenantLimits;
+    const queued = this.#queuedSince;
+    const { tenantLimits, limits } = this.#config;
     this.#load = await tenantLoad(this.#db, {
       agent: this.#config.agent.name,
       worker: this.#worker,
       since: uuidv7Since(now - MINUTE),
-      cap: runsPerMinute + 1,
+      cap: Math.max(tenantLimits.runsPerMinute, limits.runsPerMinute ?? 0) + 1,
     });
     this.#acceptedSince -= accepted;
-    this.#settledSince = plus(this.#settledSince, settled, -1);
+    this.#queuedSince -= queued;
   }
 
-  /** Counts a run against the tenant's rate. @returns seconds to wait when there have been too many, otherwise undefined */
-  admit(): number | undefined {
+  /** Counts a run against the rates and the queue. @returns why not, when there have been or are too many */
+  admit(): NotNow | undefined {
     this.#lastUse = Date.now();
-    if (this.#load.recentRuns + this.#acceptedSince >= this.#config.tenantLimits.runsPerMinute) {
-      return Math.max(1, Math.ceil(60 / this.#config.tenantLimits.runsPerMinute));
-    }
+    const { tenantLimits, limits } = this.#config;
+    const { tenant, agent } = this.#load.recentRuns;
+    if (tenant + this.#acceptedSince >= tenantLimits.runsPerMinute)
+      return {
+        reason: `the tenant's limits.runsPerMinute (${tenantLimits.runsPerMinute}) is reached`,
+        retryAfter: perMinute(tenantLimits.runsPerMinute),
+      };
+    if (limits.runsPerMinute !== undefined && agent + this.#acceptedSince >= limits.runsPerMinute)
+      return {
+        reason: `the agent's limits.runsPerMinute (${limits.runsPerMinute}) is reached`,
+        retryAfter: perMinute(limits.runsPerMinute),
+      };
+    if (this.queued >= limits.queuedRuns && this.queued > 0)
+      return {
+        reason: `${this.queued} runs wait already (limits.queuedRuns is ${limits.queuedRuns})`,
+        retryAfter: Math.min(60, Math.max(1, Math.ceil(this.queued / this.concurrentRuns))),
+      };
     this.#acceptedSince++;
     return undefined;
   }
 
-  /** How many more runs may work now, given so many in this process. */
-  room(activeHere: number): number {
-    return Math.max(0, this.#config.tenantLimits.concurrentRuns - this.#load.activeElsewhere - activeHere);
+  /** A run was put into the queue. */
+  wasQueued(): void {
+    this.#queuedSince++;
   }
 
+  /** Runs of this agent that may work at once, over all pods, as its own limit and the tenant's have it. */
+  get concurrentRuns(): number {
+    const { tenantLimits, limits } = this.#config;
+    return Math.min(tenantLimits.concurrentRuns, limits.concurrentRuns ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** How many more runs may work now, given so many in this process: no more than the agent's fair share of the tenant's limit. */
+  room(activeHere: number): number {
+    const limit = this.#config.tenantLimits.concurrentRuns;
+    const own = this.#load.agents.get(this.#config.agent.name) ?? { runningElsewhere: 0, queued: 0 };
+    const others = [...this.#load.agents]
+      .filter(([agent]) => agent !== this.#config.agent.name)
+      .map(([, it]) => ({ running: it.runningElsewhere, waiting: it.queued }));
+    const running = own.runningElsewhere + activeHere;
+    const elsewhere = others.reduce((sum, it) => sum + it.running, 0);
+    // What is asked for beyond the queue that was seen is not known: it may be any number.
+    const share = others.length ? fairShare({ running, waiting: limit }, others, limit) : limit;
+    return Math.max(0, Math.min(share - running, this.concurrentRuns - running, limit - elsewhere - running));
+  }
+
+  /** Runs of this agent that wait for a worker. */
   get queued(): number {
-    return this.#load.queued;
+    return (this.#load.agents.get(this.#config.agent.name)?.queued ?? 0) + this.#queuedSince;
   }
 
   /** Spend of today and this month that is settled. */
   get spent(): { day: Spend; month: Spend } {
-    return { day: plus(this.#load.day, this.#settledSince), month: plus(this.#load.month, this.#settledSince) };
-  }
-
-  get underway(): Spend {
-    return this.#underway;
-  }
-
-  reserve(spend: Spend): void {
-    this.#underway = plus(this.#underway, spend);
-  }
-  release(spend: Spend): void {
-    this.#underway = plus(this.#underway, spend, -1);
-  }
-  settle(spend: Spend): void {
-    this.#settledSince = plus(this.#settledSince, spend);
+    return { day: this.#load.day, month: this.#load.month };
   }
 }

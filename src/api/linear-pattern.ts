@@ -1,0 +1,14 @@
+import { setFlagsFromString } from "node:v8";
+
+// V8's automaton engine: its time grows with the text's length alone, so that no input of a model can hold a process up.
+setFlagsFromString("--enable-experimental-regexp-engine");
+
+/**
+ * A pattern that the whole text has to fit, matched in linear time.
+ * @throws SyntaxError for what is no regular expression, and for what takes more than linear time: look-around,
+ *   back-references, repetitions beyond {0,16}
+ */
+export const linearPattern = (pattern: string): RegExp => {
+  new RegExp(pattern); // alone, so that a stray parenthesis cannot close the group below
+  return new RegExp(`^(?:${pattern})$`, "l");
+};
