@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type AgentConfig, AGENT_FILES, agentConfig, API_PORT, METRICS_PORT } from "../api/agent-config.ts";
+import { WORKSPACE_PATH } from "../api/workspace.ts";
 import { GUIDE_POOL_LIMITS } from "../database/connection.ts";
 
 const flag = z
@@ -20,6 +21,7 @@ const environment = z.object({
   AGENTPG_ACCESS_DIR: z.string().default(AGENT_FILES.access),
   AGENTPG_TRANSCRIPT_KEYS_DIR: z.string().default(AGENT_FILES.transcriptKeys),
   AGENTPG_MODULES_DIR: z.string().default(AGENT_FILES.modules),
+  AGENTPG_WORKSPACE_DIR: z.string().default(WORKSPACE_PATH),
   AGENTPG_SECRETS_DIR: z.string().optional(),
   AGENTPG_POD_NAME: z.string().default(""),
   AGENTPG_SCHEMA: z.string().optional(),
@@ -37,7 +39,7 @@ const environment = z.object({
   AGENTPG_POOL_IDLE_SECONDS: whole(GUIDE_POOL_LIMITS.idleMs / 1000, 1, 86_400),
   AGENTPG_POOLER: z.enum(["None", "Transaction"]).default("None"),
   AGENTPG_DRAIN_SECONDS: whole(25, 0, 3600),
-  AGENTPG_LEASE_SECONDS: whole(7, 2, 600),
+  AGENTPG_LEASE_SECONDS: whole(6, 2, 600),
   AGENTPG_STALL_SECONDS: whole(60, 1, 3600),
   AGENTPG_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });

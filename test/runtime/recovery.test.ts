@@ -302,9 +302,9 @@ describe("more runs than the tenant may have at once", () => {
 });
 
 describe("a configuration that cannot work", () => {
-  it("ends the process with 2 and names the tool, even while there is no database", async () => {
+  it("ends the process with 2 and says what is missing, even while there is no database", async () => {
     const files = { name: "notes", description: "d", files: { access: "ReadOnly" as const } };
     const started = start({ tools: [files] }, { AGENTPG_DATABASE_DIR: "/nowhere" });
-    await expect(started).rejects.toThrow(/tool notes: this version runs sql, http and agent tools, not files/);
+    await expect(started).rejects.toThrow(/the tools files and commands need a workspace/);
   });
 });

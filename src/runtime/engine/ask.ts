@@ -45,11 +45,11 @@ export function requestOf({ config, tools }: Pick<AskHost, "config" | "tools">, 
 }
 
 /** The most that the call can spend. */
-function worstOf(request: ModelRequest): { usd: number; tokens: number } {
+export function worstOf(request: ModelRequest, batched = false): Spend {
   const bytes =
     JSON.stringify(request.messages).length + JSON.stringify(request.tools).length + (request.system?.length ?? 0);
   const input = Math.ceil(bytes / BYTES_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS;
-  return { usd: worstCostOf(request.model, input, request.maxTokens), tokens: input + request.maxTokens };
+  return { usd: worstCostOf(request.model, input, request.maxTokens, batched), tokens: input + request.maxTokens };
 }
 
 /** Asks the model for the next message of an execution, within the tenant's budget, and tells its channel the text as it comes. */
@@ -63,7 +63,7 @@ export function askAside(host: AskHost, request: ModelRequest, asker: Asker): Pr
 }
 
 /** The run that a call is for. */
-type Asker = Pick<Execution, "run" | "signal">;
+export type Asker = Pick<Execution, "run" | "signal">;
 
 async function withinBudget(
   host: AskHost,
@@ -85,11 +85,12 @@ async function withinBudget(
   }
   const usd = costOf(request.model, answer.tokens);
   budget.answered(asker.run.id, worst, { usd, tokens: totalOf(answer.tokens) });
-  countSpend(host.metrics, request.model, usd, answer);
+  countAnswer(host.metrics, request.model, answer);
   return answer;
 }
 
-async function checkRunBudget({ config, spentByChildren }: AskHost, { run }: Asker, worst: Spend): Promise<void> {
+/** @throws RunFailed when the call may cost more than the run has left of its own budget */
+export async function checkRunBudget({ config, spentByChildren }: AskHost, { run }: Asker, worst: Spend): Promise<void> {
   const delegates = config.tools.some((it) => it.agent) && run.iteration + run.fence > 1;
   const children = delegates ? await spentByChildren(run.id) : NOTHING;
   const spent = { usd: run.usd + children.usd, tokens: totalOf(run.tokens) + children.tokens };
@@ -97,8 +98,9 @@ async function checkRunBudget({ config, spentByChildren }: AskHost, { run }: Ask
   if (refusal) throw new RunFailed("budget_exceeded", refusal.message);
 }
 
-function countSpend(metrics: RuntimeMetrics, model: string, usd: number, { tokens }: ModelAnswer): void {
-  metrics.modelUsd.inc({ model }, usd);
+/** The answer in the metrics. */
+export function countAnswer(metrics: RuntimeMetrics, model: string, { tokens, batched }: ModelAnswer): void {
+  metrics.modelUsd.inc({ model }, costOf(model, tokens, batched));
   if (tokens.input) metrics.modelTokens.inc({ type: "input", model }, tokens.input);
   if (tokens.output) metrics.modelTokens.inc({ type: "output", model }, tokens.output);
   if (tokens.cacheRead) metrics.modelTokens.inc({ type: "cache_read", model }, tokens.cacheRead);

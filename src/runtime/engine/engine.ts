@@ -1,16 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
-import type { Accepted } from "../../database/runs/accept-run.ts";
+import type { Accepted, Concurrency } from "../../database/runs/accept-run.ts";
+import type { RunStep, StepOutcome } from "../../database/runs/apply-steps.ts";
 import { requestCancel, requestCancelOfChildren } from "../../database/runs/cancel-run.ts";
 import { claimRuns, releaseRuns } from "../../database/runs/claim-runs.ts";
-import type { Spend } from "../../database/runs/load.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
+import { spendOfChildren } from "../../database/runs/spend-of-children.ts";
 import { openConversation, toolExecutionsOf } from "../../database/runs/open-conversation.ts";
 import type { ClaimedRun, Conversation, QueuedRun } from "../../database/runs/run.ts";
 import { wake } from "../../database/runs/wake.ts";
 import { endWorker, renewLeases, type WorkerReport } from "../../database/runs/workers.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import { BatchMode } from "../batch/batch-mode.ts";
+import type { BatchSettings } from "../batch/settings.ts";
 import { askWithinWindow } from "../compaction/ask-within-window.ts";
 import type { Compactor } from "../compaction/compactor.ts";
 import { createCompactor, writeCompaction } from "../compaction/create-compactor.ts";
@@ -19,15 +22,17 @@ import { uuidv7 } from "../uuid.ts";
 import { AcceptWriter } from "./accept-writer.ts";
 import { askModel, type AskHost } from "./ask.ts";
 import { auditLine } from "./audit.ts";
+import { BudgetKeeper } from "./budget-keeper.ts";
 import { RunChannel } from "./events.ts";
 import { LoadMonitor } from "./load-monitor.ts";
 import { Execution, type ExecutionEnd, type ExecutionHost } from "./execution.ts";
+import { ServedUsers } from "./served-users.ts";
 import { StepWriter } from "./step-writer.ts";
 import { StopWork } from "./stop.ts";
 
 const NOTHING_TO_REPORT: WorkerReport = { pod: "", credentials: "", problem: null };
 
-export interface EngineOptions extends Omit<AskHost, "load"> {
+export interface EngineOptions extends Omit<AskHost, "budget" | "spentByChildren"> {
   config: AgentConfig;
   /** What this process says of itself with each heartbeat; left out: nothing. */
   report?: () => WorkerReport;
@@ -37,6 +42,7 @@ export interface EngineOptions extends Omit<AskHost, "load"> {
   leaseSeconds: number;
   /** How often the queue is looked at, in milliseconds, when no hint comes. */
   pollMs?: number;
+  batch?: Partial<BatchSettings> | undefined;
 }
 
 /** Before a run is put back after a fault of ours, so that it is not tried in a tight circle. */
@@ -59,11 +65,6 @@ export interface Question {
   runId?: string;
 }
 
-const spendOf = ({ usd, tokens }: ClaimedRun): Spend => ({
-  usd,
-  tokens: tokens.input + tokens.output + tokens.cacheRead + tokens.cacheWrite,
-});
-
 /**
  * Runs the runs of one agent in this process. A run that is accepted here is worked on here at once; the rest is claimed from the
  * queue: queued runs, runs of workers that are gone, and runs whose other agent has answered.
@@ -72,14 +73,18 @@ export class Engine {
   readonly worker = uuidv7();
   /** What the tenant does, over all its pods. */
   readonly load: LoadMonitor;
+  /** What of the tenant's and the agent's budgets this process may spend. */
+  readonly budget: BudgetKeeper;
   /** Keeps conversations within the model's context window. */
   readonly compactor: Compactor;
+  readonly batches: BatchMode;
   readonly #options: EngineOptions;
   readonly #jobs = new Map<string, Job>();
   readonly #writer: StepWriter;
   readonly #accepter: AcceptWriter;
   readonly #host: ExecutionHost;
   readonly #appeared = new Map<string, Set<() => void>>();
+  readonly #served = new ServedUsers();
   #forgotten = new Set<string>();
   /** Runs that are being accepted or claimed: they take room already. */
   #starting = 0;
@@ -100,10 +105,15 @@ export class Engine {
       worker: this.worker,
       model: options.config.model,
       timeoutSeconds: options.config.limits.runTimeoutSeconds,
+      concurrency: this.#concurrency,
     });
     const { db, config, tools, log, metrics } = options;
-    const asking = { ...options, load: this.load };
+    this.budget = new BudgetKeeper(db, config, config.agent.name, this.worker);
+    const spentByChildren = (runId: string) => spendOfChildren(db, runId);
+    const asking = { ...options, budget: this.budget, spentByChildren };
     this.compactor = createCompactor(asking, db, log);
+    const wakeAgent = () => this.#wake([config.agent.name]);
+    this.batches = new BatchMode(asking, { db, log, worker: this.worker, settings: options.batch, wake: wakeAgent });
     this.#host = {
       config,
       tools,
@@ -111,12 +121,34 @@ export class Engine {
       log,
       metrics,
       ask: (messages, execution) =>
-        askWithinWindow(this.compactor, execution, config.model, () => askModel(asking, messages, execution)),
-      write: (step) => this.#writer.write({ ...step, worker: this.worker }),
-      rewrite: (step, rewrite) => writeCompaction(db, { ...step, worker: this.worker }, rewrite),
+        askWithinWindow(this.compactor, execution, config.model, () =>
+          this.batches.takes(execution.run)
+            ? this.batches.ask(messages, execution)
+            : askModel(asking, messages, execution),
+        ),
+      write: (step) => this.#write(step),
+      rewrite: async (step, rewrite) => {
+        const applied = await writeCompaction(db, { ...step, worker: this.worker }, rewrite);
+        if (applied) this.budget.written(step.run);
+        return applied;
+      },
       toolExecutions: (runId) => toolExecutionsOf(db, runId),
       wake: (agents) => this.#wake(agents),
       cancelChildren: async (runId) => this.#wake(await requestCancelOfChildren(db, runId)),
+    };
+  }
+
+  async #write(step: RunStep): Promise<StepOutcome> {
+    const outcome = await this.#writer.write({ ...step, worker: this.worker });
+    if (outcome.applied) this.budget.written(step.run);
+    return outcome;
+  }
+
+  get #concurrency(): Concurrency {
+    const { tenantLimits, limits } = this.#options.config;
+    return {
+      tenant: tenantLimits.concurrentRuns,
+      agent: limits.concurrentRuns ?? tenantLimits.concurrentRuns,
     };
   }
 
@@ -145,7 +177,7 @@ export class Engine {
     const slot = startNow ? 1 : 0;
     this.#starting += slot;
     try {
-      const accepted = await this.#write(runId, question, startNow);
+      const accepted = await this.#take(runId, question, startNow);
       if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
       if (accepted.outcome === "queued") this.#queued();
       if (accepted.outcome === "started") {
@@ -159,12 +191,13 @@ export class Engine {
     }
   }
 
-  #write(id: string, question: Question, startNow: boolean): Promise<Accepted> {
+  #take(id: string, question: Question, startNow: boolean): Promise<Accepted> {
     const { sessionId, userId, message: prompt, variables, idempotencyKey } = question;
     return this.#accepter.accept({ id, sessionId, userId, prompt, variables, idempotencyKey, startNow });
   }
 
   #queued(): void {
+    this.load.wasQueued();
     this.#queueHint = true;
     this.#nudge();
   }
@@ -196,6 +229,7 @@ export class Engine {
     const abort = new AbortController();
     const job: Job = { run, channel, abort, done: Promise.resolve() };
     this.#jobs.set(run.id, job);
+    this.#served.serve(run.userId);
     for (const arrived of this.#appeared.get(run.id) ?? []) arrived();
     if (run.cancelRequested) abort.abort(new StopWork("cancelled"));
     // A tick later, so that whoever accepted the run can listen to its channel from the start.
@@ -205,7 +239,6 @@ export class Engine {
   async #work(job: Job, conversation: Conversation, resumed: boolean): Promise<void> {
     const { run, channel, abort } = job;
     const { log, metrics } = this.#options;
-    const before = spendOf(run);
     const timer = setTimeout(
       () => abort.abort(new StopWork("timeout")),
       Math.max(0, Math.min(run.deadline - Date.now(), 2 ** 31 - 1)),
@@ -218,14 +251,12 @@ export class Engine {
       log.error({ run: run.id, err: error as Error }, "work on a run broke off; it is put back");
     }
     clearTimeout(timer);
-    const after = spendOf(run);
-    this.load.release({ usd: after.usd - before.usd, tokens: after.tokens - before.tokens });
+    this.budget.forget(run.id);
     if (end === "faulty") await sleep(FAULT_PAUSE_MS, undefined, { signal: abort.signal }).catch(() => {});
     if (end === "released" || end === "faulty") await this.#release(run.id);
     this.#jobs.delete(run.id);
     channel.close();
     if (end === "completed" || end === "failed" || end === "cancelled") {
-      this.load.settle(after);
       metrics.runs.inc({ state: end });
       metrics.runSeconds.observe({ state: end }, (performance.now() - begun) / 1000);
     }
@@ -309,6 +340,7 @@ export class Engine {
     await this.#beat();
     void this.#heartbeats();
     void this.#claims();
+    this.batches.start();
   }
 
   async #heartbeats(): Promise<void> {
@@ -318,6 +350,7 @@ export class Engine {
       if (this.#stopped) return;
       await this.#beat().catch((error) => log.warn({ err: error }, "leases were not renewed"));
       await this.load.refresh().catch(() => {});
+      await this.budget.giveBack().catch(() => {});
     }
   }
 
@@ -365,7 +398,9 @@ export class Engine {
     this.#queueHint = false;
     this.#starting += room;
     try {
-      const claim = { agent: config.agent.name, worker: this.worker, room, model: config.model };
+      const concurrency = this.#concurrency;
+      const served = this.#served.order;
+      const claim = { agent: config.agent.name, worker: this.worker, room, model: config.model, concurrency, served };
       const runs = await claimRuns(db, { ...claim, timeoutSeconds: config.limits.runTimeoutSeconds });
       metrics.resumed.inc(runs.length);
       if (runs.length > 0) this.#queueHint = true; // behind it in its session there may be another
@@ -417,6 +452,7 @@ export class Engine {
     if (this.#jobs.size) log.info({ runs: this.#jobs.size }, "the grace period is over: runs are handed back");
     for (const job of this.#jobs.values()) job.abort.abort(new StopWork("handback"));
     await all();
+    await this.batches.stop();
     this.#stopped = true;
     await endWorker(db, this.worker).catch(() => {});
     this.#wake([this.#options.config.agent.name]);

@@ -14,6 +14,8 @@ export type RunEvent =
   /** The conversation has become too long and is being shortened. Only told live, as the one after it. */
   | { type: "compaction.started"; data: { tokens: number } }
   | { type: "compaction.finished"; data: CompactionResult }
+  /** The answer comes with a message batch. Told again when it needs another one, and to whoever begins to listen. */
+  | { type: "batch.submitted"; data: { submittedAt: string } }
   | { type: `run.${FinalState}`; data: RunResult };
 
 export interface CompactionResult {

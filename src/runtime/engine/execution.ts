@@ -137,12 +137,12 @@ export class Execution {
     return true;
   }
 
-  #count({ tokens }: ModelAnswer): void {
-    this.spent(this.host.config.model, tokens);
+  #count({ tokens, batched }: ModelAnswer): void {
+    this.spent(this.host.config.model, tokens, batched);
   }
 
   /** Adds to what the run has cost. */
-  spent(model: string, tokens: Tokens): void {
+  spent(model: string, tokens: Tokens, batched = false): void {
     const { run } = this;
     const total = run.tokens;
     run.tokens = {
@@ -151,7 +151,7 @@ export class Execution {
       cacheRead: total.cacheRead + tokens.cacheRead,
       cacheWrite: total.cacheWrite + tokens.cacheWrite,
     };
-    run.usd += costOf(model, tokens);
+    run.usd += costOf(model, tokens, batched);
   }
 
   /**
@@ -161,7 +161,9 @@ export class Execution {
   async store(change: Change): Promise<{ parentAgent: string | null }> {
     const fresh = change.messages?.map((it, i) => ({ ...it, seq: this.#lastSeq + 1 + i })) ?? [];
     const audit = this.#notes.length ? [...this.#notes.splice(0), ...(change.audit ?? [])] : (change.audit ?? []);
-    const outcome = await this.host.write({ ...this.#nextStep(), ...change, messages: fresh, audit });
+    const outcome = await this.#numbered(() =>
+      this.host.write({ ...this.#nextStep(), ...change, messages: fresh, audit }),
+    );
     if (!outcome.applied) throw new StopWork("lost");
     for (const { role, content } of fresh) {
       const last = this.messages.at(-1);
@@ -175,6 +177,16 @@ export class Execution {
   /** A line for the audit log, written with what is stored next. */
   note(action: string, detail: Record<string, unknown>): void {
     this.#notes.push(auditLine(this.host.config, this.run, action, detail));
+  }
+
+  /** What the database refused to store did not happen: the next write has its number. */
+  async #numbered<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isTransient(error)) this.#step--;
+      throw error;
+    }
   }
 
   /** The next write, with nothing but what the run knows of itself. */
@@ -207,7 +219,7 @@ export class Execution {
    * @throws StopWork `lost` when another worker holds the run
    */
   async rewrite(rewrite: Rewrite, messages: Message[], audit: RunStep["audit"]): Promise<void> {
-    const applied = await this.host.rewrite({ ...this.#nextStep(), audit }, rewrite);
+    const applied = await this.#numbered(() => this.host.rewrite({ ...this.#nextStep(), audit }, rewrite));
     if (!applied) throw new StopWork("lost");
     this.messages.splice(0, this.messages.length, ...messages);
   }
@@ -236,6 +248,8 @@ export class Execution {
       response: this.#response,
       stopReason: end.stopReason,
       error: end.error,
+      // What it costs in its batch all the same is counted when that is over.
+      ...(state === "cancelled" ? { batchGroup: run.batchGroup, batchId: run.batchId } : {}),
       audit: [auditLine(host.config, run, `run.${state}`, detail)],
     });
     if (parentAgent) host.wake([parentAgent]);

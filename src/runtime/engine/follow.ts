@@ -113,6 +113,8 @@ class Follower {
   readonly #names = new Map<string, string>();
   #at: Position;
   #begun: boolean;
+  /** The batch that was told of. */
+  #submittedAt: string | null = null;
 
   constructor(source: FollowSource, runId: string, sessionId: string, from: Start, signal: AbortSignal) {
     this.#source = source;
@@ -134,6 +136,12 @@ class Follower {
     if (!this.#begun)
       yield { type: "run.started", data: { runId: this.#runId, sessionId: this.#sessionId }, at: this.#at };
     this.#begun = true;
+  }
+
+  *#submitted({ batchSubmittedAt: submittedAt }: RunView): Generator<PlacedEvent> {
+    if (!submittedAt || submittedAt === this.#submittedAt) return;
+    this.#submittedAt = submittedAt;
+    yield { type: "batch.submitted", data: { submittedAt }, at: this.#at };
   }
 
   /** A result names its call by id only: where the call was told live, or before the listener came, its name is looked up. */
@@ -194,6 +202,7 @@ class Follower {
         yield { type: `run.${run.state}`, data: resultOf(run), at: this.#at };
         return;
       }
+      yield* this.#submitted(run);
       await this.#source.pause(this.#runId, this.#signal);
     }
   }

@@ -2,6 +2,8 @@ import express, { type Express, type RequestHandler } from "express";
 import helmet from "helmet";
 import type { Logger } from "../../telemetry/log.ts";
 import type { RuntimeMetrics } from "../metrics.ts";
+import type { SessionCompaction } from "../compaction/compact-session.ts";
+import { compactionRoutes } from "./compaction.ts";
 import { openApiDocument } from "./openapi.ts";
 import { noSuchRoute, problemHandler } from "./problems.ts";
 import { type RunRoutes, runRoutes } from "./runs.ts";
@@ -26,7 +28,7 @@ function base(readiness: Readiness): Express {
 
 /** The agent's API, for its callers. */
 export function createApiApp(
-  routes: RunRoutes,
+  routes: RunRoutes & { compaction: SessionCompaction },
   guard: RequestHandler,
   readiness: Readiness,
   log: Logger,
@@ -37,6 +39,7 @@ export function createApiApp(
   const document = openApiDocument(routes.agent, version);
   app.get("/openapi.json", (_req, res) => void res.json(document));
   app.use("/v1", guard, express.json({ limit: BODY_LIMIT }), sessionRoutes(routes.db, routes.agent), runRoutes(routes));
+  app.use("/v1", compactionRoutes(routes.compaction, routes));
   app.use(noSuchRoute, problemHandler(log));
   return app;
 }

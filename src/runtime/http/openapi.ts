@@ -30,7 +30,7 @@ const body = (name: string) => ({ requestBody: { required: true, ...json(name) }
 
 const EVENTS = {
   description:
-    "Events: run.queued, run.started, text.delta, tool.started, tool.finished, delegation.started, delegation.finished, restarted (drop the text since the last tool call), and at the end run.completed, run.failed or run.cancelled.",
+    "Events: run.queued, run.started, text.delta, tool.started, tool.finished, delegation.started, delegation.finished, compaction.started, compaction.finished, batch.submitted, restarted (drop the text since the last tool call), and at the end run.completed, run.failed or run.cancelled.",
   content: { "text/event-stream": { schema: { type: "string" } } },
 };
 
@@ -77,6 +77,12 @@ function paths() {
       }),
     },
     "/v1/sessions/{id}/runs": { post: run },
+    "/v1/sessions/{id}/context": {
+      get: operation("See how full the context is", ["200", "As it is now.", "Context"], { parameters: [id] }),
+    },
+    "/v1/sessions/{id}/compact": {
+      post: operation("Compact the conversation now", ["200", "What became of it.", "Compacted"], { parameters: [id] }),
+    },
     "/v1/runs/{id}": { get: operation("Get a run", ["200", "The run.", "Run"], { parameters: [id] }) },
     "/v1/runs/{id}/events": { get: events },
     "/v1/runs/{id}/cancel": { post: operation("Cancel a run", ["202", "It ends soon.", "Run"], { parameters: [id] }) },
@@ -93,6 +99,8 @@ export function openApiDocument(agent: string, version: string) {
     MessagePage: schemas.messagePage,
     Run: schemas.run,
     AcceptedRun: schemas.acceptedRun,
+    Context: schemas.context,
+    Compacted: schemas.compacted,
     Problem: schemas.problem,
   };
   const components = Object.entries(named).map(([name, it]) => {

@@ -1,18 +1,20 @@
 import { type Request, type Response, Router } from "express";
+import type { Accepted } from "../../database/runs/accept-run.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
-import { isFinal } from "../../database/runs/run.ts";
+import { isFinal, type RunState } from "../../database/runs/run.ts";
 import { runById, type RunView } from "../../database/runs/read-run.ts";
 import { messagesOfRun, sessionById } from "../../database/runs/sessions.ts";
 import type { Engine } from "../engine/engine.ts";
-import { parseEventId, type PlacedEvent } from "../engine/events.ts";
-import { type FollowSource, followRun } from "../engine/follow.ts";
+import { parseEventId } from "../engine/events.ts";
+import { type FollowSource, followRun, type Start } from "../engine/follow.ts";
 import type { LoadMonitor } from "../engine/load-monitor.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { Caller } from "./access.ts";
+import { checkedQuestion, type QuestionCheck } from "./checked-question.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";
 import { newRun } from "./schemas.ts";
 import { callerOf, uuidParam } from "./sessions.ts";
-import { sendEvents } from "./sse.ts";
+import { EventStream, sendEvents, sendLive } from "./sse.ts";
 
 export interface RunRoutes {
   db: AgentDatabase;
@@ -20,6 +22,8 @@ export interface RunRoutes {
   engine: Engine;
   load: LoadMonitor;
   tools: Tools;
+  /** Left out when no hook looks at questions. */
+  check?: QuestionCheck | undefined;
 }
 
 /** How often a run that another process works on is looked at, in milliseconds. */
@@ -58,16 +62,26 @@ function idempotencyKey(req: Request): string | null {
 
 const wantsEvents = (req: Request): boolean => /\btext\/event-stream\b/.test(req.header("accept") ?? "");
 
+interface Taken {
+  accepted: Exclude<Accepted, { outcome: "no_session" }>;
+  runId: string;
+  sessionId: string;
+}
+
+function stateOf(accepted: Taken["accepted"]): RunState {
+  if (accepted.outcome === "repeated") return accepted.state;
+  return accepted.outcome === "queued" ? "pending" : "running";
+}
+
 /** Takes the run of a request. @throws Problem 403, 404, 422, 429, 503 */
-async function acceptRequest(routes: RunRoutes, req: Request, res: Response) {
+async function acceptRequest(routes: RunRoutes, req: Request, res: Response): Promise<Taken> {
   const { engine, load } = routes;
   const { message, variables } = newRun.parse(req.body ?? {});
   const sessionId = uuidParam(req, "id", "session");
   if (engine.draining)
     throw new Problem(503, "this process is about to end: try again", { "retry-after": "1", connection: "close" });
-  const wait = load.admit();
-  if (wait !== undefined)
-    throw new Problem(429, "the tenant's limit of runs a minute is reached", { "retry-after": String(wait) });
+  const notNow = load.admit();
+  if (notNow) throw new Problem(429, notNow.reason, { "retry-after": String(notNow.retryAfter) });
   const question = {
     sessionId,
     userId: callerOf(res).userId,
@@ -75,11 +89,12 @@ async function acceptRequest(routes: RunRoutes, req: Request, res: Response) {
     variables: variables ?? null,
     idempotencyKey: idempotencyKey(req),
   };
-  const { accepted, runId } = await engine.accept(question);
+  const { check } = routes;
+  const { accepted, runId } = await engine.accept(check ? await checkedQuestion(check, question) : question);
   if (accepted.outcome === "no_session")
     throw accepted.exists ? await whyNoSession(routes, sessionId) : notFound("session");
-  if (accepted.outcome === "repeated" && !accepted.samePrompt)
-    throw new Problem(422, "this Idempotency-Key was used with another message");
+  if (accepted.outcome === "repeated" && !accepted.same)
+    throw new Problem(422, "this Idempotency-Key was used with another message or other variables");
   return { accepted, runId, sessionId };
 }
 
@@ -88,40 +103,43 @@ async function whyNoSession({ db, agent }: RunRoutes, sessionId: string): Promis
   return (await sessionById(db, sessionId, agent)) ? forbidden() : notFound("session");
 }
 
-async function* queuedThen(
-  runId: string,
-  sessionId: string,
-  events: AsyncIterable<PlacedEvent>,
-): AsyncGenerator<PlacedEvent> {
-  yield { type: "run.queued", data: { runId, sessionId }, at: { seq: 0, part: 0 } };
-  yield* events;
+/** Sends what happens to a run that was just taken: straight from the work on it while that is here, else as anybody may follow it. */
+async function streamAccepted(source: FollowSource, res: Response, taken: Taken): Promise<void> {
+  const { accepted, runId, sessionId } = taken;
+  const stream = new EventStream(res);
+  const start = { seq: accepted.outcome === "started" ? accepted.lastSeq : 0, part: 0 };
+  let from: Start = { at: start, begun: false };
+  const channel = accepted.outcome === "started" ? source.channel(runId) : undefined;
+  if (accepted.outcome === "queued") stream.send({ type: "run.queued", data: { runId, sessionId }, at: start });
+  if (channel) {
+    stream.send({ type: "run.started", data: { runId, sessionId }, at: start });
+    const stopped = await sendLive(stream, channel, start);
+    if (!stopped) return stream.end();
+    await stream.drained();
+    from = { at: stopped, begun: true };
+  }
+  await sendEvents(stream, followRun(source, runId, sessionId, from, stream.signal));
 }
 
 export function runRoutes(routes: RunRoutes): Router {
   const router = Router();
   const source = followSource(routes);
   router.post("/sessions/:id/runs", async (req, res) => {
-    const { accepted, runId, sessionId } = await acceptRequest(routes, req, res);
+    const taken = await acceptRequest(routes, req, res);
+    const { accepted, runId, sessionId } = taken;
     res.location(`/v1/runs/${runId}`);
-    if (!wantsEvents(req)) {
-      const state = accepted.outcome === "queued" ? "pending" : "running";
-      res.status(202).json({ id: runId, sessionId, state });
-      return;
-    }
-    const gone = new AbortController();
-    const at = { seq: accepted.outcome === "started" ? accepted.lastSeq : 0, part: 0 };
-    const events = followRun(source, runId, sessionId, { at, begun: false }, gone.signal);
-    await sendEvents(res, accepted.outcome === "queued" ? queuedThen(runId, sessionId, events) : events, gone);
+    if (wantsEvents(req)) return streamAccepted(source, res, taken);
+    res.status(202).json({ id: runId, sessionId, state: stateOf(accepted) });
   });
   router.get("/runs/:id", async (req, res) => {
     res.json(shown(await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res))));
   });
   router.get("/runs/:id/events", async (req, res) => {
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
-    const gone = new AbortController();
+    const stream = new EventStream(res);
     const last = parseEventId(req.header("last-event-id"));
     const from = { at: last ?? { seq: 0, part: 0 }, begun: last !== undefined };
-    await sendEvents(res, followRun(source, run.id, run.sessionId, from, gone.signal), gone);
+    await sendEvents(stream, followRun(source, run.id, run.sessionId, from, stream.signal));
   });
   router.post("/runs/:id/cancel", async (req, res) => {
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));

@@ -17,6 +17,7 @@ export const session = z.object({
   id: z.uuid(),
   agent: z.string(),
   metadata: z.record(z.string(), z.unknown()),
+  compactions: z.int().describe("How often its conversation was compacted."),
   createdAt: z.iso.datetime(),
 });
 
@@ -36,6 +37,24 @@ export const message = z.object({
 export const messagePage = z.object({
   items: z.array(message),
   next: z.int().nullable().describe("The value of `after` for the next page."),
+});
+
+export const context = z.object({
+  tokens: z.int().describe("As the API counts them, or, when it does not say, about right."),
+  windowTokens: z.int(),
+  triggerTokens: z.int().describe("From there on the next run compacts the conversation."),
+  targetTokens: z.int(),
+  needsCompaction: z.boolean(),
+  compactions: z.int(),
+  messages: z.int().describe("In the conversation as the model gets it."),
+  archivedMessages: z.int().describe("Originals that are kept of what was changed or taken out."),
+});
+
+export const compacted = z.object({
+  runId: z.uuid().nullable().describe("The run that it is in the books; null when there was nothing to do."),
+  outcome: z.enum(["pruned", "summarised", "unchanged"]),
+  tokensBefore: z.int(),
+  tokensAfter: z.int(),
 });
 
 const tokens = z.object({ input: z.int(), output: z.int(), cacheRead: z.int(), cacheWrite: z.int() });
@@ -62,12 +81,14 @@ export const run = z.object({
   tokens,
   usd: z.string().describe("US dollars as a decimal."),
   cancelRequested: z.boolean(),
+  /** When the message batch was submitted that the run waits for. */
+  batchSubmittedAt: z.string().nullable(),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),
 });
 
-export const acceptedRun = z.object({ id: z.uuid(), sessionId: z.uuid(), state: z.enum(["pending", "running"]) });
+export const acceptedRun = z.object({ id: z.uuid(), sessionId: z.uuid(), state: run.shape.state });
 
 export const problem = z.object({ type: z.string(), title: z.string(), status: z.int(), detail: z.string() });
 

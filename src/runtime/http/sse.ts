@@ -1,34 +1,116 @@
 import type { Response } from "express";
-import { eventId, type PlacedEvent } from "../engine/events.ts";
+import { eventId, isFinalEvent, type PlacedEvent, type Position, type RunChannel } from "../engine/events.ts";
 
 const KEEP_ALIVE_MS = 15_000;
+const GONE = new Error("the client is gone"); // one for all: an error with a stack for each is dear
 
-/** Sends events until they end or the client goes; a client that goes stops nothing but this. @param gone aborts when it has */
-export async function sendEvents(
-  res: Response,
-  events: AsyncIterable<PlacedEvent>,
-  gone: AbortController,
-): Promise<void> {
-  res.status(200).set({
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-store",
-    "x-accel-buffering": "no",
-  });
-  res.flushHeaders();
-  res.once("close", () => gone.abort());
-  const keepAlive = setInterval(() => res.write(": keep-alive\n\n"), KEEP_ALIVE_MS);
-  try {
-    for await (const { type, data, at } of events) {
-      if (gone.signal.aborted) return;
-      const room = res.write(`id: ${eventId(at)}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
-      if (!room) await Promise.race([drained(res), closed(gone.signal)]);
-    }
-  } finally {
-    clearInterval(keepAlive);
-    res.end();
+/**
+ * A response of server-sent events. What is said in one turn of the event loop goes out in one write, the headers with the first
+ * of it; the last event goes with the end.
+ */
+export class EventStream {
+  readonly #res: Response;
+  readonly #keepAlive: NodeJS.Timeout;
+  readonly #gone = new AbortController();
+  #waiting = "";
+  #scheduled = false;
+  #full = false;
+
+  constructor(res: Response) {
+    this.#res = res;
+    res.writeHead(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
+    res.once("close", () => {
+      clearInterval(this.#keepAlive);
+      this.#gone.abort(GONE);
+    });
+    this.#keepAlive = setInterval(() => res.write(": keep-alive\n\n"), KEEP_ALIVE_MS);
+  }
+
+  /** Aborts when the client has gone, or the response is over. */
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+  get gone(): boolean {
+    return this.#gone.signal.aborted;
+  }
+  /** The client reads slower than events come. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  send({ type, data, at }: PlacedEvent): void {
+    this.#waiting += `id: ${eventId(at)}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const text = this.#waiting;
+    this.#waiting = "";
+    if (text && !this.gone && !this.#res.writableEnded) this.#full = !this.#res.write(text);
+  }
+
+  /** Waits until the client has taken what was written. */
+  async drained(): Promise<void> {
+    if (!this.#full || this.gone) return;
+    await new Promise<void>((resolve) => {
+      this.#res.once("drain", resolve);
+      this.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    this.#full = false;
+  }
+
+  end(): void {
+    clearInterval(this.#keepAlive);
+    const text = this.#waiting;
+    this.#waiting = "";
+    if (!this.gone) this.#res.end(text);
   }
 }
 
-const drained = (res: Response): Promise<unknown> => new Promise((resolve) => res.once("drain", resolve));
-const closed = (signal: AbortSignal): Promise<unknown> =>
-  new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+/** Sends events until they end or the client goes; a client that goes stops nothing but this. */
+export async function sendEvents(stream: EventStream, events: AsyncIterable<PlacedEvent>): Promise<void> {
+  try {
+    for await (const event of events) {
+      if (stream.gone) return;
+      stream.send(event);
+      if (stream.full) await stream.drained();
+    }
+  } finally {
+    stream.end();
+  }
+}
+
+/**
+ * Sends the events of a run as this process makes them, with nothing in between.
+ * @returns where it stopped: when the process let go of the run before its end, or the client reads too slowly to keep for it in
+ * memory what the database has; undefined when there is no more to send
+ */
+export function sendLive(stream: EventStream, channel: RunChannel, from: Position): Promise<Position | undefined> {
+  return new Promise((resolve) => {
+    let at = from;
+    let silence = () => {};
+    let over = false;
+    const finish = (position: Position | undefined) => {
+      over = true;
+      silence();
+      resolve(position);
+    };
+    silence = channel.listen((event) => {
+      if (over) return;
+      if (stream.gone) return finish(undefined);
+      if (!event) return finish(at);
+      stream.send(event);
+      at = event.at;
+      if (isFinalEvent(event)) finish(undefined);
+      else if (stream.full) finish(at);
+    });
+    stream.signal.addEventListener("abort", () => finish(undefined), { once: true });
+  });
+}

@@ -9,6 +9,8 @@ export interface ModelAnswer {
   content: ContentBlock[];
   stopReason: string;
   tokens: Tokens;
+  /** It came in a message batch: half the price. */
+  batched?: boolean;
 }
 
 type Wire = Record<string, unknown> & { type: string };

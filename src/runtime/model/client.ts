@@ -3,6 +3,7 @@ import { Stream } from "@anthropic-ai/sdk/streaming";
 import type { Message } from "../../database/runs/run.ts";
 import type { Watched } from "../credentials/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import { type BatchApi, batchApi } from "../batch/batch-api.ts";
 import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
 import { NoApiKey } from "./failure.ts";
 import { modelFetch } from "./transport.ts";
@@ -32,6 +33,8 @@ export interface Model {
   count(request: ModelRequest, signal: AbortSignal): Promise<number>;
   /** How many tokens of input the model takes, when the API has said so. */
   window(model: string): number | undefined;
+  /** Answers at half the price, later. */
+  readonly batches: BatchApi;
 }
 
 export interface ClaudeOptions {
@@ -64,6 +67,7 @@ function toParams({ model, system, tools, messages, maxTokens }: ModelRequest) {
 
 /** Claude by the Messages API, streamed. */
 export class Claude implements Model {
+  readonly batches: BatchApi;
   readonly #client: Anthropic;
   readonly #stallMs: number;
   readonly #windows = new Map<string, number>();
@@ -83,6 +87,7 @@ export class Claude implements Model {
       logger: sdkLogger(log),
       logLevel: "warn",
     });
+    this.batches = batchApi(this.#client, toParams);
   }
 
   async verify(model: string): Promise<void> {
@@ -111,11 +116,11 @@ export class Claude implements Model {
     const giveUp = () => controller.abort();
     signal.addEventListener("abort", giveUp, { once: true });
     signal.throwIfAborted();
-    // The time until the headers has the SDK's own limit and retries; the watchdog starts with the stream.
+    // Until the headers each of the SDK's attempts has the same patience; the watchdog starts with the stream.
     let watchdog: NodeJS.Timeout | undefined;
     try {
       const response = await this.#client.messages
-        .create({ ...toParams(request), stream: true }, { signal: controller.signal })
+        .create({ ...toParams(request), stream: true }, { signal: controller.signal, timeout: 2 * this.#stallMs })
         .asResponse();
       watchdog = setTimeout(() => {
         stalled = true;
