@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for the operator, the agents and the CLI: Node, one bundled program and its migrations; no shell, no package manager.
+# One image for the operator, the agents and the CLI: Node, one bundled program and its migrations, a few small programs; no shell, no package manager.
 FROM node:24-bookworm-slim AS build
 WORKDIR /build/src
 COPY package.json package-lock.json ./
@@ -11,10 +11,13 @@ COPY tsconfig.json ./
 COPY dev/bundle.ts dev/
 COPY src src
 RUN node dev/bundle.ts /out/app
-# The libraries that node needs, and nothing else of the distribution.
+# What a `commands` tool may name (docs/tools.md): programs that look at and change files. None is a shell, or there to start another program.
+ARG PROGRAMS="base64 basename cat cksum comm cp cut date df diff dirname du echo false fmt fold grep head join ls md5sum mkdir mv nl paste printf pwd readlink realpath rm rmdir seq sha256sum sleep sort stat tac tail touch tr true truncate uniq wc"
+# They, node, and the libraries that these need; nothing else of the distribution.
 RUN mkdir -p /rootfs/etc /rootfs/tmp /rootfs/usr/local/bin \
  && cp /usr/local/bin/node /rootfs/usr/local/bin/ \
- && for library in $(ldd /usr/local/bin/node | grep -o '/[^ ]*'); do mkdir -p "/rootfs$(dirname "$library")" && cp -L "$library" "/rootfs$library"; done \
+ && mkdir -p /rootfs/usr/bin && for program in $PROGRAMS; do cp -L "/usr/bin/$program" /rootfs/usr/bin/ || exit 1; done \
+ && for library in $(ldd /rootfs/usr/local/bin/node /rootfs/usr/bin/* | grep -o '[[:space:]]/[^ ]*'); do mkdir -p "/rootfs$(dirname "$library")" && cp -L "$library" "/rootfs$library"; done \
  && for library in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2; do path=$(find /lib /usr/lib -name "$library" | head -n 1) && mkdir -p "/rootfs$(dirname "$path")" && cp -L "$path" "/rootfs$path"; done \
  && echo 'agentpg:x:1000:1000::/tmp:/nonexistent' > /rootfs/etc/passwd \
  && echo 'agentpg:x:1000:' > /rootfs/etc/group \

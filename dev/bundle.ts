@@ -1,12 +1,20 @@
 // Bundles the program into one file: node dev/bundle.ts [OUTPUT DIRECTORY]
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 const out = process.argv[2] ?? join(root, "dist");
 
 await build({
-  entryPoints: { agentpg: join(root, "src/cli/main.ts") },
+  entryPoints: {
+    agentpg: join(root, "src/cli/main.ts"),
+    // What tool modules import (src/runtime/modules/imports.ts); its parts are shared with the program.
+    "modules/tools": join(root, "src/runtime/modules/interface.ts"),
+    "modules/zod": fileURLToPath(import.meta.resolve("zod")),
+  },
   outdir: out,
   outExtension: { ".js": ".mjs" },
   bundle: true,
@@ -16,7 +24,7 @@ await build({
   target: "node24",
   format: "esm",
   minifySyntax: true,
-  minifyWhitespace: true,
+  minifyWhitespace: !process.env.NOMIN,
   legalComments: "none",
   logLevel: "warning",
   // Commands that need a checkout are looked for beside the program, and are not there in an image.
@@ -25,3 +33,13 @@ await build({
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
 });
+
+// Types for those who write tool modules in an editor. An image needs none, and there is no compiler where it is built.
+const tsc = join(root, "node_modules/typescript/bin/tsc");
+const options =
+  "--ignoreConfig --module nodenext --target es2024 --strict --allowImportingTsExtensions --skipLibCheck --types node --declaration --emitDeclarationOnly";
+const folders = ["--rootDir", join(root, "src"), "--outDir", join(out, "types")];
+if (existsSync(tsc)) {
+  const args = [tsc, ...options.split(" "), ...folders, join(root, "src/runtime/modules/interface.ts")];
+  execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
+}

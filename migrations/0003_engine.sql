@@ -7,18 +7,22 @@ ALTER TABLE runs
   -- The message batch that its next answer comes with: our own name for it, written before it is submitted, and the API's.
   ADD COLUMN batch_group uuid,
   ADD COLUMN batch_id text,
-  ADD COLUMN batch_submitted_at timestamptz;
+  ADD COLUMN batch_submitted_at timestamptz,
+  -- How often it was put into a batch: each answer takes one, what is more was in vain.
+  ADD COLUMN batch_submissions smallint NOT NULL DEFAULT 0,
+  -- What the answer may cost at most: spoken for while it is in a batch.
+  ADD COLUMN batch_usd numeric(18, 8) NOT NULL DEFAULT 0,
+  ADD COLUMN batch_tokens bigint NOT NULL DEFAULT 0;
 
 ALTER TABLE tool_executions DROP CONSTRAINT tool_executions_state_check;
 ALTER TABLE tool_executions
-  -- `approved`: a person (or the time-out) said yes, and it has not run yet.
+  -- `approved`: it may run and has not: somebody said yes, or the tool asked to be called again later.
   ADD CONSTRAINT tool_executions_state_check
     CHECK (state IN ('awaiting_approval', 'approved', 'running', 'completed', 'failed')),
   ADD COLUMN approval_until timestamptz,
   ADD COLUMN approval_at timestamptz,
   -- Who decided; null when nobody did in time.
-  ADD COLUMN approval_by text,
-  ADD COLUMN approval_note text;
+  ADD COLUMN approval_by text;
 -- What waits for a person.
 CREATE INDEX tool_executions_waiting ON tool_executions (run_id) WHERE state = 'awaiting_approval';
 

@@ -194,13 +194,30 @@ export const agentSpec = z
       .prefault({}),
     compaction: z
       .object({
-        triggerRatio: z.number().gt(0).max(1).default(0.85),
-        targetTokens: z.int().min(1000).max(2_000_000).default(80_000),
-        preserveLast: z.int().min(0).max(1000).default(10),
-        protectedTokens: z.int().min(0).max(2_000_000).default(40_000),
-        summarizerModel: z.string().min(1).max(128).default("claude-haiku-5-5"),
+        triggerRatio: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(0.85)
+          .describe("Of the model's context window: from there on the conversation is shortened."),
+        targetTokens: z.int().min(1000).max(2_000_000).default(80_000).describe("Where to get to."),
+        preserveLast: z.int().min(0).max(1000).default(10).describe("The last messages that stay as they are."),
+        protectedTokens: z
+          .int()
+          .min(0)
+          .max(2_000_000)
+          .default(40_000)
+          .describe("The last messages of so many tokens together stay as they are too."),
+        summarizerModel: z
+          .string()
+          .min(1)
+          .max(128)
+          .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/)
+          .default("claude-haiku-5-5")
+          .describe("Writes the summary of what does not stay."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("How a conversation is kept within the model's context window."),
     resources: z
       .object({
         requests: z.object({ cpu: quantity.default("100m"), memory: quantity.default("192Mi") }).prefault({}),

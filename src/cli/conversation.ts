@@ -37,6 +37,12 @@ export async function converse(
       case "run.completed":
         out.write("\n");
         return event.data;
+      case "compaction.started":
+        out.write(dim(out, "\n    [shortens the conversation]\n    "));
+        break;
+      case "batch.submitted":
+        out.write(dim(out, "\n    [waits for a message batch]\n    "));
+        break;
       case "run.queued":
       case "run.started":
         break;

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { answerMalformed } from "./http/malformed.ts";
 
 export interface Listening {
   port: number;
@@ -13,6 +14,7 @@ export async function listen(app: RequestListener, port: number, host: string): 
   server.requestTimeout = 60_000;
   server.headersTimeout = 20_000;
   server.keepAliveTimeout = 75_000; // longer than a proxy's, so that the proxy closes first
+  answerMalformed(server);
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   return {
     server,

@@ -1,4 +1,6 @@
+import { writeFile } from "node:fs/promises";
 import { createLogger } from "../telemetry/log.ts";
+import { scrubText } from "../telemetry/scrub.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { startRuntime } from "./runtime.ts";
 
@@ -17,6 +19,12 @@ function askedToEnd(): Promise<NodeJS.Signals> {
       });
     }
   });
+}
+
+/** Kubernetes takes a container's last words from here, and the operator shows them in the Agent's conditions. Never made: it is there, or nobody reads it. */
+async function lastWords(env: Record<string, string | undefined>, message: string): Promise<void> {
+  const path = env.AGENTPG_TERMINATION_LOG || "/dev/termination-log";
+  await writeFile(path, scrubText(message).slice(0, 2000), { flag: "r+" }).catch(() => {});
 }
 
 /** The program `agentpg runtime`: serves until it is asked to end, then drains. Gives the exit code. */
@@ -39,7 +47,9 @@ export async function runRuntime(env: Record<string, string | undefined> = proce
       { err: error as Error },
       error instanceof ConfigError ? "the configuration does not work" : "the agent could not start",
     );
-    return error instanceof ConfigError ? 2 : 1;
+    if (!(error instanceof ConfigError)) return 1;
+    await lastWords(env, error.message);
+    return 2;
   }
 }
 

@@ -4,6 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 export interface GaugeSources {
   active: () => number;
   queued: () => number;
+  inBatches: () => number;
   budgetRatio: () => number;
   pool: () => { total: number; idle: number; waiting: number };
 }
@@ -18,7 +19,10 @@ export class RuntimeMetrics {
   readonly modelUsd: Counter<"model">;
   readonly modelErrors: Counter<"type">;
   readonly toolCalls: Counter<"tool" | "outcome">;
+  readonly hooks: Counter<"hook" | "outcome">;
   readonly resumed: Counter;
+  readonly compactions: Counter<"outcome">;
+  readonly batches: Counter<"outcome">;
 
   constructor(info: { agent: string; model: string; version: string }) {
     const registers = [this.registry];
@@ -67,9 +71,27 @@ export class RuntimeMetrics {
       labelNames: ["tool", "outcome"],
       registers,
     });
+    this.hooks = new Counter({
+      name: "agentpg_hooks_total",
+      help: "Calls of hooks by outcome: allowed, changed, blocked, failed, timeout.",
+      labelNames: ["hook", "outcome"],
+      registers,
+    });
     this.resumed = new Counter({
       name: "agentpg_runs_resumed_total",
       help: "Runs taken from the queue or from another worker.",
+      registers,
+    });
+    this.compactions = new Counter({
+      name: "agentpg_compactions_total",
+      help: "Conversations that were too long, by what became of them: pruned, summarised, summary_failed, unchanged, too_full.",
+      labelNames: ["outcome"],
+      registers,
+    });
+    this.batches = new Counter({
+      name: "agentpg_batches_total",
+      help: "Message batches by what became of them: submitted, refused, unanswered (then recovered or not_created), ended, gone, cancelled.",
+      labelNames: ["outcome"],
       registers,
     });
     const build = new Gauge({
@@ -93,6 +115,11 @@ export class RuntimeMetrics {
       });
     gauge("agentpg_runs_active", "Runs that this process works on.", sources.active);
     gauge("agentpg_queue_depth", "Runs of this agent that wait for a worker.", sources.queued);
+    gauge(
+      "agentpg_runs_awaiting_batch",
+      "Runs of this agent that wait for a message batch; told by the process that looks after them, 0 by the others.",
+      sources.inBatches,
+    );
     gauge(
       "agentpg_budget_ratio",
       "Spent part of the tenant's tightest budget; 0 without a budget.",

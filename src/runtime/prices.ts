@@ -7,6 +7,7 @@ interface Price {
 /**
  * US dollars per million tokens, by model family. As of 2026-11-22; change it here when the price list changes
  * (https://platform.claude.com/docs/en/about-claude/pricing). Cached input: 0.1 × to read, 1.25 × to write for 5 minutes.
+ * In a message batch all of it costs half.
  */
 const PRICES: [family: RegExp, Price][] = [
   [/opus/, { input: 5, output: 25 }],
@@ -15,6 +16,7 @@ const PRICES: [family: RegExp, Price][] = [
 ];
 const CACHE_READ = 0.1;
 const CACHE_WRITE = 1.25;
+const BATCH = 0.5;
 
 const DEAREST: Price = { input: 15, output: 75 };
 
@@ -22,15 +24,12 @@ const DEAREST: Price = { input: 15, output: 75 };
 export const priceOf = (model: string): Price => PRICES.find(([family]) => family.test(model))?.[1] ?? DEAREST;
 
 /** What these tokens cost, in US dollars. */
-export function costOf(model: string, tokens: Tokens): number {
+export function costOf(model: string, tokens: Tokens, batched = false): number {
   const { input, output } = priceOf(model);
-  return (
-    ((tokens.input + tokens.cacheRead * CACHE_READ + tokens.cacheWrite * CACHE_WRITE) * input +
-      tokens.output * output) /
-    1e6
-  );
+  const inputs = tokens.input + tokens.cacheRead * CACHE_READ + tokens.cacheWrite * CACHE_WRITE;
+  return ((inputs * input + tokens.output * output) / 1e6) * (batched ? BATCH : 1);
 }
 
 /** The most that a call can cost: all input written to the cache, and the whole of the output limit. */
-export const worstCostOf = (model: string, inputTokens: number, maxOutputTokens: number): number =>
-  costOf(model, { input: 0, output: maxOutputTokens, cacheRead: 0, cacheWrite: inputTokens });
+export const worstCostOf = (model: string, inputTokens: number, maxOutputTokens: number, batched = false): number =>
+  costOf(model, { input: 0, output: maxOutputTokens, cacheRead: 0, cacheWrite: inputTokens }, batched);

@@ -1,7 +1,10 @@
+import { needsWorkspace } from "../api/agent.ts";
 import { TranscriptCipher } from "../database/encryption/cipher.ts";
 import { AgentDatabase } from "../database/runs/database.ts";
+import { knownSessions } from "../database/runs/sessions.ts";
 import { WakeListener, wakeChannel } from "../database/runs/wake.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
+import type { BatchSettings } from "./batch/settings.ts";
 import type { RuntimeConfig } from "./config.ts";
 import { ConnectionShare } from "./connection-share.ts";
 import { apiKeySource } from "./credentials/api-key.ts";
@@ -13,13 +16,18 @@ import { budgetRatio } from "./engine/budget.ts";
 import { Engine } from "./engine/engine.ts";
 import { createAccess } from "./http/access.ts";
 import { createApiApp, createMetricsApp, type Readiness } from "./http/app.ts";
+import { createHooks } from "./hooks/create-hooks.ts";
 import { listen } from "./listen.ts";
 import { RuntimeMetrics } from "./metrics.ts";
 import type { Patience } from "./model/ask-patiently.ts";
 import { Claude, type Model } from "./model/client.ts";
 import { ModelHealth } from "./model/health.ts";
-import type { HttpNetwork } from "./tools/http.ts";
+import { type LoadedModule, loadModules } from "./modules/load.ts";
+import { type HttpNetwork, INTERNET } from "./tools/http.ts";
+import { McpServers } from "./tools/mcp/servers.ts";
 import { createTools } from "./tools/registry.ts";
+import { startSweep } from "./tools/workspace/sweep.ts";
+import { Workspace } from "./tools/workspace/workspace.ts";
 
 export const VERSION = "0.1.0";
 
@@ -28,8 +36,10 @@ export interface RuntimeParts {
   log?: Logger;
   model?: Model;
   network?: HttpNetwork;
+  modules?: LoadedModule[];
   patience?: Patience;
   pollMs?: number;
+  batch?: Partial<BatchSettings>;
 }
 
 export interface Runtime {
@@ -76,7 +86,7 @@ function openDatabases(
   const db = new AgentDatabase(schema, connection, name, limits, onError, transcripts);
   // Its own few connections, so that a slow query of a tool never holds up the runs themselves.
   const idleMs = Math.min(60_000, limits.idleMs);
-  const toolDb = new AgentDatabase(schema, connection, name, { ...limits, idleMs }, onError);
+  const toolDb = new AgentDatabase(schema, connection, name, { ...limits, idleMs }, onError, undefined, "Free");
   return { db, toolDb, share: new ConnectionShare({ max, min }, db, toolDb, log) };
 }
 
@@ -115,14 +125,33 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     transcripts: { encrypted: agent.encryptTranscripts, readable: transcripts?.readable ?? [] },
     config: { revision: config.revision },
     readiness: readiness(),
+    mcp: mcp.status,
     version: VERSION,
   });
   let toolDatabase: AgentDatabase | undefined;
+  const ours = { tenant: agent.tenant.name, agent: agent.agent.name, log };
+  const { toolTimeoutSeconds: defaultTimeoutSeconds } = agent.limits;
+  const modules = parts.modules ?? await loadModules(agent.modules, env.AGENTPG_MODULES_DIR);
+  const hooks = createHooks(
+    modules.flatMap((it) => it.hooks),
+    { ...ours, metrics },
+  );
   const tools = createTools(agent.tools, {
     db: () => toolDatabase as AgentDatabase,
-    defaultTimeoutSeconds: agent.limits.toolTimeoutSeconds,
+    defaultTimeoutSeconds,
+    approvals: agent.approvals?.tools ?? [],
+    modules: { loaded: modules, host: { ...ours, defaultTimeoutSeconds } },
+    workspace: new Workspace(env.AGENTPG_WORKSPACE_DIR, agent.workspace),
     ...(parts.network ? { network: parts.network } : {}),
   });
+  const mcp = new McpServers(agent.tools, tools, {
+    network: parts.network ?? INTERNET,
+    version: VERSION,
+    log,
+    defaultTimeoutSeconds,
+    approvals: agent.approvals?.tools ?? [],
+  });
+  const mcpTried = mcp.start();
   const metricsServer = await listen(
     createMetricsApp(metrics, status, readiness, log),
     env.AGENTPG_METRICS_PORT,
@@ -158,6 +187,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     config: agent,
     db,
     tools,
+    hooks,
     model,
     health: modelHealth,
     metrics,
@@ -172,24 +202,33 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     }),
     patience: parts.patience,
     ...(parts.pollMs ? { pollMs: parts.pollMs } : {}),
+    batch: parts.batch,
   });
   const { load } = ready;
   await load.refresh(true);
   metrics.observe({
     active: () => ready.active,
     queued: () => load.queued,
+    inBatches: () => ready.batches.waiting,
     budgetRatio: () => budgetRatio(agent.budget, load.spent),
     pool: () => db.gauges,
   });
   // The first report should tell of an unknown model or a refused key; an endpoint that is slow or down holds nothing up.
   await Promise.race([modelHealth.verify(), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
+  await mcpTried;
   await ready.start();
   await access.start();
   engine = ready;
   health.start();
   modelHealth.start();
   void listener.run();
-  const routes = { db, agent: agent.agent.name, engine: ready, load, tools };
+  const stopSweep = needsWorkspace(agent.tools)
+    ? startSweep(env.AGENTPG_WORKSPACE_DIR, (ids) => knownSessions(db, ids), log)
+    : undefined;
+  const { beforeMessage } = hooks;
+  const check = beforeMessage && { db, config: agent, beforeMessage };
+  const compaction = { db, config: agent, compactor: ready.compactor, worker: ready.worker, budget: ready.budget };
+  const routes = { db, agent: agent.agent.name, engine: ready, load, tools, check, compaction };
   const api = await listen(
     createApiApp(routes, access.guard, readiness, log, VERSION),
     env.AGENTPG_PORT,
@@ -202,8 +241,10 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
 
   async function stop(drainSeconds = env.AGENTPG_DRAIN_SECONDS): Promise<void> {
     await ready.drain(drainSeconds);
+    await mcp.stop();
     await api.close(1000);
     access.stop();
+    stopSweep?.();
     modelHealth.stop();
     health?.stop();
     source.stop();

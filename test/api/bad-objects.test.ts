@@ -11,6 +11,8 @@ type Loose = { [key: string]: unknown };
 type Case = [name: string, object: object, says: RegExp];
 
 const bad = "acme";
+const modules = (...keys: string[]) =>
+  anAgent(bad, "x", { modules: keys.map((key) => ({ name: "shop", configMapKeyRef: { name: "tools", key } })) });
 const tools = (...list: unknown[]) => anAgent(bad, "x", { tools: list });
 const sql = { sql: { statement: "select 1" } };
 const spec = (more: Loose) => aTenant("x", more);
@@ -109,6 +111,8 @@ const BAD_AGENTS: Case[] = [
     anAgent(bad, "x", { systemPromptFrom: { configMapKeyRef: { name: "p" } } }),
     /configMapKeyRef\.key: Required/,
   ],
+  ["a module that is no script", modules("shop.py"), /modules\[0\]\.configMapKeyRef\.key: Invalid value/],
+  ["two modules of one name", modules("a.ts", "b.ts"), /modules\[1\]: Duplicate value/],
   ["no output tokens", anAgent(bad, "x", { maxOutputTokens: 0 }), /maxOutputTokens: Invalid value/],
   ["no iterations", anAgent(bad, "x", { limits: { maxIterations: 0 } }), /limits\.maxIterations: Invalid value/],
   [
@@ -139,6 +143,28 @@ const BAD_AGENTS: Case[] = [
     /mcp\.url: Invalid value/,
   ],
   ["a command without arguments", tools(aTool("a", { commands: { du: { argv: [] } } })), /argv: Invalid value/],
+  [
+    "a command's argument without a rule",
+    tools(aTool("a", { commands: { du: { argv: ["du", "{path}"], arguments: { path: {} } } } })),
+    /commands\[?.*du.*path.*either a pattern or an enum/,
+  ],
+  [
+    "a command's argument with two rules",
+    tools(
+      aTool("a", { commands: { du: { argv: ["du", "{path}"], arguments: { path: { pattern: "a", enum: ["a"] } } } } }),
+    ),
+    /either a pattern or an enum: set one of them/,
+  ],
+  [
+    "a workspace without a size",
+    anAgent(bad, "x", { workspace: { size: "much" } }),
+    /spec\.workspace\.size: Invalid value/,
+  ],
+  [
+    "a workspace for everybody",
+    anAgent(bad, "x", { workspace: { scope: "Tenant" } }),
+    /spec\.workspace\.scope: Unsupported value/,
+  ],
   ["files with all access", tools(aTool("a", { files: { access: "Root" } })), /files\.access: Unsupported value/],
   [
     "an approval that approves itself by a typo",

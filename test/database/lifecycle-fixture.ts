@@ -80,7 +80,7 @@ export const accept = (
 ): Promise<Accepted> =>
   acceptRun(
     db,
-    { agent, worker, model: "claude", timeoutSeconds: 60 },
+    { agent, worker, model: "claude", timeoutSeconds: 60, concurrency: { tenant: 1000, agent: 1000 } },
     {
       id: run,
       sessionId: session,

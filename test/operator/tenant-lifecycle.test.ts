@@ -435,6 +435,40 @@ describe("an Agent in its surroundings", () => {
     );
   });
 
+  test("waits for the ConfigMap of its module, mounts it whole, and rolls out when it changes", async () => {
+    const map = (text: string) => ({ metadata: { name: "tools", namespace: "agents" }, data: { "shop.ts": text } });
+    const shop = { name: "shop", configMapKeyRef: { name: "tools", key: "shop.ts" } };
+    type Pod = { volumes: object[]; containers: { volumeMounts: object[]; env: { name: string; value?: string }[] }[] };
+    const pod = async () => {
+      const live = await it.client.get<{ spec: { template: { spec: Pod } } }>(
+        kinds.DEPLOYMENT,
+        "agent-modular",
+        "agents",
+      );
+      return live.spec.template.spec;
+    };
+    const revision = async () =>
+      (await pod()).containers[0]?.env.find(({ name }) => name === "AGENTPG_CONFIG_REVISION")?.value;
+    const look = () =>
+      // ConfigMaps are not watched
+      it.client.mergePatch(AGENT, "modular", "agents", { metadata: { annotations: { looked: String(Date.now()) } } });
+    await it.apply(AGENT, anAgent("agents", "modular", { modules: [shop] }));
+    const missing = await it.condition("Agent", "agents/modular", "ConfigurationValid", "False", "ModuleMissing");
+    expect(missing.message).toContain("ConfigMap tools has no key shop.ts");
+    await it.apply(kinds.CONFIG_MAP, map("export const tools = [];"));
+    await look();
+    await it.condition("Agent", "agents/modular", "ConfigurationValid", "True");
+    const { volumes, containers } = await pod();
+    expect(volumes).toContainEqual({ name: "module-shop", configMap: expect.objectContaining({ name: "tools" }) });
+    expect(containers[0]?.volumeMounts).toContainEqual(
+      expect.objectContaining({ mountPath: "/etc/agentpg/modules/shop", readOnly: true }),
+    );
+    const before = await revision();
+    await it.apply(kinds.CONFIG_MAP, map("export const hooks = [];"));
+    await look();
+    await eventually(revision, (now) => now !== before);
+  });
+
   test("a model that the tenant does not allow", async () => {
     await readyTenant("picky", { anthropic: { allowedModels: ["claude-haiku-5-5"] } });
     await it.apply(AGENT, anAgent("picky", "big"));

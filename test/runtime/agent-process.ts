@@ -23,10 +23,11 @@ export async function startProcess(
   world: World,
   change: Parameters<World["config"]>[0] = {},
   env: Record<string, string> = {},
+  program: string[] = ["src/runtime/main.ts"],
 ): Promise<AgentProcess> {
   const path = join(world.folder, `agent-${++count}.json`);
   await writeFile(path, JSON.stringify(world.config(change)));
-  const child = spawn(process.execPath, ["src/runtime/main.ts"], {
+  const child = spawn(process.execPath, program, {
     env: { PATH: process.env.PATH ?? "", AGENTPG_CONFIG: path, ...world.environment(env) },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -105,9 +105,10 @@ describe("the simulated model", () => {
     const lines = (await (await fetch(`${url}/v1/messages/batches/${id}/results`, { headers })).text())
       .trim()
       .split("\n");
-    expect(lines.map((it) => (JSON.parse(it) as { result: { type: string } }).result.type)).toEqual([
-      "succeeded",
-      "errored",
-    ]);
+    const results = lines.map((it) => JSON.parse(it) as { custom_id: string; result: { type: string } });
+    expect(Object.fromEntries(results.map((it) => [it.custom_id, it.result.type]))).toEqual({
+      good: "succeeded",
+      bad: "errored",
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer, isIP, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -47,6 +47,8 @@ export interface TestPostgres extends PostgresAccess {
   dataDirectory: string;
   /** Stops the server (every connection breaks) and starts it on the same port with the same data. */
   restart(): Promise<void>;
+  /** As after a power cut: the server ends without a goodbye, and starts with a recovery from its WAL. */
+  crash(): Promise<void>;
   /** Stops the server only: connections are refused until {@link restart}. */
   halt(): Promise<void>;
   /** Stops the server and deletes all that it left. */
@@ -198,13 +200,19 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     throw error;
   }
   const access = connectTo({ host: "127.0.0.1", port, ca, certificate, adminUser: "postgres", adminPassword });
+  const restart = async () => {
+    await server.stop();
+    await start();
+  };
   return {
     ...access,
     dataDirectory: join(folder, "data"),
     halt: () => server.stop(),
-    async restart() {
-      await server.stop();
-      await start();
+    restart,
+    async crash() {
+      const lock = await readFile(join(folder, "data", "postmaster.pid"), "utf8");
+      process.kill(Number.parseInt(lock, 10), "SIGQUIT");
+      await restart();
     },
     async stop() {
       await server.stop();

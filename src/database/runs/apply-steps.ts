@@ -20,6 +20,8 @@ export interface FinishedExecution {
   toolUseId: string;
   output: string;
   isError: boolean;
+  /** How often it was called in this turn; 1 when left out. */
+  attempts?: number;
 }
 
 /** A run of another agent, asked by a tool call. */
@@ -53,6 +55,8 @@ export interface RunStep {
   messages: (Message & { seq: number })[];
   started: StartedExecution[];
   finished: FinishedExecution[];
+  /** Calls, by tool use, that are to be made later: they have not taken effect. */
+  postponed?: string[];
   children: ChildRun[];
   response: string | null;
   stopReason: string | null;
@@ -81,7 +85,7 @@ const APPLY = `
 WITH RECURSIVE item AS MATERIALIZED (
   SELECT i.*, row_number() OVER () AS n FROM jsonb_to_recordset($1::jsonb) AS i (
     run uuid, fence integer, worker uuid, step integer, "from" text, "to" text, iteration integer, tokens jsonb, usd numeric,
-    messages jsonb, started jsonb, finished jsonb, children jsonb,
+    messages jsonb, started jsonb, finished jsonb, postponed jsonb, children jsonb,
     response text, "stopReason" text, error jsonb, audit jsonb,
     "wakeSeconds" float8, "batchGroup" uuid, "batchId" text)
 ), done AS (
@@ -98,9 +102,9 @@ WITH RECURSIVE item AS MATERIALIZED (
   FROM item i
   WHERE r.id = i.run AND r.fence = i.fence AND r.step = i.step - 1 AND r.state = i."from"
     AND (i.worker IS NULL OR r.lease_owner = i.worker)
-  RETURNING r.id, r.session_id, r.agent, r.model, r.finished_at, r.parent_run,
+  RETURNING r.id, r.session_id, r.agent, r.model, r.finished_at, r.parent_run, r.deadline,
             r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd,
-            i.n, i.messages, i.started, i.finished, i.children, i.audit
+            i.n, i.messages, i.started, i.finished, i.postponed, i.children, i.audit
 ), said AS (
   INSERT INTO messages (session_id, seq, run_id, role, content)
   SELECT d.session_id, (m->>'seq')::integer, d.id, m->>'role', m->'content'
@@ -114,18 +118,23 @@ WITH RECURSIVE item AS MATERIALIZED (
     attempts = tool_executions.attempts + CASE WHEN tool_executions.state = 'running' THEN 1 ELSE 0 END
 ), ended AS (
   UPDATE tool_executions x SET
-    state = CASE WHEN t."isError" THEN 'failed' ELSE 'completed' END, is_error = t."isError", output = t.output, finished_at = now()
+    state = CASE WHEN t."isError" THEN 'failed' ELSE 'completed' END, is_error = t."isError", output = t.output, finished_at = now(),
+    attempts = x.attempts + coalesce(t.attempts - 1, 0)
   FROM done d
-    CROSS JOIN jsonb_to_recordset(d.finished) AS t ("toolUseId" text, output text, "isError" boolean)
+    CROSS JOIN jsonb_to_recordset(d.finished) AS t ("toolUseId" text, output text, "isError" boolean, attempts smallint)
   WHERE x.run_id = d.id AND x.tool_use_id = t."toolUseId"
+), later AS (
+  UPDATE tool_executions x SET state = 'approved'
+  FROM done d CROSS JOIN jsonb_array_elements_text(d.postponed) AS t (id)
+  WHERE x.run_id = d.id AND x.tool_use_id = t.id
 ), child AS (
-  SELECT d.id AS parent_run, c.* FROM done d CROSS JOIN jsonb_to_recordset(d.children)
+  SELECT d.id AS parent_run, d.deadline, c.* FROM done d CROSS JOIN jsonb_to_recordset(d.children)
     AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint, variables jsonb)
 ), child_session AS (
   INSERT INTO sessions (id, agent, user_id, parent_run) SELECT "sessionId", agent, "userId", parent_run FROM child
 ), child_run AS (
-  INSERT INTO runs (id, session_id, agent, state, depth, parent_run, parent_tool_use, model, prompt, variables)
-  SELECT id, "sessionId", agent, 'pending', depth, parent_run, "toolUseId", '', prompt, variables FROM child
+  INSERT INTO runs (id, session_id, agent, state, depth, parent_run, parent_tool_use, model, prompt, variables, deadline)
+  SELECT id, "sessionId", agent, 'pending', depth, parent_run, "toolUseId", '', prompt, variables, deadline FROM child
 ), spend AS (
   INSERT INTO usage_daily AS u (day, agent, model, runs, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, usd)
   SELECT (now() AT TIME ZONE 'UTC')::date, agent, model, count(*),

@@ -18,7 +18,7 @@ export async function leadsBatches(db: Queryable, agent: string, worker: string)
   const rows = await db.query<{ leads: boolean }>(
     "leads_batches",
     `SELECT NOT EXISTS (
-       SELECT 1 FROM workers WHERE agent = $1 AND expires_at > now() AND id < $2 AND NOT report ? 'batch') AS leads`,
+       SELECT 1 FROM workers WHERE agent = $1 AND expires_at > now() AND id < $2) AS leads`,
     [agent, worker],
   );
   return rows[0]?.leads ?? false;
@@ -47,44 +47,23 @@ export function runsForBatch(db: Queryable, agent: string, most: number): Promis
   );
 }
 
-/**
- * Notes that these runs are about to be submitted as `group`. Once this is committed nobody else submits them.
- * @returns those of them that are in the group now
- */
-export async function intendBatch(db: Queryable, agent: string, group: string, runs: string[]): Promise<string[]> {
-  const rows = await db.query<{ id: string }>(
-    "intend_batch",
-    `UPDATE runs SET batch_group = $2, batch_id = NULL, batch_submitted_at = now(), batch_submissions = batch_submissions + 1
-     WHERE id IN (
-       SELECT id FROM runs
-       WHERE id = ANY($3::uuid[]) AND agent = $1 AND state = 'awaiting_batch' AND batch_group IS NULL AND wake_at IS NULL
-         AND NOT cancel_requested
-       ORDER BY id FOR UPDATE SKIP LOCKED)
-     RETURNING id`,
-    [agent, group, runs],
-  );
-  return rows.map((it) => it.id);
-}
-
 const OF_GROUP = "agent = $1 AND state = 'awaiting_batch' AND batch_group = $2";
 
-/** The batch of the group is there. @returns false: the group was given up meanwhile, nobody waits for this batch */
-export async function batchCreated(db: Queryable, agent: string, group: string, batchId: string): Promise<boolean> {
-  const rows = await db.query(
-    "batch_created",
-    `UPDATE runs SET batch_id = $3 WHERE ${OF_GROUP} AND (batch_id IS NULL OR batch_id = $3) RETURNING id`,
-    [agent, group, batchId],
-  );
-  return rows.length > 0;
+/** The batch of the group is there. */
+export async function batchCreated(db: Queryable, agent: string, group: string, batchId: string): Promise<void> {
+  await db.query("batch_created", `UPDATE runs SET batch_id = $3 WHERE ${OF_GROUP} AND batch_id IS NULL`, [
+    agent,
+    group,
+    batchId,
+  ]);
 }
 
-/** The batch of the group was certainly not created: its runs wait for another one. `counts`: whether it was in vain for them. */
-export async function giveUpGroup(db: Queryable, agent: string, group: string, counts: boolean): Promise<void> {
+/** The batch of the group was certainly not created: its runs wait for another one. */
+export async function giveUpGroup(db: Queryable, agent: string, group: string): Promise<void> {
   await db.query(
     "give_up_group",
-    `UPDATE runs SET batch_group = NULL, batch_submissions = batch_submissions - $3
-     WHERE ${OF_GROUP} AND batch_id IS NULL`,
-    [agent, group, counts ? 0 : 1],
+    `UPDATE runs SET batch_group = NULL, batch_submissions = batch_submissions - 1 WHERE ${OF_GROUP} AND batch_id IS NULL`,
+    [agent, group],
   );
 }
 
@@ -97,9 +76,14 @@ export async function refuseGroup(db: Queryable, agent: string, group: string, r
   );
 }
 
-/** The results of the group are there: any worker may go on with its runs. */
-export async function wakeGroup(db: Queryable, agent: string, group: string): Promise<void> {
-  await db.query("wake_group", `UPDATE runs SET wake_at = now() WHERE ${OF_GROUP} AND wake_at IS NULL`, [agent, group]);
+/** The results of the group are there: any worker may go on with its runs. @returns how many there are */
+export async function wakeGroup(db: Queryable, agent: string, group: string): Promise<number> {
+  const rows = await db.query(
+    "wake_group",
+    `UPDATE runs SET wake_at = now() WHERE ${OF_GROUP} AND wake_at IS NULL RETURNING id`,
+    [agent, group],
+  );
+  return rows.length;
 }
 
 /** These wait for no batch any more: a worker is to look at them. */
@@ -109,6 +93,16 @@ export async function wakeRuns(db: Queryable, runs: string[], seconds: number): 
     `UPDATE runs SET wake_at = now() + make_interval(secs => $2::float8)
      WHERE id = ANY($1::uuid[]) AND state = 'awaiting_batch' AND batch_group IS NULL`,
     [runs, seconds],
+  );
+}
+
+/** Runs that are in no batch are to go on without one. */
+export async function wakeUnsubmitted(db: Queryable, agent: string): Promise<void> {
+  await db.query(
+    "wake_unsubmitted",
+    `UPDATE runs SET wake_at = now()
+     WHERE agent = $1 AND state = 'awaiting_batch' AND batch_group IS NULL AND wake_at IS NULL`,
+    [agent],
   );
 }
 

@@ -68,7 +68,9 @@ WITH working AS MATERIALIZED (
 UPDATE runs r SET
   state = 'running', lease_owner = $2, fence = r.fence + 1, step = 0, model = $5, wake_at = NULL,
   started_at = coalesce(r.started_at, now()),
-  deadline = coalesce(r.deadline, now() + make_interval(secs => $4::float8))
+  -- One that another run asked for has that one's deadline at the latest.
+  deadline = CASE WHEN r.started_at IS NULL THEN least(r.deadline, now() + make_interval(secs => $4::float8))
+                  ELSE coalesce(r.deadline, now() + make_interval(secs => $4::float8)) END
 FROM candidate, sessions s
 WHERE r.id = candidate.id AND s.id = r.session_id
 RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, r.variables, candidate.was,

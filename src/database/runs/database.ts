@@ -158,7 +158,10 @@ export class AgentDatabase implements Queryable {
     }
   }
 
-  /** One connection for `work`; it is thrown away when `work` throws, because nobody knows what state it is in. */
+  /**
+   * One connection for `work`; it is thrown away when `work` throws, because nobody knows what state it is in.
+   * @throws DatabaseOutage when the database is at fault; else what `work` throws
+   */
   withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     return this.#on(async (generation) => {
       const client = await this.#connect(generation);
@@ -167,6 +170,8 @@ export class AgentDatabase implements Queryable {
         const result = await work(client);
         broken = false;
         return result;
+      } catch (error) {
+        return throwOutage("the work on a connection")(error);
       } finally {
         client.release(broken);
       }

@@ -59,6 +59,7 @@ interface ExecutionRow {
   is_error: boolean | null;
   output: string | null;
   idempotency_key: string;
+  approval_seconds_left: number | null;
   child_run: string | null;
   child_state: RunState | null;
   child_response: string | null;
@@ -70,6 +71,7 @@ export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): P
   const rows = await db.query<ExecutionRow>(
     "tool_executions_of",
     `SELECT t.tool_use_id, t.name, t.state, t.attempts, t.is_error, t.output, t.idempotency_key, t.child_run,
+            extract(epoch FROM t.approval_until - now())::float8 AS approval_seconds_left,
             c.state AS child_state, c.response AS child_response, c.error AS child_error
      FROM tool_executions t LEFT JOIN runs c ON c.id = t.child_run
      WHERE t.run_id = $1`,
@@ -85,6 +87,7 @@ export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): P
     isError: row.is_error,
     output: text(row.output, executionPlace("output", runId, row.tool_use_id)),
     idempotencyKey: row.idempotency_key,
+    approvalSecondsLeft: row.approval_seconds_left,
     childRun: row.child_run,
     childState: row.child_state,
     childResponse: text(row.child_response, runPlace("response", row.child_run ?? "")),

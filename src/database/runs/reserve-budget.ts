@@ -1,5 +1,5 @@
 import type { PoolClient } from "pg";
-import type { AgentDatabase } from "./database.ts";
+import type { AgentDatabase, Queryable } from "./database.ts";
 import type { Spend } from "./load.ts";
 
 /** What is spent or spoken for, of the tenant and of one agent, by UTC day and month. */
@@ -20,7 +20,7 @@ interface Row {
   others_tokens: string;
 }
 
-// Settled spend of the month, plus what runs that are not over have spent so far; and what living workers have reserved.
+// Settled spend of the month, plus what runs that are not over have spent so far; and what living workers have reserved, and runs in batches.
 const USE = `
 WITH today AS (
   SELECT (now() AT TIME ZONE 'UTC')::date AS day
@@ -32,6 +32,9 @@ WITH today AS (
   FROM runs WHERE state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
 ), others AS (
   SELECT agent, reserved_usd AS usd, reserved_tokens AS tokens FROM workers WHERE id <> $2 AND expires_at > now()
+  UNION ALL
+  SELECT agent, batch_usd, batch_tokens FROM runs
+  WHERE state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch') AND batch_group IS NOT NULL
 )
 SELECT scope.name AS scope, s.*, o.*
 FROM (VALUES ('tenant', NULL), ('agent', $1)) AS scope (name, agent)
@@ -59,6 +62,21 @@ function useOf(rows: Row[]): BudgetUse {
   return { tenant: tenant.spent, agent: agent.spent, others: { tenant: tenant.others, agent: agent.others } };
 }
 
+/** What is spent and reserved now, for whoever only looks. */
+export async function budgetUse(db: Queryable, agent: string, worker: string): Promise<BudgetUse> {
+  return useOf(await db.query<Row>("budget_use", USE, [agent, worker]));
+}
+
+/**
+ * What is spent and reserved. Until its transaction ends nobody else looks, and so reserves.
+ * @param worker whose own reserve is left out
+ */
+export async function lockBudget(client: PoolClient, agent: string, worker: string): Promise<BudgetUse> {
+  await client.query("SELECT 1 FROM budget FOR UPDATE");
+  const { rows } = await client.query<Row>(USE, [agent, worker]);
+  return useOf(rows);
+}
+
 /**
  * Reserves for a worker what `decide` says, given all that is spent and reserved by then. Workers of the tenant do so one after
  * the other; the lock comes before the look, because a look that waited would see what was there before it waited.
@@ -72,9 +90,7 @@ export async function reserveBudget(
 ): Promise<void> {
   await db.withConnection(async (client: PoolClient) => {
     await client.query("BEGIN");
-    await client.query("SELECT 1 FROM budget FOR UPDATE");
-    const { rows } = await client.query<Row>(USE, [agent, worker]);
-    const held = decide(useOf(rows));
+    const held = decide(await lockBudget(client, agent, worker));
     if (held) {
       await client.query("UPDATE workers SET reserved_usd = $2, reserved_tokens = $3 WHERE id = $1", [
         worker,

@@ -92,6 +92,8 @@ export interface ToolExecution {
   isError: boolean | null;
   output: string | null;
   idempotencyKey: string;
+  /** While it waits for a person: seconds until nobody is waited for any more; negative when that is over. */
+  approvalSecondsLeft: number | null;
   childRun: string | null;
   /** Of the child run, when there is one. */
   childState: RunState | null;

@@ -57,20 +57,44 @@ export async function sessionById(db: Queryable, id: string, agent: string): Pro
   return rows[0] && toSession(rows[0]);
 }
 
-/** The user's own sessions, the newest first; those that another agent opened are left out. `before`: the last id of the page before. */
+/** Gives some of the metadata other values, and takes out what is null. Undefined when that would be more than `most` entries. */
+export async function changeMetadata(
+  db: Queryable,
+  id: string,
+  change: Record<string, string | null>,
+  most: number,
+): Promise<Session | undefined> {
+  const out = Object.keys(change).filter((key) => change[key] === null);
+  const rows = await db.query<Row>(
+    "change_metadata",
+    `UPDATE sessions SET metadata = (metadata || $2::jsonb) - $3::text[]
+     WHERE id = $1 AND (SELECT count(*) FROM jsonb_object_keys((metadata || $2::jsonb) - $3::text[])) <= $4
+     RETURNING id, agent, user_id, metadata, compactions, created_at`,
+    [id, storableJson(change), out, most],
+  );
+  return rows[0] && toSession(rows[0]);
+}
+
+/**
+ * The user's own sessions, the newest first; those that another agent opened are left out.
+ * @param before the last id of the page before
+ * @param metadata entries that all of them have
+ */
 export async function sessionsOfUser(
   db: Queryable,
   agent: string,
   userId: string,
   limit: number,
   before: string | null,
+  metadata: Record<string, string> = {},
 ): Promise<Session[]> {
   const rows = await db.query<Row>(
     "sessions_of_user",
     `SELECT id, agent, user_id, metadata, compactions, created_at FROM sessions
      WHERE agent = $1 AND user_id = $2 AND parent_run IS NULL AND ($4::uuid IS NULL OR id < $4)
+       AND metadata @> $5::jsonb
      ORDER BY id DESC LIMIT $3`,
-    [agent, userId, limit, before],
+    [agent, userId, limit, before, storableJson(metadata)],
   );
   return rows.map(toSession);
 }
@@ -125,4 +149,10 @@ export async function messagesOfRun(
     after,
   ]);
   return rows.map((row) => toMessage(db, sessionId, row));
+}
+
+/** Which of these sessions there are. */
+export async function knownSessions(db: Queryable, ids: string[]): Promise<Set<string>> {
+  const rows = await db.query<{ id: string }>("known_sessions", "SELECT id FROM sessions WHERE id = ANY($1)", [ids]);
+  return new Set(rows.map(({ id }) => id));
 }

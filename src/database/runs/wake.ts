@@ -34,10 +34,10 @@ export class WakeListener {
 
   /** Runs until {@link close}. */
   async run(): Promise<void> {
-    for (let delay = 500; !this.#stop.signal.aborted; delay = Math.min(delay * 2, 30_000)) {
+    for (let delay = 500; !this.#stop.signal.aborted; delay = Math.min(delay * 2, 5000)) {
       const since = Date.now();
       await this.#listen().catch(() => {});
-      if (Date.now() - since > 60_000) delay = 500;
+      if (Date.now() - since > 5000) delay = 500;
       await sleep(delay * (0.5 + Math.random()), undefined, { signal: this.#stop.signal }).catch(() => {});
     }
   }

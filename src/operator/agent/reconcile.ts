@@ -1,3 +1,4 @@
+import type { AgentConfig } from "../../api/agent-config.ts";
 import type { Agent } from "../../api/agent.ts";
 import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
@@ -14,6 +15,7 @@ import type { OwnedObject } from "../owned-object.ts";
 import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
+import { readModules } from "./modules.ts";
 import { agentConfigOf, configMap, configRevision } from "./objects/config-map.ts";
 import { deployment } from "./objects/deployment.ts";
 import { networkPolicy } from "./objects/network-policy.ts";
@@ -85,12 +87,14 @@ export class AgentReconciler {
 
   async #inTenant(agent: Agent, tenant: Tenant): Promise<ReconcileResult> {
     const prompt = await this.#systemPrompt(agent);
+    const modules = await readModules(this.#deps.client, agent);
     const siblings = this.#deps.caches.agentsOfNamespace(tenantNamespace(tenant));
     const problem = configurationProblem({
       agent,
       tenant,
       siblings,
       promptFound: prompt !== undefined,
+      missingModules: modules.missing,
       noEncryption: await this.#deps.encryptionProblem(),
     });
     const keys = transcriptKeysProblem(agent, tenant);
@@ -100,21 +104,28 @@ export class AgentReconciler {
     let fields: Record<string, unknown> = {};
     if (!problem && canStart) {
       try {
-        fields = await this.#apply(agent, tenant, prompt);
+        fields = await this.#apply(agent, tenant, prompt, modules.found);
       } catch (error) {
         applyProblem = refusal(error);
         if (!applyProblem) throw error;
       }
     }
     const settled = await this.#statusFromPods(agent, tenant, problem ?? applyProblem, credentials, fields);
-    if (agent.spec.systemPromptFrom) return { requeueAfterMs: settled ? 30_000 : SOON_MS };
+    // ConfigMaps of users are not watched.
+    if (agent.spec.systemPromptFrom || agent.spec.modules.length > 0)
+      return { requeueAfterMs: settled ? 30_000 : SOON_MS };
     return { requeueAfterMs: settled ? Math.min(HEALTH_MS, this.#deps.config.resyncSeconds * 1000) : SOON_MS };
   }
 
-  async #apply(agent: Agent, tenant: Tenant, prompt: string | undefined): Promise<Record<string, unknown>> {
+  async #apply(
+    agent: Agent,
+    tenant: Tenant,
+    prompt: string | undefined,
+    modules: AgentConfig["modules"],
+  ): Promise<Record<string, unknown>> {
     const { config, tokenIssuer } = this.#deps;
     const { issuer } = await tokenIssuer();
-    const settings = agentConfigOf(agent, tenant, prompt, issuer, config);
+    const settings = agentConfigOf(agent, tenant, prompt, modules, issuer, config);
     const revision = configRevision(settings);
     const map = configMap(agent, settings);
     const inputs = {

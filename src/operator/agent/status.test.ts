@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { agent as agentSchema } from "../../api/agent.ts";
+import { startProblem } from "./start-problem.ts";
 import { agentConditions, type AgentFacts } from "./status.ts";
 
 const anAgent = (replicas: number) =>
@@ -29,6 +30,25 @@ test("pods that answer make an Agent ready", () => {
     Available: "True PodsReady",
     Progressing: "False RolledOut",
   });
+});
+
+test("a configuration that the pods refuse to run is said in their words, while the old ones stay available", () => {
+  const message = "module shop (shop.ts): it exports neither tools nor hooks";
+  const pod = {
+    metadata: { name: "agent-a-1" },
+    status: {
+      containerStatuses: [
+        { state: { waiting: { reason: "CrashLoopBackOff" } }, lastState: { terminated: { exitCode: 2, message } } },
+      ],
+    },
+  };
+  const refused = { startProblem: startProblem([pod]) };
+  expect(summary(refused)).toMatchObject({
+    Ready: "False ConfigurationRefused",
+    ConfigurationValid: "False ConfigurationRefused",
+    Available: "True PodsReady",
+  });
+  expect(agentConditions(facts(refused)).find((it) => it.type === "Ready")?.message).toBe(message);
 });
 
 test("what is wrong with the spec stands in Ready, while the old pods stay available", () => {

@@ -1,7 +1,9 @@
 import type { Agent } from "../../api/agent.ts";
 import type { ConditionInput } from "../../kubernetes/conditions.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
+import { CONFIGURATION_REFUSED } from "./start-problem.ts";
 import type { Problem } from "./validate.ts";
+import { workspaceWarning } from "./workspace-problem.ts";
 
 interface DeploymentStatus {
   observedGeneration?: number;
@@ -91,14 +93,20 @@ function progressing({ agent, deployment, startProblem }: AgentFacts): Condition
   );
 }
 
+function warned(agent: Agent): string {
+  const warning = workspaceWarning(agent);
+  return warning === undefined ? "the configuration can run" : `the configuration can run, but ${warning}`;
+}
+
 /** The conditions of an Agent. */
 export function agentConditions(facts: AgentFacts): ConditionInput[] {
   const keyRefused = facts.podProblem?.reason.startsWith("Key") ? facts.podProblem : undefined;
-  const invalid = facts.problem ?? (keyRefused ? undefined : facts.podProblem);
+  const refused = facts.startProblem?.reason === CONFIGURATION_REFUSED ? facts.startProblem : undefined;
+  const invalid = facts.problem ?? refused ?? (keyRefused ? undefined : facts.podProblem);
   const lacking = facts.credentials ?? keyRefused;
   const configuration = invalid
     ? condition("ConfigurationValid", "False", invalid.reason, invalid.message)
-    : condition("ConfigurationValid", "True", "Valid", "the configuration can run");
+    : condition("ConfigurationValid", "True", "Valid", warned(facts.agent));
   const credentials = lacking
     ? condition("CredentialsReady", "False", lacking.reason, lacking.message)
     : condition("CredentialsReady", "True", "Published", "API key and database login are there");

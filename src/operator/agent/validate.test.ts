@@ -21,6 +21,7 @@ const problem = (agent: Agent, siblings: Agent[] = [], theTenant = tenant(), pro
     tenant: theTenant,
     siblings: [agent, ...siblings],
     promptFound,
+    missingModules: agent.spec.modules,
     noEncryption: { reason: "EncryptionKeyMissing", message: "there is no key" },
   });
 
@@ -54,6 +55,14 @@ test("an Agent that only leads into a circle is not part of it", () => {
   expect(delegationCycle(all[0] as Agent, all)).toBeUndefined();
 });
 
+test("a module that is not there is named", () => {
+  const agent = anAgent("a", { modules: [{ name: "shop", configMapKeyRef: { name: "tools", key: "shop.ts" } }] });
+  expect(problem(agent)).toMatchObject({
+    reason: "ModuleMissing",
+    message: expect.stringContaining("ConfigMap tools has no key shop.ts"),
+  });
+});
+
 test("a prompt source that is not there is named", () => {
   const agent = anAgent("a", { systemPromptFrom: { configMapKeyRef: { name: "prompts", key: "main" } } });
   expect(problem(agent, [], tenant(), false)).toMatchObject({
@@ -63,10 +72,8 @@ test("a prompt source that is not there is named", () => {
 });
 
 test.each([
-  ["Batch", { mode: "Batch" }],
   ["approvals", { approvals: { tools: ["x"] } }],
   ["redaction", { dataProtection: { pii: "Redact" } }],
-  ["a files tool", { tools: [{ name: "n", description: "d", files: {} }] }],
 ])("what is not there yet is refused aloud: %s", (_name, spec) => {
   expect(problem(anAgent("a", spec))?.reason).toBe("FeatureUnavailable");
 });

@@ -1,5 +1,7 @@
 import { toolKind, type Agent, type ToolSpec } from "../../api/agent.ts";
+import { mcpNameProblem } from "../../api/mcp-tool-name.ts";
 import type { Tenant } from "../../api/tenant.ts";
+import { commandsAreWrong } from "./workspace-problem.ts";
 
 /** Why an Agent cannot run as it is written, and what to do. */
 export interface Problem {
@@ -15,6 +17,8 @@ export interface Surroundings {
   siblings: readonly Agent[];
   /** The system prompt of `systemPromptFrom`, when it was found. */
   promptFound: boolean;
+  /** Of spec.modules, those whose ConfigMap or key is not there. */
+  missingModules: Agent["spec"]["modules"];
   /** Why nothing can be encrypted, when that is so. */
   noEncryption: Problem | undefined;
 }
@@ -38,6 +42,15 @@ const promptIsMissing: Check = ({ agent, promptFound }) => {
   return {
     reason: "SystemPromptMissing",
     message: `spec.systemPromptFrom: ConfigMap ${ref.name} has no key ${ref.key}: create it, or correct the reference`,
+  };
+};
+
+const moduleIsMissing: Check = ({ missingModules: [missing] }) => {
+  if (!missing) return undefined;
+  const { name, key } = missing.configMapKeyRef;
+  return {
+    reason: "ModuleMissing",
+    message: `spec.modules: ${missing.name}: ConfigMap ${name} has no key ${key}: create it (kubectl create configmap ${name} --from-file=${key}), or correct the reference`,
   };
 };
 
@@ -79,7 +92,6 @@ const delegatesInACycle: Check = ({ agent, siblings }) => {
 
 /** What the design names and this version does not do yet: refused aloud rather than ignored. */
 const UNAVAILABLE: [string, (it: Agent) => boolean][] = [
-  ["mode: Batch", (it) => it.spec.mode === "Batch"],
   ["approvals", (it) => (it.spec.approvals?.tools.length ?? 0) > 0],
   ["dataProtection.pii other than Off", (it) => it.spec.dataProtection.pii !== "Off"],
 ];
@@ -100,14 +112,14 @@ const encryptionKeyIsMissing: Check = ({ agent, noEncryption }) => {
   return { reason, message: `spec.dataProtection.encryptTranscripts: ${message}` };
 };
 
-const RUNNING_KINDS = new Set(["sql", "http", "agent"]);
+const RUNNING_KINDS = new Set(["sql", "http", "files", "commands", "mcp", "agent"]);
 
 const toolKindIsUnavailable: Check = ({ agent }) => {
   const tool = agent.spec.tools.find((it) => !RUNNING_KINDS.has(toolKind(it)));
   if (!tool) return undefined;
   return {
     reason: "FeatureUnavailable",
-    message: `spec.tools: ${tool.name} is of kind ${toolKind(tool)}, which is not available in this version: use sql, http or agent (the README lists what is not there yet)`,
+    message: `spec.tools: ${tool.name} is of kind ${toolKind(tool)}, which is not available in this version: use sql, http, files, commands, mcp or agent (the README lists what is not there yet)`,
   };
 };
 
@@ -145,9 +157,16 @@ const parametersAreNoObjectSchema: Check = ({ agent }) => {
   };
 };
 
+const mcpNamesDoNotFit: Check = ({ agent: { spec } }) => {
+  const others = spec.tools.filter((it) => !it.mcp).map((it) => it.name);
+  const problem = mcpNameProblem(spec.tools, others);
+  return problem === undefined ? undefined : { reason: "ToolInvalid", message: `spec.tools: ${problem}` };
+};
+
 const CHECKS: readonly Check[] = [
   modelIsNotAllowed,
   promptIsMissing,
+  moduleIsMissing,
   delegateIsMissing,
   delegatesInACycle,
   featureIsUnavailable,
@@ -155,6 +174,8 @@ const CHECKS: readonly Check[] = [
   toolKindIsUnavailable,
   parametersAreNoObjectSchema,
   sqlArgumentsDoNotFit,
+  mcpNamesDoNotFit,
+  commandsAreWrong,
 ];
 
 /** The first thing that is wrong with an Agent, or undefined. */

@@ -90,7 +90,11 @@ async function withinBudget(
 }
 
 /** @throws RunFailed when the call may cost more than the run has left of its own budget */
-export async function checkRunBudget({ config, spentByChildren }: AskHost, { run }: Asker, worst: Spend): Promise<void> {
+export async function checkRunBudget(
+  { config, spentByChildren }: AskHost,
+  { run }: Asker,
+  worst: Spend,
+): Promise<void> {
   const delegates = config.tools.some((it) => it.agent) && run.iteration + run.fence > 1;
   const children = delegates ? await spentByChildren(run.id) : NOTHING;
   const spent = { usd: run.usd + children.usd, tokens: totalOf(run.tokens) + children.tokens };

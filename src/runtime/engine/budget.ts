@@ -14,7 +14,7 @@ const nextDay = (now: Date): string =>
 const nextMonth = (now: Date): string =>
   new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1)).toISOString();
 
-interface Limit {
+export interface Limit {
   name: string;
   spent: Spend;
   /** Reserved by other workers. */
@@ -23,7 +23,7 @@ interface Limit {
   resets: string;
 }
 
-function limitsOf({ budget, agentBudget }: Budgets, use: BudgetUse, now: Date): Limit[] {
+export function limitsOf({ budget, agentBudget }: Budgets, use: BudgetUse, now: Date): Limit[] {
   const all = [
     { name: "the tenant's budget.perDay", of: use.tenant.day, others: use.others.tenant, limit: budget.perDay },
     { name: "the tenant's budget.perMonth", of: use.tenant.month, others: use.others.tenant, limit: budget.perMonth },

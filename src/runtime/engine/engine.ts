@@ -276,6 +276,16 @@ export class Engine {
     this.#nudge();
   }
 
+  /** Tells all pods of the agent that there is work. */
+  hint(): void {
+    this.#wake([this.#options.config.agent.name]);
+    this.#nudge();
+  }
+
+  get config(): AgentConfig {
+    return this.#options.config;
+  }
+
   /** Waits until this process starts on the run, or for `ms`. */
   async appears(runId: string, ms: number, signal: AbortSignal): Promise<void> {
     const waiting = this.#appeared.get(runId) ?? new Set();

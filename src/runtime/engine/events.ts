@@ -16,6 +16,8 @@ export type RunEvent =
   | { type: "compaction.finished"; data: CompactionResult }
   /** The answer comes with a message batch. Told again when it needs another one, and to whoever begins to listen. */
   | { type: "batch.submitted"; data: { submittedAt: string } }
+  /** A call waits for a person; told again to whoever begins to listen while it does. */
+  | { type: "approval.requested"; data: ApprovalRequest }
   | { type: `run.${FinalState}`; data: RunResult };
 
 export interface CompactionResult {
@@ -24,6 +26,13 @@ export interface CompactionResult {
   /** About how many tokens the context had, and has. */
   tokensBefore: number;
   tokensAfter: number;
+}
+
+export interface ApprovalRequest {
+  toolUseId: string;
+  name: string;
+  input: unknown;
+  expiresAt: string;
 }
 
 export interface RunResult {

@@ -21,7 +21,7 @@ import type { Tools } from "../tools/registry.ts";
 import { auditLine } from "./audit.ts";
 import type { RunChannel, RunResult } from "./events.ts";
 import { checkedAnswer } from "./message-hooks.ts";
-import { closingResults, toolUsesOf } from "./pending-tools.ts";
+import { closingResults, isOver, toolUsesOf } from "./pending-tools.ts";
 import { ParkRun, RunFailed, StopWork } from "./stop.ts";
 import { runTools } from "./tool-round.ts";
 
@@ -307,8 +307,12 @@ export class Execution {
     const open = toolUsesOf(last).length > 0;
     if (open && !this.callsAreStored) this.messages.pop(); // nobody has seen them: they are left out
     const executions = open && this.callsAreStored ? await this.host.toolExecutions(this.run.id) : [];
-    const cut = executions.filter((it) => it.state === "running");
+    const cut = executions.filter((it) => !isOver(it));
     const closing = open && this.callsAreStored ? closingResults(last, executions, why) : undefined;
+    for (const it of cut) {
+      if (it.state === "running" && !it.childRun)
+        this.note("tool.called", { tool: it.name, toolUse: it.toolUseId, success: false, cut: why });
+    }
     try {
       await this.#finish(
         state,

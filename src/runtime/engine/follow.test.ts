@@ -16,6 +16,7 @@ const source: FollowSource = {
     Promise.resolve({ id: "r", state: "completed", startedAt: new Date(), usd: "0", tokens: {} } as unknown as RunView),
   messages: (_session, _run, after) => Promise.resolve(MESSAGES.filter(({ seq }) => seq > after)),
   delegate: (tool) => (tool === "researcher" ? "researcher" : undefined),
+  approvals: async () => [],
   pause: () => Promise.resolve(),
 };
 

@@ -2,6 +2,7 @@ import type { ContentBlock, StoredMessage } from "../../database/runs/run.ts";
 import { isFinal } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
 import {
+  type ApprovalRequest,
   isFinalEvent,
   type PlacedEvent,
   type Position,
@@ -17,6 +18,8 @@ export interface FollowSource {
   messages(sessionId: string, runId: string, after: number): Promise<StoredMessage[]>;
   /** The agent behind a tool, when it is one. */
   delegate(tool: string): string | undefined;
+  /** What of the run waits for a person. */
+  approvals(runId: string): Promise<ApprovalRequest[]>;
   /** Waits a moment, or until this process starts on the run. */
   pause(runId: string, signal: AbortSignal): Promise<void>;
 }
@@ -113,6 +116,8 @@ class Follower {
   readonly #names = new Map<string, string>();
   #at: Position;
   #begun: boolean;
+  /** Calls that a person was told of. */
+  readonly #asked = new Set<string>();
   /** The batch that was told of. */
   #submittedAt: string | null = null;
 
@@ -136,6 +141,14 @@ class Follower {
     if (!this.#begun)
       yield { type: "run.started", data: { runId: this.#runId, sessionId: this.#sessionId }, at: this.#at };
     this.#begun = true;
+  }
+
+  async *#requested(): AsyncGenerator<PlacedEvent> {
+    for (const data of await this.#source.approvals(this.#runId)) {
+      if (this.#asked.has(data.toolUseId)) continue;
+      this.#asked.add(data.toolUseId);
+      yield { type: "approval.requested", data, at: this.#at };
+    }
   }
 
   *#submitted({ batchSubmittedAt: submittedAt }: RunView): Generator<PlacedEvent> {
@@ -203,6 +216,7 @@ class Follower {
         return;
       }
       yield* this.#submitted(run);
+      if (run.state === "awaiting_approval") yield* this.#requested();
       await this.#source.pause(this.#runId, this.#signal);
     }
   }

@@ -21,6 +21,7 @@ const tools = new Map([
   aTool("plain"),
   aTool("safe", { idempotent: true }),
   aTool("strict", { check: () => "no" }),
+  aTool("asks", { needsApproval: true }),
   aTool("other", { body: { kind: "agent", agent: "researcher" } }),
 ]);
 const anExecution = (change: Partial<ToolExecution> = {}): ToolExecution => ({
@@ -31,14 +32,20 @@ const anExecution = (change: Partial<ToolExecution> = {}): ToolExecution => ({
   isError: null,
   output: null,
   idempotencyKey: "k",
+  approvalSecondsLeft: null,
   childRun: null,
   childState: null,
   childResponse: null,
   childError: null,
   ...change,
 });
-const taskOf = (name: string, executions: ToolExecution[] = [], depth = 0): ToolTask | undefined =>
-  toolTasks([{ id: "t", name, input: { task: "x" } }], executions, tools, depth, 5)[0];
+const taskOf = (
+  name: string,
+  executions: ToolExecution[] = [],
+  depth = 0,
+  onTimeout: "Deny" | "Approve" = "Deny",
+): ToolTask | undefined =>
+  toolTasks([{ id: "t", name, input: { task: "x" } }], executions, { tools, maxDepth: 5, onTimeout }, depth)[0];
 
 describe("a new call", () => {
   it("is executed", () => expect(taskOf("plain")).toMatchObject({ do: "execute", again: false }));
@@ -102,4 +109,25 @@ describe("calls that the end of a run leaves open", () => {
   });
   it("need nothing when there are none", () =>
     expect(closingResults({ role: "user", content: [] }, [], "x")).toBeUndefined());
+});
+
+describe("a call that needs a person", () => {
+  const asked = (approvalSecondsLeft: number) => [
+    anExecution({ name: "asks", state: "awaiting_approval", approvalSecondsLeft }),
+  ];
+  it("asks before it runs", () => expect(taskOf("asks")).toMatchObject({ do: "approve" }));
+  it("waits while there is time", () =>
+    expect(taskOf("asks", asked(5))).toMatchObject({ do: "awaitApproval", seconds: 5 }));
+  it("is not made when nobody decides in time", () =>
+    expect(taskOf("asks", asked(-1))).toMatchObject({ do: "answer", outcome: { isError: true } }));
+  it("is made when nobody decides in time, where that is what is wanted", () =>
+    expect(taskOf("asks", asked(-1), 0, "Approve")).toMatchObject({ do: "execute", idempotencyKey: "k" }));
+  it("runs once it may, with the key that it was given", () =>
+    expect(taskOf("asks", [anExecution({ name: "asks", state: "approved" })])).toMatchObject({
+      do: "execute",
+      again: false,
+      idempotencyKey: "k",
+    }));
+  it("of a tool that is gone is answered with that", () =>
+    expect(taskOf("gone", [anExecution({ name: "gone", state: "approved" })])).toMatchObject({ do: "answer" }));
 });

@@ -15,10 +15,22 @@ export type ToolTask =
   | { do: "answer"; use: ToolUse; outcome: ToolOutcome }
   /** It runs here; `again`: it was cut short and may be repeated. */
   | { do: "execute"; use: ToolUse; again: boolean; idempotencyKey: string | undefined }
+  /** A person is to be asked first. */
+  | { do: "approve"; use: ToolUse }
+  /** A person has been asked. @property seconds until nobody is waited for any more */
+  | { do: "awaitApproval"; use: ToolUse; seconds: number }
   /** Another agent is to be asked. */
   | { do: "delegate"; use: ToolUse; agent: string; task: string }
   /** Another agent is at it. */
   | { do: "await"; use: ToolUse; agent: string };
+
+/** What of the agent's configuration decides on a call. */
+export interface ToolPolicy {
+  tools: Tools;
+  maxDepth: number;
+  /** What becomes of a call on which nobody decides in time. */
+  onTimeout: "Deny" | "Approve";
+}
 
 export const toolUsesOf = (message: Message | undefined): ToolUse[] =>
   message?.role !== "assistant"
@@ -31,6 +43,7 @@ const failed = (output: string): ToolOutcome => ({ output, isError: true });
 
 const INTERRUPTED =
   "This call was interrupted: it may or may not have taken effect, and it was not repeated. Find out before you try again.";
+const NOBODY_DECIDED = "This call needs a person's approval, and nobody gave it in time. It was not made.";
 
 function ofChild(execution: ToolExecution): ToolOutcome {
   if (execution.childState === "completed") return { output: execution.childResponse || "(no answer)", isError: false };
@@ -38,28 +51,42 @@ function ofChild(execution: ToolExecution): ToolOutcome {
   return failed(`the other agent failed: ${execution.childError?.message ?? "no reason given"}`);
 }
 
-function known(use: ToolUse, execution: ToolExecution, tools: Tools): ToolTask {
-  const tool = tools.get(use.name);
-  if (execution.state !== "running") {
+function undecided(use: ToolUse, execution: ToolExecution, { onTimeout }: ToolPolicy): ToolTask {
+  const seconds = execution.approvalSecondsLeft ?? 0;
+  if (seconds > 0) return { do: "awaitApproval", use, seconds };
+  if (onTimeout === "Deny") return { do: "answer", use, outcome: failed(NOBODY_DECIDED) };
+  return { do: "execute", use, again: false, idempotencyKey: execution.idempotencyKey };
+}
+
+function known(use: ToolUse, execution: ToolExecution, policy: ToolPolicy): ToolTask {
+  const tool = policy.tools.get(use.name);
+  if (execution.state === "completed" || execution.state === "failed") {
     return { do: "answer", use, outcome: { output: execution.output ?? "", isError: execution.isError ?? false } };
   }
+  if (!execution.childRun && (!tool || tool.body.kind === "agent"))
+    return { do: "answer", use, outcome: failed(`there is no tool ${use.name} any more`) };
+  if (execution.state === "awaiting_approval") return undecided(use, execution, policy);
+  const { idempotencyKey } = execution;
+  if (execution.state === "approved") return { do: "execute", use, again: false, idempotencyKey };
   if (execution.childRun) {
     const over = execution.childState === null || ["completed", "failed", "cancelled"].includes(execution.childState);
     const agent = tool?.body.kind === "agent" ? tool.body.agent : "";
     return over ? { do: "answer", use, outcome: ofChild(execution) } : { do: "await", use, agent };
   }
-  if (tool?.idempotent && tool.body.kind !== "agent")
-    return { do: "execute", use, again: true, idempotencyKey: execution.idempotencyKey };
+  if (tool?.idempotent) return { do: "execute", use, again: true, idempotencyKey };
   return { do: "answer", use, outcome: failed(INTERRUPTED) };
 }
 
-function fresh(use: ToolUse, tools: Tools, depth: number, maxDepth: number): ToolTask {
+function fresh(use: ToolUse, { tools, maxDepth }: ToolPolicy, depth: number): ToolTask {
   const answer = (output: string): ToolTask => ({ do: "answer", use, outcome: failed(output) });
   const tool = tools.get(use.name);
   if (!tool) return answer(`there is no tool ${use.name}`);
   const wrong = tool.check(use.input);
   if (wrong) return answer(`the input does not fit the tool's schema: ${wrong}`);
-  if (tool.body.kind !== "agent") return { do: "execute", use, again: false, idempotencyKey: undefined };
+  if (tool.body.kind !== "agent")
+    return tool.needsApproval
+      ? { do: "approve", use }
+      : { do: "execute", use, again: false, idempotencyKey: undefined };
   if (depth >= maxDepth)
     return answer(`agents may ask one another ${maxDepth} deep at most: answer without ${use.name}`);
   return { do: "delegate", use, agent: tool.body.agent, task: String((use.input as { task: unknown }).task) };
@@ -69,17 +96,11 @@ function fresh(use: ToolUse, tools: Tools, depth: number, maxDepth: number): Too
  * What to do for the tool calls of the last message. `executions` is what was written of them: nothing, when they are new.
  * A call whose row says `running` although nobody runs it was cut short: only an idempotent tool is run again.
  */
-export function toolTasks(
-  uses: ToolUse[],
-  executions: ToolExecution[],
-  tools: Tools,
-  depth: number,
-  maxDepth: number,
-): ToolTask[] {
+export function toolTasks(uses: ToolUse[], executions: ToolExecution[], policy: ToolPolicy, depth: number): ToolTask[] {
   const written = new Map(executions.map((it) => [it.toolUseId, it]));
   return uses.map((use) => {
     const execution = written.get(use.id);
-    return execution ? known(use, execution, tools) : fresh(use, tools, depth, maxDepth);
+    return execution ? known(use, execution, policy) : fresh(use, policy, depth);
   });
 }
 
@@ -89,6 +110,8 @@ export const resultBlock = (toolUseId: string, outcome: ToolOutcome): ContentBlo
   content: outcome.output || "(no output)",
   ...(outcome.isError ? { is_error: true } : {}),
 });
+
+export const isOver = ({ state }: ToolExecution): boolean => state === "completed" || state === "failed";
 
 /** Answers to all open calls of the conversation's last message, when the run ends before they are answered: their pairs must not be parted. */
 export function closingResults(
@@ -101,8 +124,7 @@ export function closingResults(
   const written = new Map(executions.map((it) => [it.toolUseId, it]));
   const content = uses.map(({ id }) => {
     const it = written.get(id);
-    const over = it && it.state !== "running";
-    return resultBlock(id, over ? { output: it.output ?? "", isError: it.isError ?? false } : failed(why));
+    return resultBlock(id, it && isOver(it) ? { output: it.output ?? "", isError: it.isError ?? false } : failed(why));
   });
   return { role: "user", content };
 }

@@ -1,24 +1,47 @@
 import type { ChildRun, FinishedExecution, StartedExecution } from "../../database/runs/apply-steps.ts";
-import type { Message } from "../../database/runs/run.ts";
-import { executeTool } from "../tools/execute.ts";
-import type { Tool } from "../tools/registry.ts";
-import type { LocalTool, ToolOutcome } from "../tools/tool.ts";
+import type { Message, ToolExecution } from "../../database/runs/run.ts";
+import type { Annotations } from "../hooks/hook.ts";
+import type { ToolOutcome } from "../tools/tool.ts";
 import { uuidv7 } from "../uuid.ts";
 import { auditLine } from "./audit.ts";
 import type { Execution } from "./execution.ts";
-import { resultBlock, type ToolTask, type ToolUse, toolTasks, toolUsesOf } from "./pending-tools.ts";
+import { checkedTasks } from "./message-hooks.ts";
+import { isOver, resultBlock, type ToolTask, type ToolUse, toolTasks, toolUsesOf } from "./pending-tools.ts";
+import { executeAll } from "./run-tools.ts";
 
-/** How deep agents may ask one another. */
-export const MAX_DEPTH = 5;
-
-type Of<Kind extends ToolTask["do"]> = Extract<ToolTask, { do: Kind }>;
+export type Of<Kind extends ToolTask["do"]> = Extract<ToolTask, { do: Kind }>;
 const only = <Kind extends ToolTask["do"]>(tasks: ToolTask[], kind: Kind): Of<Kind>[] =>
   tasks.filter((it): it is Of<Kind> => it.do === kind);
 
+/** A call that is about to begin: to run, to wait for a person, or to be another agent's. */
+export interface StartedCall {
+  task: Of<"execute"> | Of<"delegate"> | Of<"approve">;
+  row: StartedExecution;
+}
+
 interface Round {
   tasks: ToolTask[];
-  started: { task: Of<"execute"> | Of<"delegate">; row: StartedExecution }[];
+  started: StartedCall[];
   children: ChildRun[];
+}
+
+/** A call that has its result. */
+export interface Finished {
+  use: ToolUse;
+  outcome: ToolOutcome;
+  /** There is a row of it. */
+  executed: boolean;
+  attempts?: number;
+  /** What hooks say of it. */
+  annotations?: Annotations | undefined;
+}
+
+/** What the run has to wait for, beside calls that run here. */
+interface Waits {
+  agents: boolean;
+  people: boolean;
+  /** Until it is to be looked at again whatever happens. */
+  seconds: number | null;
 }
 
 function childOf(execution: Execution, { use, agent, task }: Of<"delegate">): ChildRun {
@@ -38,42 +61,60 @@ function childOf(execution: Execution, { use, agent, task }: Of<"delegate">): Ch
 /** What is about to happen, as it is written before it happens. */
 function plan(execution: Execution, tasks: ToolTask[]): Round {
   const children = only(tasks, "delegate").map((task) => childOf(execution, task));
-  const started = [...only(tasks, "execute"), ...only(tasks, "delegate")].map((task) => ({
-    task,
-    row: {
+  const approvalSeconds = execution.host.config.approvals?.timeoutSeconds ?? 3600;
+  const beginning = [...only(tasks, "execute"), ...only(tasks, "delegate"), ...only(tasks, "approve")];
+  const started = beginning.map((task): StartedCall => {
+    const child = children.find((it) => it.toolUseId === task.use.id);
+    const row = {
       toolUseId: task.use.id,
       name: task.use.name,
       input: task.use.input ?? {},
       idempotencyKey: (task.do === "execute" ? task.idempotencyKey : undefined) ?? uuidv7(),
-      ...childRunOf(children, task.use.id),
-    },
-  }));
+      ...(child ? { childRun: child.id } : {}),
+      ...(task.do === "approve" ? { state: "awaiting_approval" as const, approvalSeconds } : {}),
+    };
+    return { task, row };
+  });
   return { tasks, started, children };
 }
 
-function childRunOf(children: ChildRun[], toolUseId: string): { childRun?: string } {
-  const child = children.find((it) => it.toolUseId === toolUseId);
-  return child ? { childRun: child.id } : {};
+function waitsOf({ tasks, started, children }: Round): Waits {
+  const asked = started.flatMap(({ row }) => row.approvalSeconds ?? []);
+  const waiting = only(tasks, "awaitApproval").map((it) => it.seconds);
+  const seconds = [...asked, ...waiting];
+  return {
+    agents: children.length > 0 || only(tasks, "await").length > 0,
+    people: seconds.length > 0,
+    seconds: seconds.length ? Math.min(...seconds) + 0.1 : null,
+  };
 }
 
-/** Stores the calls, unless they are, and with them what is about to be started. A run that only waits for agents is parked by the same write. */
-async function begin(execution: Execution, round: Round, park: boolean): Promise<void> {
+const stateOf = ({ people, agents }: Waits) =>
+  people ? ("awaiting_approval" as const) : agents ? ("awaiting_agent" as const) : ("running" as const);
+
+function auditOfStart(execution: Execution, { started, children }: Round) {
+  const line = (action: string, detail: object) =>
+    auditLine(execution.host.config, execution.run, action, detail as Record<string, unknown>);
+  const asked = started.filter(({ task }) => task.do === "approve");
+  return [
+    ...children.map(({ toolUseId, agent, id, prompt }) =>
+      line("agent.asked", { tool: toolUseId, to: agent, child: id, input: { task: prompt } }),
+    ),
+    ...asked.map(({ row }) => line("approval.requested", { tool: row.name, toolUse: row.toolUseId, input: row.input })),
+  ];
+}
+
+/** Stores the calls, unless they are, and with them what is about to begin. A run that only waits is parked by the same write. */
+async function begin(execution: Execution, round: Round, park: Waits | undefined): Promise<void> {
   const { callsAreStored, messages } = execution;
-  const delegations = round.children.map((it) =>
-    auditLine(execution.host.config, execution.run, "agent.asked", {
-      tool: it.toolUseId,
-      to: it.agent,
-      child: it.id,
-      input: { task: it.prompt },
-    }),
-  );
   if (callsAreStored && !round.started.length && !park) return;
   await execution.store({
-    to: park ? "awaiting_agent" : "running",
+    to: park ? stateOf(park) : "running",
+    wakeSeconds: park?.seconds ?? null,
     messages: callsAreStored ? [] : messages.slice(-1),
     started: round.started.map((it) => it.row),
     children: round.children,
-    audit: delegations,
+    audit: auditOfStart(execution, round),
   });
   execution.callsAreStored = true;
   announce(execution, round);
@@ -87,37 +128,20 @@ function announce({ channel }: Execution, round: Round): void {
   }
 }
 
-async function executeOne(execution: Execution, { task, row }: Round["started"][number]): Promise<Finished> {
-  const { host, run, signal } = execution;
-  const tool = host.tools.get(task.use.name) as Tool & { body: LocalTool };
-  const input = (task.use.input ?? {}) as Record<string, unknown>;
-  const { id: runId, sessionId, userId, variables } = run;
-  const call = { input, idempotencyKey: row.idempotencyKey, runId, sessionId, userId, variables };
-  const { kind, cause, ...outcome } = await executeTool(tool, call, signal);
-  if (cause) host.log.warn({ run: run.id, tool: tool.name, err: cause as Error }, "a tool failed");
-  host.metrics.toolCalls.inc({ tool: tool.name, outcome: kind });
-  return { use: task.use, outcome, executed: true };
-}
-
-interface Finished {
-  use: ToolUse;
-  outcome: ToolOutcome;
-  /** There is a row of it. */
-  executed: boolean;
-}
-
-const finishedRow = ({ use, outcome }: Finished): FinishedExecution => ({
+const finishedRow = ({ use, outcome, attempts }: Finished): FinishedExecution => ({
   toolUseId: use.id,
   output: outcome.output,
   isError: outcome.isError,
+  ...(attempts === undefined ? {} : { attempts }),
 });
 
-function auditOf(execution: Execution, { use, outcome }: Finished) {
+function auditOf(execution: Execution, { use, outcome, annotations }: Finished) {
   return auditLine(execution.host.config, execution.run, "tool.called", {
     tool: use.name,
     toolUse: use.id,
     input: use.input,
     success: !outcome.isError,
+    ...(annotations ? { annotations } : {}),
   });
 }
 
@@ -140,43 +164,61 @@ function tellFinished({ channel, host }: Execution, finished: Finished[]): void 
   }
 }
 
+function answered(tasks: ToolTask[], earlier: ToolExecution[]): Finished[] {
+  return only(tasks, "answer").map(({ use, outcome }) => ({
+    use,
+    outcome,
+    executed: earlier.some((it) => it.toolUseId === use.id),
+  }));
+}
+
+async function tasksOf(execution: Execution, uses: ToolUse[], earlier: ToolExecution[]): Promise<ToolTask[]> {
+  const { host, run } = execution;
+  const { limits, approvals } = host.config;
+  const policy = {
+    tools: host.tools,
+    maxDepth: limits.maxDelegationDepth,
+    onTimeout: approvals?.onTimeout ?? ("Deny" as const),
+  };
+  const tasks = toolTasks(uses, earlier, policy, run.depth);
+  const { beforeMessage } = host.hooks;
+  return beforeMessage ? checkedTasks(beforeMessage, tasks, execution) : tasks;
+}
+
 /**
  * Brings the tool calls of the last message to their results: written before they run, run at the same time, and answered together
- * in one message. When other agents are still at work the run is parked, with what is known by then.
+ * in one message. While other agents or people are waited for, or a tool wants to be called later, the run is parked, with what is
+ * known by then.
  */
 export async function runTools(execution: Execution): Promise<"answered" | "parked"> {
   const { host, run } = execution;
   const uses = toolUsesOf(execution.messages.at(-1));
   const earlier = (execution.executions ??= await host.toolExecutions(run.id));
-  const round = plan(execution, toolTasks(uses, earlier, host.tools, run.depth, MAX_DEPTH));
-  const waits = round.children.length > 0 || only(round.tasks, "await").length > 0;
-  const runsHere = round.started.some(({ task }) => task.do === "execute");
-  await begin(execution, round, waits && !runsHere);
+  const round = plan(execution, await tasksOf(execution, uses, earlier));
+  const waits = waitsOf(round);
+  const calls = round.started.filter(({ task }) => task.do === "execute");
+  const mustWait = waits.agents || waits.people;
+  await begin(execution, round, mustWait && !calls.length ? waits : undefined);
   if (round.children.length) host.wake(round.children.map((it) => it.agent));
-  if (waits && !runsHere) return "parked";
+  if (mustWait && !calls.length) return "parked";
 
-  const executed = await Promise.all(
-    round.started.filter(({ task }) => task.do === "execute").map((it) => executeOne(execution, it)),
-  );
-  const answered = only(round.tasks, "answer").map(({ use, outcome }) => ({
-    use,
-    outcome,
-    executed: earlier.some((it) => it.toolUseId === use.id),
-  }));
-  const all = [...answered, ...executed];
-  const unwritten = all.filter(
-    (it) =>
-      earlier.find((row) => row.toolUseId === it.use.id)?.state !== "completed" &&
-      earlier.find((row) => row.toolUseId === it.use.id)?.state !== "failed",
-  );
-  const answer = waits ? undefined : answersTo(uses, all);
+  const { executed, postponed } = await executeAll(execution, calls);
+  const later = postponed.map((it) => it.seconds);
+  const parks = mustWait || later.length > 0;
+  const all = [...answered(round.tasks, earlier), ...executed];
+  const over = new Set(earlier.filter(isOver).map((it) => it.toolUseId));
+  const unwritten = all.filter((it) => !over.has(it.use.id));
   await execution.store({
-    to: waits ? "awaiting_agent" : "running",
-    messages: answer ? [answer] : [],
+    to: stateOf(waits),
+    wakeSeconds: parks ? soonest([...later, ...(waits.seconds === null ? [] : [waits.seconds])]) : null,
+    messages: parks ? [] : [answersTo(uses, all)],
     finished: unwritten.filter((it) => it.executed).map(finishedRow),
+    postponed: postponed.map((it) => it.toolUseId),
     audit: unwritten.map((it) => auditOf(execution, it)),
   });
-  tellFinished(execution, waits ? executed : unwritten);
+  tellFinished(execution, parks ? executed : unwritten);
   execution.executions = [];
-  return waits ? "parked" : "answered";
+  return parks ? "parked" : "answered";
 }
+
+const soonest = (seconds: number[]): number | null => (seconds.length ? Math.min(...seconds) : null);

@@ -1,28 +1,24 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { Request, RequestHandler } from "express";
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  type JSONWebKeySet,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from "jose";
+import { type JWTPayload, jwtVerify } from "jose";
 import type { AccessConfig } from "../../api/agent-config.ts";
 import { storableText } from "../../database/runs/storable.ts";
 import type { RuntimeConfig } from "../config.ts";
-import { Watched } from "../credentials/watched.ts";
+import { FailedAttempts } from "./failed-attempts.ts";
+import { DiscoveredKeys, type IssuerKeys, IssuerUnreachable, type KeyAges, PublishedKeys } from "./issuer-keys.ts";
 import { forbidden, Problem } from "./problems.ts";
+import { VerifiedTokens } from "./verified-tokens.ts";
 
 /** Who calls. */
 export interface Caller {
   userId: string;
+  /** May see what the whole tenant spends. */
+  admin: boolean;
 }
 
-/** Finds out who calls. @throws Problem 401 without a valid token, 403 with one of another tenant */
-export type Authenticate = (req: Request) => Promise<Caller>;
+/** Finds out who calls. @throws Problem 401 without a valid token, 403 with one of another tenant, 429 after too many of the first */
+type Authenticate = (req: Request) => Promise<Caller>;
 
+/** Only such with a public key: a token signed with a public key as if it were a secret is none. */
 const ALGORITHMS = [
   "RS256",
   "RS384",
@@ -36,111 +32,115 @@ const ALGORITHMS = [
   "EdDSA",
   "Ed25519",
 ];
+const CLOCK_SKEW_SECONDS = 30;
+const LONGEST_TOKEN = 8192;
+/** In the token's `scope` (or `scp`), as the issuer grants it. */
+const ADMIN_SCOPE = "agentpg:admin";
 
 const unauthorized = (detail: string) => new Problem(401, detail, { "www-authenticate": 'Bearer realm="agentpg"' });
 
 function bearer(req: Request): string {
-  const [, token] = /^Bearer +([\w.~+/=-]+)$/i.exec(req.headers.authorization ?? "") ?? [];
+  const header = req.headers.authorization ?? "";
+  if (header.length > LONGEST_TOKEN + 7) throw unauthorized(`the token is longer than ${LONGEST_TOKEN} bytes`);
+  const [, token] = /^Bearer +([\w.~+/=-]+)$/i.exec(header) ?? [];
   if (!token) throw unauthorized("send a bearer token");
   return token;
 }
 
-/** The issuer's keys, found by its discovery document; asked for again when it could not be had. */
-function discoveredKeys(issuer: string): JWTVerifyGetKey {
-  let keys: Promise<JWTVerifyGetKey> | undefined;
-  const discover = async (): Promise<JWTVerifyGetKey> => {
-    const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {
-      signal: AbortSignal.timeout(10_000),
-      redirect: "error",
-    });
-    if (!response.ok) throw new Error(`the issuer's discovery document: HTTP ${response.status}`);
-    const document = (await response.json()) as { jwks_uri?: string; issuer?: string };
-    if (document.issuer !== issuer || !document.jwks_uri)
-      throw new Error("the issuer's discovery document names another issuer or no keys");
-    return createRemoteJWKSet(new URL(document.jwks_uri), { cooldownDuration: 5000 });
-  };
-  return async (header, token) => {
-    keys ??= discover();
-    const found = await keys.catch((error) => {
-      keys = undefined;
-      throw new IssuerUnreachable("the token issuer cannot be reached", { cause: error });
-    });
-    return found(header, token);
-  };
-}
-class IssuerUnreachable extends Error {}
-
-/** The keys of the cluster's own issuer, which the operator publishes as a file. */
-function publishedKeys(directory: string): { keys: JWTVerifyGetKey; watched: Watched<JSONWebKeySet> } {
-  let current: JWTVerifyGetKey | undefined;
-  const watched = new Watched(
-    async () => JSON.parse(await readFile(join(directory, "jwks.json"), "utf8")) as JSONWebKeySet,
-    2000,
-  );
-  watched.onChange((jwks) => {
-    current = createLocalJWKSet(jwks);
-  });
-  const keys: JWTVerifyGetKey = async (header, token) => {
-    if (!current) await watched.refresh();
-    if (!current) throw new IssuerUnreachable("the token issuer's keys are not there yet", { cause: watched.problem });
-    return current(header, token);
-  };
-  return { keys, watched };
-}
-
-async function verified(token: string, keys: JWTVerifyGetKey, issuer: string, audience: string): Promise<JWTPayload> {
+async function verified(token: string, keys: IssuerKeys, issuer: string, audience: string): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, keys, {
+    const { payload } = await jwtVerify(token, keys.find, {
       issuer,
       audience,
       algorithms: ALGORITHMS,
       requiredClaims: ["exp", "sub"],
-      clockTolerance: 30,
+      clockTolerance: CLOCK_SKEW_SECONDS,
     });
     return payload;
-  } catch (error) {
-    if (error instanceof IssuerUnreachable || (error as { code?: string }).code === "ERR_JWKS_TIMEOUT") {
-      throw new Problem(503, "the token cannot be checked now: try again", { "retry-after": "5" });
-    }
+  } catch {
     throw unauthorized("the token is not valid here");
   }
 }
 
-function user(value: unknown): Caller {
+function user(value: unknown, admin = false): Caller {
   if (typeof value !== "string" || !value || value.length > 256) throw unauthorized("the token names no user");
   // Two ids that Postgres keeps as the same text would be one user.
   if (storableText(value) !== value) throw unauthorized("the token names no user: its id is no well-formed text");
-  return { userId: value };
+  return { userId: value, admin };
 }
 
-function byOidc(access: Extract<AccessConfig, { source: "oidc" }>): Authenticate {
-  const keys = discoveredKeys(access.issuer);
-  return async (req) => {
-    const payload = await verified(bearer(req), keys, access.issuer, access.audience);
+function isAdmin({ scope, scp }: JWTPayload): boolean {
+  const granted = scope ?? scp;
+  const scopes = typeof granted === "string" ? granted.split(" ") : granted;
+  return Array.isArray(scopes) && scopes.includes(ADMIN_SCOPE);
+}
+
+type TokenAccess = Exclude<AccessConfig, { source: "none" }>;
+
+/** @throws Problem 403 when the token is another tenant's */
+function callerOfToken(access: TokenAccess, payload: JWTPayload): Caller {
+  if (access.source === "oidc") {
     if (payload[access.tenantClaim] !== access.tenant) throw forbidden();
-    return user(payload[access.userClaim]);
+    return user(payload[access.userClaim], isAdmin(payload));
+  }
+  const { namespace } = (payload["kubernetes.io"] ?? {}) as { namespace?: unknown };
+  if (namespace !== access.namespace) throw forbidden();
+  return user(payload.sub);
+}
+
+/** Waits until the keys are new enough to check with. @throws Problem 503 */
+async function freshKeys(keys: IssuerKeys): Promise<void> {
+  try {
+    await keys.fresh();
+  } catch (error) {
+    if (!(error instanceof IssuerUnreachable)) throw error;
+    throw new Problem(503, "the token cannot be checked now: try again", { "retry-after": "5" });
+  }
+}
+
+function byToken(access: TokenAccess, keys: IssuerKeys, attempts: FailedAttempts): Authenticate {
+  const known = new VerifiedTokens<Caller>();
+  return async (req) => {
+    const token = bearer(req);
+    await freshKeys(keys);
+    const { generation } = keys;
+    const found = known.get(token, generation);
+    if (found) return found;
+    checkedAddress(req, attempts); // after the look: others may come from the same address, through a proxy
+    const payload = await verified(token, keys, access.issuer, access.audience);
+    const caller = callerOfToken(access, payload);
+    const until = (payload.exp as number) + CLOCK_SKEW_SECONDS;
+    // An unknown key may have brought new ones meanwhile: then it is checked once more next time.
+    if (generation === keys.generation) known.set(token, caller, until * 1000, generation);
+    return caller;
   };
 }
 
-function byCluster(
-  access: Extract<AccessConfig, { source: "cluster" }>,
-  directory: string,
-): { authenticate: Authenticate; watched: Watched<JSONWebKeySet> } {
-  const { keys, watched } = publishedKeys(directory);
-  const authenticate: Authenticate = async (req) => {
-    const payload = await verified(bearer(req), keys, access.issuer, access.audience);
-    const { namespace } = (payload["kubernetes.io"] ?? {}) as { namespace?: unknown };
-    if (namespace !== access.namespace) throw forbidden();
-    return user(payload.sub);
-  };
-  return { authenticate, watched };
+const byNobody: Authenticate = async (req) => user(req.header("x-user-id") || "anonymous", true);
+
+/** @throws Problem 429 for a while after so many bad tokens */
+function checkedAddress(req: Request, attempts: FailedAttempts): void {
+  const wait = attempts.blockedFor(req.socket.remoteAddress ?? "");
+  if (wait === undefined) return;
+  const headers = { "retry-after": String(wait) };
+  throw new Problem(429, "too many bad tokens from this address", headers, { code: "too-many-bad-tokens" });
 }
 
-const byNobody: Authenticate = async (req) => user(req.header("x-user-id") || "anonymous");
+function counted(authenticate: Authenticate, attempts: FailedAttempts): Authenticate {
+  return async (req) => {
+    try {
+      return await authenticate(req);
+    } catch (error) {
+      const isBad = error instanceof Problem && error.status === 401 && req.headers.authorization !== undefined;
+      if (isBad) attempts.count(req.socket.remoteAddress ?? "");
+      throw error;
+    }
+  };
+}
 
 /** A header is not trusted to say which tenant, but one that says another tenant is refused. */
 function checkedTenant(req: Request, tenant: string): void {
-  const said = req.header("x-tenant-id");
+  const said = req.headers["x-tenant-id"];
   if (said !== undefined && said !== tenant) throw forbidden();
 }
 
@@ -151,17 +151,28 @@ export interface Access {
   stop(): void;
 }
 
-export function createAccess({ agent, env }: RuntimeConfig): Access {
+/** What a test may set. */
+export interface AccessParts {
+  ages?: KeyAges;
+  attempts?: FailedAttempts;
+}
+
+export function createAccess(
+  { agent, env }: RuntimeConfig,
+  { ages, attempts = new FailedAttempts() }: AccessParts = {},
+): Access {
   const { access, tenant } = agent;
-  const cluster = access.source === "cluster" ? byCluster(access, env.AGENTPG_ACCESS_DIR) : undefined;
-  const authenticate = access.source === "oidc" ? byOidc(access) : (cluster?.authenticate ?? byNobody);
+  const open = access.source === "none";
+  const keys =
+    access.source === "oidc" ? new DiscoveredKeys(access.issuer, ages) : new PublishedKeys(env.AGENTPG_ACCESS_DIR);
+  const authenticate = open ? byNobody : counted(byToken(access, keys, attempts), attempts);
   return {
     async guard(req, res, next) {
       res.locals.caller = await authenticate(req);
       checkedTenant(req, tenant.name);
       next();
     },
-    start: async () => cluster?.watched.start(),
-    stop: () => cluster?.watched.stop(),
+    start: async () => (open ? undefined : keys.start()),
+    stop: () => keys.stop(),
   };
 }

@@ -1,15 +1,19 @@
-import express, { type Express, type RequestHandler } from "express";
-import helmet from "helmet";
+import express, { type Express, type RequestHandler, type Router } from "express";
 import type { Logger } from "../../telemetry/log.ts";
 import type { RuntimeMetrics } from "../metrics.ts";
 import type { SessionCompaction } from "../compaction/compact-session.ts";
+import { approvalRoutes } from "./approvals.ts";
 import { compactionRoutes } from "./compaction.ts";
 import { openApiDocument } from "./openapi.ts";
-import { noSuchRoute, problemHandler } from "./problems.ts";
+import { eraseRoutes } from "./erase.ts";
+import { checkedMedia } from "./input.ts";
+import { BODY_LIMIT_BYTES, problemHandler } from "./problems.ts";
+import { noSuchRoute } from "./routes.ts";
+import { securityHeaders } from "./security-headers.ts";
+import { treeRoutes } from "./tree.ts";
+import { usageRoutes } from "./usage.ts";
 import { type RunRoutes, runRoutes } from "./runs.ts";
 import { sessionRoutes } from "./sessions.ts";
-
-const BODY_LIMIT = "1mb";
 
 /** Whether the process should get requests; says why not. */
 export type Readiness = () => { ready: boolean; reasons: string[] };
@@ -26,21 +30,35 @@ function base(readiness: Readiness): Express {
   return app;
 }
 
+export type ApiRoutes = RunRoutes & { compaction: SessionCompaction };
+
+/** All that is below `/v1`. */
+export const apiRouters = (routes: ApiRoutes): Router[] => [
+  runRoutes(routes),
+  sessionRoutes(routes.db, routes.agent),
+  eraseRoutes(routes, routes.compaction.config),
+  treeRoutes(routes),
+  approvalRoutes(routes),
+  usageRoutes(routes, routes.compaction.config),
+  compactionRoutes(routes.compaction, routes),
+];
+
 /** The agent's API, for its callers. */
 export function createApiApp(
-  routes: RunRoutes & { compaction: SessionCompaction },
+  routes: ApiRoutes,
   guard: RequestHandler,
   readiness: Readiness,
   log: Logger,
   version: string,
 ): Express {
   const app = base(readiness);
-  app.use(helmet());
+  app.use(securityHeaders());
   const document = openApiDocument(routes.agent, version);
   app.get("/openapi.json", (_req, res) => void res.json(document));
-  app.use("/v1", guard, express.json({ limit: BODY_LIMIT }), sessionRoutes(routes.db, routes.agent), runRoutes(routes));
-  app.use("/v1", compactionRoutes(routes.compaction, routes));
-  app.use(noSuchRoute, problemHandler(log));
+  const routers = apiRouters(routes);
+  const body = express.json({ limit: BODY_LIMIT_BYTES, strict: false });
+  app.use("/v1", guard, checkedMedia, body, ...routers, noSuchRoute(...routers));
+  app.use(noSuchRoute(), problemHandler(log));
   return app;
 }
 
@@ -52,11 +70,11 @@ export function createMetricsApp(
   log: Logger,
 ): Express {
   const app = base(readiness);
-  app.use(helmet());
+  app.use(securityHeaders());
   app.get("/metrics", async (_req, res) => {
     res.set("content-type", metrics.registry.contentType).send(await metrics.registry.metrics());
   });
   app.get("/status", (_req, res) => void res.json(status()));
-  app.use(noSuchRoute, problemHandler(log));
+  app.use(noSuchRoute(), problemHandler(log));
   return app;
 }

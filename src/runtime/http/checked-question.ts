@@ -33,6 +33,12 @@ export async function checkedQuestion(
   const ruling = await beforeMessage({ text: message, delegatedTo: null }, place);
   const audit = auditOfRuling(ruling);
   if (audit) await appendAuditLine(db, auditLine(config, { id: runId, sessionId, userId }, "message.checked", audit));
-  if (ruling.blocked) throw new Problem(422, `blocked by hook ${ruling.hook}: ${ruling.reason}`);
+  if (ruling.blocked)
+    throw new Problem(
+      422,
+      `blocked by hook ${ruling.hook}: ${ruling.reason}`,
+      {},
+      { code: "blocked-by-hook", field: "#/message" },
+    );
   return { ...question, message: ruling.value.text, runId };
 }

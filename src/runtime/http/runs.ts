@@ -2,18 +2,20 @@ import { type Request, type Response, Router } from "express";
 import type { Accepted } from "../../database/runs/accept-run.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { isFinal, type RunState } from "../../database/runs/run.ts";
-import { runById, type RunView } from "../../database/runs/read-run.ts";
+import { approvalsOfRun } from "../../database/runs/approvals.ts";
+import { runById, runsOfSession, type RunView } from "../../database/runs/read-run.ts";
 import { messagesOfRun, sessionById } from "../../database/runs/sessions.ts";
 import type { Engine } from "../engine/engine.ts";
-import { parseEventId } from "../engine/events.ts";
+import { parseEventId, type Position } from "../engine/events.ts";
 import { type FollowSource, followRun, type Start } from "../engine/follow.ts";
 import type { LoadMonitor } from "../engine/load-monitor.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { Caller } from "./access.ts";
 import { checkedQuestion, type QuestionCheck } from "./checked-question.ts";
+import { bodyOf, mustTakeEvents, queryOf } from "./input.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";
-import { newRun } from "./schemas.ts";
-import { callerOf, uuidParam } from "./sessions.ts";
+import { newRun, runsQuery } from "./schemas.ts";
+import { callerOf, ownSession, uuidParam } from "./sessions.ts";
 import { EventStream, sendEvents, sendLive } from "./sse.ts";
 
 export interface RunRoutes {
@@ -37,6 +39,10 @@ const followSource = ({ db, agent, engine, tools }: RunRoutes): FollowSource => 
     const body = tools.get(name)?.body;
     return body?.kind === "agent" ? body.agent : undefined;
   },
+  async approvals(runId) {
+    const waiting = await approvalsOfRun(db, agent, runId);
+    return waiting.map(({ toolUseId, tool: name, input, expiresAt }) => ({ toolUseId, name, input, expiresAt }));
+  },
   pause: (runId, signal) => engine.appears(runId, FOLLOW_POLL_MS, signal),
 });
 
@@ -46,7 +52,8 @@ function shown(view: RunView): Omit<RunView, "userId" | "depth" | "parentRun"> {
   return run;
 }
 
-async function ownRun({ db, agent }: RunRoutes, id: string, caller: Caller): Promise<RunView> {
+/** The caller's run. @throws Problem 404, or 403 when it is another user's */
+export async function ownRun({ db, agent }: RunRoutes, id: string, caller: Caller): Promise<RunView> {
   const run = await runById(db, id, agent);
   if (!run) throw notFound("run");
   if (run.userId !== caller.userId) throw forbidden();
@@ -56,8 +63,18 @@ async function ownRun({ db, agent }: RunRoutes, id: string, caller: Caller): Pro
 function idempotencyKey(req: Request): string | null {
   const key = req.header("idempotency-key");
   if (key === undefined) return null;
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem(400, "Idempotency-Key: 1 to 255 printable ASCII characters");
+  if (!/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new Problem(400, "Idempotency-Key: 1 to 255 printable ASCII characters", {}, { field: "Idempotency-Key" });
   return key;
+}
+
+function lastEventId(req: Request): Position | undefined {
+  const id = req.header("last-event-id");
+  if (!id) return undefined;
+  const position = parseEventId(id);
+  if (!position)
+    throw new Problem(400, "Last-Event-ID: give the id of an event of this run", {}, { field: "Last-Event-ID" });
+  return position;
 }
 
 const wantsEvents = (req: Request): boolean => /\btext\/event-stream\b/.test(req.header("accept") ?? "");
@@ -76,7 +93,7 @@ function stateOf(accepted: Taken["accepted"]): RunState {
 /** Takes the run of a request. @throws Problem 403, 404, 422, 429, 503 */
 async function acceptRequest(routes: RunRoutes, req: Request, res: Response): Promise<Taken> {
   const { engine, load } = routes;
-  const { message, variables } = newRun.parse(req.body ?? {});
+  const { message, variables } = bodyOf(newRun, req);
   const sessionId = uuidParam(req, "id", "session");
   if (engine.draining)
     throw new Problem(503, "this process is about to end: try again", { "retry-after": "1", connection: "close" });
@@ -94,7 +111,12 @@ async function acceptRequest(routes: RunRoutes, req: Request, res: Response): Pr
   if (accepted.outcome === "no_session")
     throw accepted.exists ? await whyNoSession(routes, sessionId) : notFound("session");
   if (accepted.outcome === "repeated" && !accepted.same)
-    throw new Problem(422, "this Idempotency-Key was used with another message or other variables");
+    throw new Problem(
+      422,
+      "this Idempotency-Key was used with another message or other variables: take a new key",
+      {},
+      { code: "idempotency-key-reused", field: "Idempotency-Key" },
+    );
   return { accepted, runId, sessionId };
 }
 
@@ -131,13 +153,20 @@ export function runRoutes(routes: RunRoutes): Router {
     if (wantsEvents(req)) return streamAccepted(source, res, taken);
     res.status(202).json({ id: runId, sessionId, state: stateOf(accepted) });
   });
+  router.get("/sessions/:id/runs", async (req, res) => {
+    const { limit, before, state } = queryOf(runsQuery, req);
+    const session = await ownSession(routes.db, routes.agent, uuidParam(req, "id", "session"), callerOf(res));
+    const runs = await runsOfSession(routes.db, session.id, { limit, before: before ?? null, state: state ?? null });
+    res.json({ items: runs.map(shown), next: runs.length === limit ? runs.at(-1)?.id : null });
+  });
   router.get("/runs/:id", async (req, res) => {
     res.json(shown(await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res))));
   });
   router.get("/runs/:id/events", async (req, res) => {
+    mustTakeEvents(req);
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
+    const last = lastEventId(req);
     const stream = new EventStream(res);
-    const last = parseEventId(req.header("last-event-id"));
     const from = { at: last ?? { seq: 0, part: 0 }, begun: last !== undefined };
     await sendEvents(stream, followRun(source, run.id, run.sessionId, from, stream.signal));
   });

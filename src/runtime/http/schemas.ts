@@ -4,11 +4,26 @@ import { storableText } from "../../database/runs/storable.ts";
 /** What comes in and goes out over HTTP; the OpenAPI document is made from these. */
 export const MAX_MESSAGE_CHARS = 200_000;
 
-export const newSession = z
-  .object({ metadata: z.record(z.string().max(64), z.string().max(1024)).default({}) })
-  .refine(({ metadata }) => Object.keys(metadata).length <= 32, { path: ["metadata"], message: "at most 32 entries" });
+export const MAX_METADATA_ENTRIES = 32;
+const metadataKey = z.string().min(1).max(64);
+const metadataValue = z.string().max(1024);
+const tooMany = { path: ["metadata"], message: `at most ${MAX_METADATA_ENTRIES} entries` };
+const isFew = ({ metadata }: { metadata: object }) => Object.keys(metadata).length <= MAX_METADATA_ENTRIES;
 
-export const newRun = z.object({
+export const newSession = z
+  .strictObject({ metadata: z.record(metadataKey, metadataValue).default({}) })
+  .refine(isFew, tooMany);
+
+export const sessionChange = z
+  .strictObject({
+    metadata: z.record(metadataKey, metadataValue.nullable()).describe("New values; null takes an entry out."),
+  })
+  .refine(isFew, tooMany);
+
+/** A body that says nothing. */
+export const nothing = z.strictObject({});
+
+export const newRun = z.strictObject({
   message: z.string().min(1).max(MAX_MESSAGE_CHARS).overwrite(storableText),
   variables: z.record(z.string().max(64), z.unknown()).optional(),
 });
@@ -88,15 +103,143 @@ export const run = z.object({
   finishedAt: z.iso.datetime().nullable(),
 });
 
+export const runPage = z.object({
+  items: z.array(run),
+  next: z.string().nullable().describe("The value of `before` for the next page."),
+});
+
 export const acceptedRun = z.object({ id: z.uuid(), sessionId: z.uuid(), state: run.shape.state });
 
-export const problem = z.object({ type: z.string(), title: z.string(), status: z.int(), detail: z.string() });
+export const problem = z.object({
+  type: z.string().describe("urn:agentpg:problem:CODE; a code stays what it is."),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  field: z.string().optional().describe("A JSON pointer into the body (#/a), ?parameter, or a header's name."),
+});
 
-export const pageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  before: z.uuid().optional(),
+const toolCall = z.object({
+  toolUseId: z.string(),
+  name: z.string(),
+  state: z.enum(["awaiting_approval", "approved", "running", "completed", "failed"]),
+  attempts: z.int(),
+  isError: z.boolean().nullable(),
+  input: z.unknown(),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable(),
+  childRun: z.string().nullable(),
 });
-export const messagesQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-  after: z.coerce.number().int().min(0).default(0),
+
+/** A run with the runs that it asked other agents for, which have the same shape. */
+export const runTree = z.object({
+  id: z.uuid(),
+  sessionId: z.uuid(),
+  agent: z.string(),
+  depth: z.int(),
+  state: run.shape.state,
+  task: z.string(),
+  response: z.string().nullable(),
+  error: z.object({ type: z.string(), message: z.string() }).nullable(),
+  iteration: z.int(),
+  tokens: z.int(),
+  usd: z.string().describe("US dollars, of this run alone."),
+  totalUsd: z.string().describe("US dollars, with all that it asked for."),
+  createdAt: z.string(),
+  finishedAt: z.string().nullable(),
+  toolCalls: z.array(toolCall),
+  children: z.array(z.looseObject({ id: z.uuid() })).describe("Of the same shape."),
 });
+
+export const approvalPage = z.object({
+  items: z.array(
+    z.object({
+      runId: z.uuid(),
+      sessionId: z.uuid(),
+      toolUseId: z.string(),
+      tool: z.string(),
+      input: z.unknown(),
+      requestedAt: z.iso.datetime(),
+      expiresAt: z.iso.datetime(),
+    }),
+  ),
+});
+
+export const decision = z.strictObject({
+  approve: z.boolean().describe("true: the call is made. false: the model is told that it was denied."),
+  reason: z.string().max(2000).overwrite(storableText).optional().describe("Of a denial, for the model."),
+});
+
+export const decided = z.object({ runId: z.uuid(), toolUseId: z.string(), approved: z.boolean() });
+
+const day = z.iso.date();
+const usageLine = z.object({
+  key: z.string().describe("The UTC day, the agent's or the model's name, or the user's id."),
+  runs: z.int(),
+  tokens,
+  usd: z.string().describe("US dollars as a decimal."),
+});
+export const usage = z.object({
+  from: day,
+  to: day,
+  by: z.enum(["day", "agent", "model", "user"]),
+  scope: z.enum(["user", "tenant"]),
+  items: z.array(usageLine),
+});
+
+const amount = z.object({ limit: z.number(), spent: z.number() });
+export const limits = z.object({
+  budgets: z.array(
+    z.object({
+      name: z.string(),
+      exhausted: z.boolean().describe("Runs that would spend more end as failed with budget_exceeded."),
+      resets: z.iso.datetime(),
+      usd: amount.optional().describe("Only for callers with the scope agentpg:admin."),
+      tokens: amount.optional().describe("Only for callers with the scope agentpg:admin."),
+    }),
+  ),
+  runsPerMinute: z.int().describe("The least of the tenant's and the agent's."),
+  concurrentRuns: z.int(),
+  queuedRuns: z.int(),
+  queued: z.int().describe("Runs of this agent that wait now."),
+});
+
+const whole = (least: number, most: number, otherwise: number) =>
+  z
+    .string()
+    .regex(/^\d{1,10}$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.int().min(least).max(most))
+    .default(otherwise);
+const cursor = z.uuid("is no cursor: give the `next` of the page before").optional();
+/** `key:value`, once or more often. */
+const metadataFilter = z
+  .union([z.string(), z.array(z.string()).max(8)])
+  .optional()
+  .transform((it) => (it === undefined ? [] : [it].flat()))
+  .refine((all) => all.every((it) => /^[^:]{1,64}:[^]{0,1024}$/.test(it)), "must be `key:value`")
+  .transform((all) =>
+    Object.fromEntries(all.map((it) => [it.slice(0, it.indexOf(":")), it.slice(it.indexOf(":") + 1)])),
+  );
+
+export const sessionsQuery = z.strictObject({ limit: whole(1, 100, 20), before: cursor, metadata: metadataFilter });
+export const runsQuery = z.strictObject({
+  limit: whole(1, 100, 20),
+  before: cursor,
+  state: run.shape.state.optional(),
+});
+export const messagesQuery = z.strictObject({ limit: whole(1, 500, 100), after: whole(0, 2 ** 31 - 1, 0) });
+
+const DAY_MS = 86_400_000;
+const today = () => new Date().toISOString().slice(0, 10);
+export const usageQuery = z
+  .strictObject({
+    from: day.default(() => `${today().slice(0, 8)}01`),
+    to: day.default(today),
+    by: usage.shape.by.default("day"),
+    scope: usage.shape.scope.default("user"),
+  })
+  .refine(({ from, to }) => from <= to, { path: ["from"], message: "is after `to`" })
+  .refine(({ from, to }) => Date.parse(to) - Date.parse(from) <= 366 * DAY_MS, {
+    path: ["from"],
+    message: "is more than 366 days before `to`",
+  });

@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from "express";
 import type { TranscriptDatabase } from "../../database/encryption/transcript-database.ts";
 import type { Queryable } from "../../database/runs/database.ts";
 import {
+  changeMetadata,
   createSession,
   messagesOfSession,
   type Session,
@@ -10,8 +11,9 @@ import {
 } from "../../database/runs/sessions.ts";
 import { isUuid, uuidv7 } from "../uuid.ts";
 import type { Caller } from "./access.ts";
-import { forbidden, notFound } from "./problems.ts";
-import { messagesQuery, newSession, pageQuery } from "./schemas.ts";
+import { bodyOf, queryOf } from "./input.ts";
+import { forbidden, notFound, Problem } from "./problems.ts";
+import { MAX_METADATA_ENTRIES, messagesQuery, newSession, sessionChange, sessionsQuery } from "./schemas.ts";
 
 export const callerOf = (res: Response): Caller => res.locals.caller as Caller;
 
@@ -38,22 +40,31 @@ export async function ownSession(db: Queryable, agent: string, id: string, calle
 
 export function sessionRoutes(db: TranscriptDatabase, agent: string): Router {
   const router = Router();
+  const own = (req: Request, res: Response) => ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res));
   router.post("/sessions", async (req, res) => {
-    const { metadata } = newSession.parse(req.body ?? {});
+    const { metadata } = bodyOf(newSession, req);
     const session = await createSession(db, uuidv7(), agent, callerOf(res).userId, metadata);
     res.status(201).location(`/v1/sessions/${session.id}`).json(shown(session));
   });
   router.get("/sessions", async (req, res) => {
-    const { limit, before } = pageQuery.parse(req.query);
-    const sessions = await sessionsOfUser(db, agent, callerOf(res).userId, limit, before ?? null);
+    const { limit, before, metadata } = queryOf(sessionsQuery, req);
+    const sessions = await sessionsOfUser(db, agent, callerOf(res).userId, limit, before ?? null, metadata);
     res.json({ items: sessions.map(shown), next: sessions.length === limit ? sessions.at(-1)?.id : null });
   });
   router.get("/sessions/:id", async (req, res) => {
-    res.json(shown(await ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res))));
+    res.json(shown(await own(req, res)));
+  });
+  router.patch("/sessions/:id", async (req, res) => {
+    const session = await own(req, res);
+    const { metadata } = bodyOf(sessionChange, req);
+    const changed = await changeMetadata(db, session.id, metadata, MAX_METADATA_ENTRIES);
+    if (!changed)
+      throw new Problem(400, `metadata: at most ${MAX_METADATA_ENTRIES} entries`, {}, { field: "#/metadata" });
+    res.json(shown(changed));
   });
   router.get("/sessions/:id/messages", async (req, res) => {
-    const { limit, after } = messagesQuery.parse(req.query);
-    const session = await ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res));
+    const { limit, after } = queryOf(messagesQuery, req);
+    const session = await own(req, res);
     const items = await messagesOfSession(db, session.id, after, limit);
     res.json({ items, next: items.length === limit ? items.at(-1)?.seq : null });
   });

@@ -102,10 +102,18 @@ export class MessageAccumulator {
   }
 }
 
-/** What of an answer goes into the conversation: no empty texts, and no tool call that was cut off (its pair would never come). */
+/**
+ * What of an answer goes into the conversation: no empty texts, no tool call that was cut off (its pair would never come), and none
+ * with the id of another.
+ */
 export function storableContent(answer: ModelAnswer): ContentBlock[] {
   const whole = answer.stopReason === "tool_use";
-  return answer.content.filter((it) => !(it.type === "text" && !it.text) && (whole || it.type !== "tool_use"));
+  const seen = new Set<unknown>();
+  return answer.content.filter((it) => {
+    if (it.type === "text") return Boolean(it.text);
+    if (it.type !== "tool_use") return true;
+    return whole && !seen.has(it.id) && seen.add(it.id);
+  });
 }
 
 export const textOf = (content: Message["content"]): string =>

@@ -3,7 +3,7 @@ import { Stream } from "@anthropic-ai/sdk/streaming";
 import type { Message } from "../../database/runs/run.ts";
 import type { Watched } from "../credentials/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import { type BatchApi, batchApi } from "../batch/batch-api.ts";
+import { type BatchApi, batchApi } from "./batch-api.ts";
 import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
 import { NoApiKey } from "./failure.ts";
 import { modelFetch } from "./transport.ts";

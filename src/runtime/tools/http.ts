@@ -19,7 +19,7 @@ export interface HttpNetwork {
   ca?: string;
   port?: number;
 }
-const INTERNET: HttpNetwork = { resolve: systemResolve, isAllowedAddress: isPublicAddress };
+export const INTERNET: HttpNetwork = { resolve: systemResolve, isAllowedAddress: isPublicAddress };
 
 export const HTTP_INPUT_SCHEMA = (methods: string[]) => ({
   type: "object",
@@ -44,7 +44,7 @@ interface HttpInput {
  * The connection itself decides: the name is resolved here, every address is looked at, and the socket goes to the address that
  * was looked at, so a second answer of the name server cannot lead elsewhere.
  */
-function connector(network: HttpNetwork) {
+export function connector(network: HttpNetwork) {
   return (
     options: { hostname: string; port?: string; servername?: string },
     done: (error: Error | null, socket: TLSSocket | null) => void,

@@ -2,14 +2,25 @@ import { toolKind, type ToolSpec } from "../../api/agent.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { ConfigError } from "../config.ts";
 import type { ToolDefinition } from "../model/client.ts";
+import type { LoadedModule } from "../modules/load.ts";
+import { commandsSchema } from "./commands/schema.ts";
+import { commandsTool } from "./commands/tool.ts";
+import { filesSchema } from "./files/input.ts";
+import { filesTool } from "./files/tool.ts";
 import { HTTP_INPUT_SCHEMA, type HttpNetwork, httpTool } from "./http.ts";
+import { type ModuleToolHost, moduleTool } from "./module-tool.ts";
 import { sqlTool } from "./sql.ts";
 import type { ToolBody } from "./tool.ts";
 import { type InputCheck, InputChecks } from "./validation.ts";
+import type { Workspace } from "./workspace/workspace.ts";
 
 export interface Tool {
   name: string;
   idempotent: boolean;
+  /** How often a call is made that fails in a way that may pass. */
+  maxAttempts: number;
+  /** Each call waits for a person. */
+  needsApproval: boolean;
   timeoutMs: number;
   definition: ToolDefinition;
   /** What is wrong with an input; undefined when nothing is. */
@@ -37,11 +48,26 @@ export interface ToolHost {
   db: () => AgentDatabase;
   defaultTimeoutSeconds: number;
   network?: HttpNetwork;
+  /** Where the tools `files` and `commands` work. */
+  workspace?: Workspace;
+  /** The tools whose calls wait for a person, beside those that say so themselves. */
+  approvals?: readonly string[];
+  modules?: { loaded: readonly LoadedModule[]; host: ModuleToolHost };
+}
+
+/** @throws ConfigError */
+function workspaceOf({ workspace }: ToolHost): Workspace {
+  if (!workspace) throw new ConfigError("the tools files and commands need a workspace");
+  workspace.check();
+  return workspace;
 }
 
 function bodyOf(spec: ToolSpec, host: ToolHost): { schema: Record<string, unknown>; body: ToolBody } {
   if (spec.sql) return { schema: { type: "object", ...spec.sql.parameters }, body: sqlTool(spec.sql, host.db) };
   if (spec.http) return { schema: HTTP_INPUT_SCHEMA(spec.http.methods), body: httpTool(spec.http, host.network) };
+  if (spec.files) return { schema: filesSchema(spec.files), body: filesTool(spec.files, workspaceOf(host)) };
+  if (spec.commands)
+    return { schema: commandsSchema(spec.commands), body: commandsTool(spec.name, spec.commands, workspaceOf(host)) };
   if (spec.agent) return { schema: TASK_SCHEMA, body: { kind: "agent", agent: spec.agent.name } };
   throw new ConfigError(
     `tool ${spec.name}: this version runs sql, http and agent tools, not ${toolKind(spec)}: take it out of spec.tools`,
@@ -61,6 +87,8 @@ function toolOf(spec: ToolSpec, host: ToolHost, checks: InputChecks): Tool {
   return {
     name: spec.name,
     idempotent: spec.idempotent,
+    maxAttempts: spec.maxAttempts,
+    needsApproval: host.approvals?.includes(spec.name) ?? false,
     timeoutMs: (spec.timeoutSeconds ?? host.defaultTimeoutSeconds) * 1000,
     definition: { name: spec.name, description: spec.description, input_schema: schema },
     check,
@@ -68,8 +96,23 @@ function toolOf(spec: ToolSpec, host: ToolHost, checks: InputChecks): Tool {
   };
 }
 
-/** The tools of an agent, ready to run. @throws ConfigError that names the tool which cannot be had */
-export function createTools(specs: ToolSpec[], host: ToolHost): Tools {
+function moduleTools({ modules, approvals = [] }: ToolHost): Tool[] {
+  const { loaded = [], host } = modules ?? {};
+  return loaded.flatMap(({ name, tools }) =>
+    tools
+      .map((it) => moduleTool(it, name, host as ModuleToolHost))
+      .map((it) => (approvals.includes(it.name) ? { ...it, needsApproval: true } : it)),
+  );
+}
+
+/** The tools of an agent, ready to run; those of MCP servers come later (mcp/servers.ts). @throws ConfigError that names the tool which cannot be had */
+export function createTools(specs: ToolSpec[], host: ToolHost): Map<string, Tool> {
   const checks = new InputChecks();
-  return new Map(specs.map((spec) => [spec.name, toolOf(spec, host, checks)]));
+  const tools = new Map(specs.filter((it) => !it.mcp).map((spec) => [spec.name, toolOf(spec, host, checks)]));
+  for (const tool of moduleTools(host)) {
+    if (tools.has(tool.name))
+      throw new ConfigError(`the tool ${tool.name} is in spec.tools and in a module of spec.modules: rename one`);
+    tools.set(tool.name, tool);
+  }
+  return tools;
 }

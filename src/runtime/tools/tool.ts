@@ -20,7 +20,7 @@ export interface ToolCall {
 
 /** A tool that this process runs. `execute` may throw: the model gets a short error then. */
 export interface LocalTool {
-  kind: "sql" | "http";
+  kind: "sql" | "http" | "module" | "files" | "commands" | "mcp";
   execute(call: ToolCall): Promise<ToolOutcome>;
 }
 

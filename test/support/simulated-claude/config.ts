@@ -8,10 +8,18 @@ export interface SimulatedConfig {
   chunks: "words" | number;
   /** How long a batch stays in progress, in milliseconds. */
   batchMs: number;
+  /** Batches on one page of their list, at most. */
+  batchPage: number;
+  batchFaults: BatchFault[];
+  batchOutcomes: BatchOutcome[];
   /** Refuse what the real API refuses. */
   strict: boolean;
   /** How many request bodies GET /__requests remembers. */
   keepRequests: number;
+  /** Context windows by model, in tokens; 200,000 when left out. */
+  windows: Record<string, number>;
+  /** The answer to whoever asks for the summary of a conversation, and how it ends. */
+  summary: { text: string; stopReason: "end_turn" | "max_tokens" | "refusal" };
   /** The answer when no rule and no word of the script applies. */
   replyText: string;
   /** Keys that are refused with 401. */
@@ -38,6 +46,27 @@ export interface Fault {
   hits?: number;
 }
 
+export type BatchCall = "create" | "list" | "retrieve" | "results" | "cancel";
+
+/** A fault of the Message Batches API, once unless told: `reset_after` (of `create`) does its work and answers nothing. */
+export interface BatchFault {
+  on: BatchCall;
+  kind: "rate_limit" | "overloaded" | "server_error" | "unauthorized" | "reset" | "reset_after" | "truncate";
+  times?: number;
+  hits?: number;
+}
+
+/** What becomes of a request of a batch whose question contains `match`, once unless told. */
+export interface BatchOutcome {
+  match: string;
+  type: "errored" | "expired" | "canceled" | "missing";
+  /** `api_error` when left out. */
+  error?: string;
+  message?: string;
+  times?: number;
+  hits?: number;
+}
+
 export type FaultKind =
   | "rate_limit"
   | "overloaded"
@@ -61,6 +90,8 @@ export interface Rule {
   /** The tool to call; the rule is passed over when the request does not offer it. */
   tool?: string;
   input?: Record<string, unknown>;
+  /** Several calls instead of one: those of a round are made at once, the next round follows when they are answered. */
+  rounds?: { tool: string; input?: Record<string, unknown> }[][];
   answer: string;
 }
 
@@ -90,8 +121,13 @@ export const defaultConfig = (): SimulatedConfig => ({
   chunkDelayMs: 0,
   chunks: 4,
   batchMs: 0,
+  batchPage: 100,
+  batchFaults: [],
+  batchOutcomes: [],
   strict: true,
   keepRequests: 50,
+  windows: {},
+  summary: { text: "1. Purpose: as it was summarised.", stopReason: "end_turn" },
   replyText: "All done.",
   badKeys: ["sk-ant-bad"],
   goodKeys: [],

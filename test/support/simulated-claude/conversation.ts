@@ -40,10 +40,15 @@ export const textOf = (content: string | Block[] | undefined): string =>
 export interface Turn {
   text: string;
   results: string[];
+  /** A summary in it tells of work that was done already. */
+  summarised: boolean;
 }
 
+/** A summary of what came before is no question: the model understands that. */
+const isSummary = (block: Block): boolean => block.text?.startsWith("[Summary of the earlier conversation") ?? false;
+
 const asks = (message: WireMessage): boolean =>
-  message.role === "user" && blocksOf(message.content).some((it) => it.type === "text");
+  message.role === "user" && blocksOf(message.content).some((it) => it.type === "text" && !isSummary(it));
 
 const resultsOf = (message: WireMessage): string[] =>
   message.role !== "user"
@@ -55,8 +60,10 @@ const resultsOf = (message: WireMessage): string[] =>
 /** The turn that the model is to go on with: the last user message with text, and the tool results after it. */
 export function currentTurn(messages: WireMessage[]): Turn {
   const start = messages.findLastIndex(asks);
-  if (start < 0) return { text: "", results: [] };
-  return { text: textOf(messages[start]?.content), results: messages.slice(start + 1).flatMap(resultsOf) };
+  if (start < 0) return { text: "", results: [], summarised: false };
+  const since = messages.slice(start + 1);
+  const summarised = since.some((it) => it.role === "user" && blocksOf(it.content).some(isSummary));
+  return { text: textOf(messages[start]?.content), results: since.flatMap(resultsOf), summarised };
 }
 
 /** All questions of the conversation, the oldest first. */
@@ -65,7 +72,15 @@ export const questions = (messages: WireMessage[]): string[] => messages.filter(
 /** Four characters a token, as a rule of thumb; deterministic. */
 export const tokensOf = (text: string): number => Math.max(1, Math.ceil(text.length / 4));
 
+const counted = new WeakMap<WireRequest, number>();
+
 export function countTokens(body: WireRequest): number {
+  const tokens = counted.get(body) ?? tokensOfRequest(body);
+  counted.set(body, tokens);
+  return tokens;
+}
+
+function tokensOfRequest(body: WireRequest): number {
   const parts = [
     body.system ?? "",
     ...(body.messages ?? []).map((it) => it.content),

@@ -1,11 +1,19 @@
 import type { Rule, SimulatedConfig } from "./config.ts";
-import { currentTurn, questions, type Block, type Turn, type WireRequest, type WireTool } from "./conversation.ts";
+import {
+  currentTurn,
+  questions,
+  tokensOf,
+  type Block,
+  type Turn,
+  type WireRequest,
+  type WireTool,
+} from "./conversation.ts";
 import { SIGNATURE } from "./refusals.ts";
 
 /** What the model says next. */
 export interface Saying {
   content: Block[];
-  stopReason: "end_turn" | "tool_use" | "max_tokens";
+  stopReason: "end_turn" | "tool_use" | "max_tokens" | "refusal" | "model_context_window_exceeded";
 }
 
 type Schema = { properties?: Record<string, Record<string, unknown>> };
@@ -34,6 +42,7 @@ function scriptedCalls(turn: Turn, tools: WireTool[]): Saying | undefined {
     const tool = tools.find((it) => it.name === name) ?? tools[0];
     return call(tool?.name ?? "", inputFor(tool?.input_schema, ordinal));
   };
+  if (turn.summarised) return undefined;
   const parallel = /USE_TOOLS_PARALLEL\s+(\d+)(?:[ \t]+(\S+))?/.exec(turn.text);
   if (parallel && turn.results.length === 0 && Number(parallel[1]) > 0) {
     return {
@@ -102,13 +111,24 @@ function render(rule: Rule, captures: RegExpExecArray, turn: Turn, asked: string
     .replaceAll("{{memory}}", () => memory(asked));
 }
 
+/** The calls that a rule makes after so many answers; undefined when they are all made. */
+function nextRound({ tool, input = {}, rounds }: Rule, answered: number): NonNullable<Rule["rounds"]>[0] | undefined {
+  const all = rounds ?? (tool ? [[{ tool, input }]] : []);
+  let before = 0;
+  return all.find((round) => {
+    const next = before === answered;
+    before += round.length;
+    return next;
+  });
+}
+
 function byRule(rules: Rule[], turn: Turn, tools: WireTool[], asked: string[]): Saying | undefined {
   for (const rule of rules) {
     const captures = new RegExp(rule.match, "i").exec(turn.text);
     if (!captures || (rule.tool && !tools.some((it) => it.name === rule.tool))) continue;
-    if (rule.tool && turn.results.length === 0) {
-      return { content: [call(rule.tool, fillIn(rule.input ?? {}, captures))], stopReason: "tool_use" };
-    }
+    const round = nextRound(rule, turn.results.length);
+    if (round)
+      return { content: round.map((it) => call(it.tool, fillIn(it.input ?? {}, captures))), stopReason: "tool_use" };
     return say(render(rule, captures, turn, asked));
   }
   return undefined;
@@ -124,6 +144,8 @@ function answer(config: SimulatedConfig, turn: Turn): Saying {
 export function nextSaying(config: SimulatedConfig, body: WireRequest): Saying {
   const messages = body.messages ?? [];
   const turn = currentTurn(messages);
+  if (turn.text.endsWith("Write the summary of this conversation."))
+    return say(config.summary.text, config.summary.stopReason);
   const tools = body.tool_choice?.type === "none" ? [] : (body.tools ?? []).filter((it) => it.input_schema);
   const saying =
     (tools.length ? scriptedCalls(turn, tools) : undefined) ??
@@ -136,4 +158,12 @@ export function nextSaying(config: SimulatedConfig, body: WireRequest): Saying {
     ...saying,
     content: [{ type: "thinking", thinking: "Let me think.", signature: SIGNATURE }, ...saying.content],
   };
+}
+
+/** A text is cut off where the context window ends. @param room tokens that are left in it */
+export function withinWindow(saying: Saying, room: number): Saying {
+  const last = saying.content.at(-1);
+  if (last?.type !== "text" || tokensOf(last.text ?? "") <= room) return saying;
+  const text = (last.text ?? "").slice(0, Math.max(1, room) * 4);
+  return { content: [...saying.content.slice(0, -1), { ...last, text }], stopReason: "model_context_window_exceeded" };
 }

@@ -5,7 +5,7 @@ import { Batches } from "./batches.ts";
 import { defaultConfig, takeFault, type Fault, type SimulatedConfig } from "./config.ts";
 import { countTokens, currentTurn, tokensOf, type WireRequest } from "./conversation.ts";
 import { refusal } from "./refusals.ts";
-import { nextSaying } from "./script.ts";
+import { nextSaying, withinWindow } from "./script.ts";
 import { sendStream, type WireReply } from "./stream.ts";
 
 const STATUS_FAULTS: Partial<Record<Fault["kind"], [status: number, type: string, message: string]>> = {
@@ -54,16 +54,16 @@ export class SimulatedClaude {
   config: SimulatedConfig;
   stats = freshStats();
   readonly requests: { path: string; body: unknown }[] = [];
-  readonly #batches: Batches;
+  readonly batches: Batches;
   #messages = 0;
   #toolUses = 0;
   #calls = 0;
 
   constructor(config: Partial<SimulatedConfig> = {}) {
     this.config = { ...defaultConfig(), ...config };
-    this.#batches = new Batches({
-      batchMs: () => this.config.batchMs,
-      refusal: (params) => (this.config.strict ? refusal(params) : undefined),
+    this.batches = new Batches({
+      config: () => this.config,
+      refusal: (params) => this.#refusalInBatch(params),
       reply: (params) => this.#reply(params),
       send,
       fail: (res, status, type, message) => this.#fail(res, status, type, message),
@@ -92,6 +92,7 @@ export class SimulatedClaude {
   reset(): void {
     this.stats = { ...freshStats(), inFlight: this.stats.inFlight };
     this.requests.length = 0;
+    this.batches.clear();
     this.#calls = 0;
     for (const fault of this.config.faults) delete fault.hits;
   }
@@ -152,16 +153,21 @@ export class SimulatedClaude {
       return send(res, 200, { input_tokens: countTokens(body) }, headers);
     }
     if (path.startsWith("/v1/messages/batches"))
-      return this.#batches.handle(res, req.method ?? "GET", path, body as never);
+      return this.batches.handle(req, res, new URL(req.url ?? path, "http://simulated"), body as never);
     if (path === "/v1/models")
       return send(
         res,
         200,
-        { data: MODELS.map(model), has_more: false, first_id: MODELS[0], last_id: MODELS.at(-1) },
+        {
+          data: MODELS.map((it) => model(it, this.#window(it))),
+          has_more: false,
+          first_id: MODELS[0],
+          last_id: MODELS.at(-1),
+        },
         headers,
       );
     const id = decodeURIComponent(/^\/v1\/models\/([^/]+)$/.exec(path)?.[1] ?? "");
-    if (id && this.#knows(id)) return send(res, 200, model(id), headers);
+    if (id && this.#knows(id)) return send(res, 200, model(id, this.#window(id)), headers);
     return this.#fail(
       res,
       404,
@@ -169,6 +175,23 @@ export class SimulatedClaude {
       id ? `model: ${id}` : `no such endpoint: ${req.method} ${path}`,
       headers,
     );
+  }
+
+  #window(id: string | undefined): number {
+    return this.config.windows[id ?? ""] ?? DEFAULT_WINDOW;
+  }
+
+  /** A prompt that is longer than the window is refused; that it leaves no room for the whole answer is not. */
+  #tooLong(body: WireRequest): string | undefined {
+    const tokens = countTokens(body);
+    const window = this.#window(body.model);
+    return tokens > window ? `prompt is too long: ${tokens} tokens > ${window} maximum` : undefined;
+  }
+
+  #refusalInBatch(params: WireRequest): { type: string; message: string } | undefined {
+    const why = this.config.strict ? (refusal(params) ?? this.#tooLong(params)) : undefined;
+    if (why) return { type: "invalid_request_error", message: why };
+    return this.#knows(params.model) ? undefined : { type: "not_found_error", message: `model: ${params.model}` };
   }
 
   #knows(id: string | undefined): boolean {
@@ -181,7 +204,7 @@ export class SimulatedClaude {
     body: WireRequest,
     headers: Record<string, string>,
   ): Promise<void> {
-    const why = this.config.strict ? refusal(body) : undefined;
+    const why = this.config.strict ? (refusal(body) ?? this.#tooLong(body)) : undefined;
     if (why) {
       this.stats.rejected++;
       this.stats.lastRejection = why;
@@ -215,7 +238,10 @@ export class SimulatedClaude {
   }
 
   #reply(body: WireRequest): WireReply {
-    const { content, stopReason } = nextSaying(this.config, body);
+    const { content, stopReason } = withinWindow(
+      nextSaying(this.config, body),
+      this.#window(body.model) - countTokens(body),
+    );
     for (const block of content) {
       if (block.type !== "tool_use") continue;
       block.id = `toolu_${String(++this.#toolUses).padStart(10, "0")}`;
@@ -244,7 +270,7 @@ export class SimulatedClaude {
       const cpu = process.cpuUsage();
       return send(res, 200, {
         ...this.stats,
-        batches: this.#batches.count,
+        batches: this.batches.count,
         pid: process.pid,
         cpuSeconds: (cpu.user + cpu.system) / 1e6,
       });
@@ -266,4 +292,11 @@ export class SimulatedClaude {
 }
 
 const MODELS = ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"];
-const model = (id: string) => ({ type: "model", id, display_name: id, created_at: "2026-01-01T00:00:00Z" });
+const DEFAULT_WINDOW = 200_000;
+const model = (id: string, window: number) => ({
+  type: "model",
+  id,
+  display_name: id,
+  created_at: "2026-01-01T00:00:00Z",
+  max_input_tokens: window,
+});

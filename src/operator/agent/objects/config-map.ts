@@ -19,10 +19,11 @@ export function agentConfigOf(
   agent: Agent,
   tenant: Tenant,
   systemPrompt: string | undefined,
+  modules: AgentConfig["modules"],
   issuer: string,
   config: OperatorConfig,
 ): AgentConfig {
-  const { model, mode, maxOutputTokens, limits, tools, approvals, compaction } = agent.spec;
+  const { model, mode, maxOutputTokens, limits, tools, workspace, approvals, compaction } = agent.spec;
   return agentConfig.parse({
     tenant: { name: tenant.metadata.name, uid: tenant.metadata.uid, namespace: tenantNamespace(tenant) },
     agent: { name: agent.metadata.name, uid: agent.metadata.uid },
@@ -32,6 +33,8 @@ export function agentConfigOf(
     maxOutputTokens,
     limits,
     tools,
+    workspace,
+    modules,
     approvals,
     compaction,
     tenantLimits: tenant.spec.limits,

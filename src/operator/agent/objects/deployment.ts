@@ -8,6 +8,7 @@ import { agentLabels, agentSelector } from "../../labels.ts";
 import { owned } from "../../owned-object.ts";
 import { TRANSCRIPT_KEYS_SECRET } from "../../shared-names.ts";
 import { controllerOf, ownedName } from "./owner.ts";
+import { rolloutStrategy, workspaceMounts, workspaceVolumes } from "./workspace.ts";
 
 export const DRAIN_SECONDS = 25;
 
@@ -22,7 +23,7 @@ export interface PodInputs {
   accessConfigMap: string;
 }
 
-const volumes = ({ tenant, configMapName, credentialsSecret, accessConfigMap }: PodInputs) => {
+const volumes = ({ agent, tenant, configMapName, credentialsSecret, accessConfigMap }: PodInputs) => {
   const { name, key } = tenant.spec.anthropic.apiKeySecretRef;
   return [
     { name: "config", configMap: { name: configMapName } },
@@ -35,16 +36,28 @@ const volumes = ({ tenant, configMapName, credentialsSecret, accessConfigMap }: 
     { name: "access", configMap: { name: accessConfigMap, optional: true } },
     // Also of an Agent that does not encrypt: it may have, or ask one that does.
     { name: "transcript-keys", secret: { secretName: TRANSCRIPT_KEYS_SECRET, defaultMode: 0o440, optional: true } },
+    // Whole, so that a module finds its neighbours. One that is taken away keeps no pod that runs from going on.
+    ...agent.spec.modules.map(({ name: module, configMapKeyRef }) => ({
+      name: `module-${module}`,
+      configMap: { name: configMapKeyRef.name },
+    })),
+    ...workspaceVolumes(agent),
     { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
   ];
 };
 
-const volumeMounts = [
+const volumeMounts = (agent: Agent) => [
   { name: "config", mountPath: AGENT_FILES.config, readOnly: true },
   { name: "database", mountPath: AGENT_FILES.database, readOnly: true },
   { name: "anthropic", mountPath: AGENT_FILES.anthropic, readOnly: true },
   { name: "access", mountPath: AGENT_FILES.access, readOnly: true },
   { name: "transcript-keys", mountPath: AGENT_FILES.transcriptKeys, readOnly: true },
+  ...agent.spec.modules.map(({ name }) => ({
+    name: `module-${name}`,
+    mountPath: `${AGENT_FILES.modules}/${name}`,
+    readOnly: true,
+  })),
+  ...workspaceMounts(agent),
   { name: "tmp", mountPath: "/tmp" },
 ];
 
@@ -86,7 +99,7 @@ const container = ({ agent, config, configRevision }: PodInputs) => ({
     capabilities: { drop: ["ALL"] },
     seccompProfile: { type: "RuntimeDefault" },
   },
-  volumeMounts,
+  volumeMounts: volumeMounts(agent),
 });
 
 /** Spread over nodes and zones, as far as there are any. */
@@ -115,7 +128,7 @@ export function deployment(inputs: PodInputs, replicas: number) {
       revisionHistoryLimit: 2,
       progressDeadlineSeconds: 120,
       selector: { matchLabels: selector },
-      strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      strategy: rolloutStrategy(agent),
       template: {
         metadata: { labels },
         spec: {

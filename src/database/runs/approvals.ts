@@ -1,0 +1,121 @@
+import { executionPlace } from "../encryption/place.ts";
+import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
+import { writeAuditRecord } from "../encryption/audit-input.ts";
+import { storableText } from "./storable.ts";
+
+/** A tool call that waits for a person. */
+export interface PendingApproval {
+  runId: string;
+  sessionId: string;
+  toolUseId: string;
+  tool: string;
+  /** What the tool will be called with. */
+  input: unknown;
+  requestedAt: string;
+  expiresAt: string;
+}
+
+interface PendingRow {
+  runId: string;
+  sessionId: string;
+  toolUseId: string;
+  tool: string;
+  input: unknown;
+  requestedAt: Date;
+  expiresAt: Date;
+}
+
+const PENDING = `
+SELECT t.run_id AS "runId", r.session_id AS "sessionId", t.tool_use_id AS "toolUseId", t.name AS tool, t.input,
+       t.started_at AS "requestedAt", t.approval_until AS "expiresAt"
+FROM tool_executions t JOIN runs r ON r.id = t.run_id JOIN sessions s ON s.id = r.session_id
+WHERE t.state = 'awaiting_approval' AND t.approval_until > now() AND r.state = 'awaiting_approval' AND r.agent = $1`;
+
+function shown(db: TranscriptDatabase, row: PendingRow): PendingApproval {
+  return {
+    ...row,
+    input: db.transcripts.readJson(row.input, executionPlace("input", row.runId, row.toolUseId)),
+    requestedAt: row.requestedAt.toISOString(),
+    expiresAt: row.expiresAt.toISOString(),
+  };
+}
+
+/** What of this agent waits for this user, the oldest first. @throws TranscriptUnreadable */
+export async function approvalsOfUser(
+  db: TranscriptDatabase,
+  agent: string,
+  userId: string,
+  limit: number,
+): Promise<PendingApproval[]> {
+  const text = `${PENDING} AND s.user_id = $2 ORDER BY t.started_at LIMIT $3`;
+  const rows = await db.query<PendingRow>("approvals_of_user", text, [agent, userId, limit]);
+  return rows.map((row) => shown(db, row));
+}
+
+/** What of a run waits for a person. @throws TranscriptUnreadable */
+export async function approvalsOfRun(db: TranscriptDatabase, agent: string, runId: string): Promise<PendingApproval[]> {
+  const text = `${PENDING} AND t.run_id = $2 ORDER BY t.tool_use_id`;
+  return (await db.query<PendingRow>("approvals_of_run", text, [agent, runId])).map((row) => shown(db, row));
+}
+
+export interface Decision {
+  runId: string;
+  toolUseId: string;
+  approved: boolean;
+  by: string;
+  /** What the model reads when the call was denied. */
+  output: string;
+  audit: { at: string; record: string };
+}
+
+export type DecisionOutcome = "decided" | "decided_before" | "decided_otherwise" | "expired" | "not_found";
+
+const DECIDE = `
+WITH decided AS (
+  UPDATE tool_executions SET
+    state = CASE WHEN $3::boolean THEN 'approved' ELSE 'failed' END, approval_at = now(), approval_by = $4,
+    is_error = CASE WHEN $3::boolean THEN NULL ELSE true END, output = CASE WHEN $3::boolean THEN NULL ELSE $5 END,
+    finished_at = CASE WHEN $3::boolean THEN NULL ELSE now() END
+  WHERE run_id = $1 AND tool_use_id = $2 AND state = 'awaiting_approval' AND approval_until > now()
+    AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND state IN ('running', 'awaiting_approval') AND NOT cancel_requested)
+  RETURNING run_id
+), head AS MATERIALIZED (
+  SELECT seq, hash FROM audit_head WHERE EXISTS (SELECT 1 FROM decided) FOR UPDATE
+), appended AS (
+  INSERT INTO audit (seq, at, prev_hash, hash, record)
+  SELECT seq + 1, $6::timestamptz, hash, sha256(hash || convert_to($7, 'UTF8')), $7 FROM head RETURNING seq, hash
+), moved AS (
+  UPDATE audit_head SET seq = a.seq, hash = a.hash FROM appended a
+)
+SELECT EXISTS (SELECT 1 FROM decided) AS decided, t.state, t.approval_at AS "approvalAt", t.approval_by AS "approvalBy"
+FROM tool_executions t WHERE t.run_id = $1 AND t.tool_use_id = $2 AND t.approval_until IS NOT NULL`;
+
+/** Decides on a call that waits; the first decision counts. */
+export async function decideApproval(db: TranscriptDatabase, decision: Decision): Promise<DecisionOutcome> {
+  const { runId, toolUseId, approved, by, output, audit } = decision;
+  const stored = db.transcripts.writeText(storableText(output), executionPlace("output", runId, toolUseId));
+  const record = writeAuditRecord(db.transcripts, audit.record);
+  const [row] = await db.query<{ decided: boolean; state: string; approvalAt: Date | null }>("decide_approval", DECIDE, [
+    runId,
+    toolUseId,
+    approved,
+    by,
+    stored,
+    audit.at,
+    record,
+  ]);
+  if (!row) return "not_found";
+  if (row.decided) return "decided";
+  if (row.approvalAt === null) return "expired";
+  return (await wasApproved(db, runId, toolUseId)) === approved ? "decided_before" : "decided_otherwise";
+}
+
+/** The audit log tells what was decided: an approved call that failed looks like a denied one in its row. */
+async function wasApproved(db: TranscriptDatabase, runId: string, toolUseId: string): Promise<boolean> {
+  const [row] = await db.query<{ approved: boolean }>(
+    "was_approved",
+    "SELECT state <> 'failed' OR finished_at > approval_at AS approved FROM tool_executions WHERE run_id = $1 AND tool_use_id = $2",
+    [runId, toolUseId],
+  );
+  return row?.approved ?? false;
+}

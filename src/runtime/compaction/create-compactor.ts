@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { compactConversation, type HeldStep, type Rewrite } from "../../database/runs/compact-conversation.ts";
+import { compactableConversation } from "../../database/runs/compactable.ts";
+import { type AgentDatabase, isTransient } from "../../database/runs/database.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import { askAside, type AskHost, requestOf } from "../engine/ask.ts";
+import { Compactor } from "./compactor.ts";
+
+/** The compactor of an agent's engine. */
+export function createCompactor(asking: AskHost, db: AgentDatabase, log: Logger): Compactor {
+  const { config, metrics, model } = asking;
+  return new Compactor({
+    config,
+    log,
+    metrics,
+    request: (messages) => requestOf(asking, messages),
+    count: (request, signal) => model.count(request, signal),
+    window: (name) => model.window(name),
+    aside: (request, asker) => askAside(asking, request, asker),
+    stored: (sessionId) => compactableConversation(db, sessionId),
+  });
+}
+
+/** How long a write is tried again while the database cannot be reached. */
+const PATIENCE_MS = 120_000;
+
+/** Writes a compaction; a database that is out of reach for a moment is waited for. @returns whether it was applied */
+export async function writeCompaction(db: AgentDatabase, step: HeldStep, rewrite: Rewrite): Promise<boolean> {
+  const until = Date.now() + PATIENCE_MS;
+  for (let delay = 50; ; delay = Math.min(delay * 2, 2000)) {
+    try {
+      return await compactConversation(db, step, rewrite);
+    } catch (error) {
+      if (!isTransient(error) || Date.now() > until) throw error;
+      await sleep(delay);
+    }
+  }
+}

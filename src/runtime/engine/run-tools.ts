@@ -1,0 +1,61 @@
+import { checkedInput, checkedOutcome } from "../hooks/tool-calls.ts";
+import { executeTool } from "../tools/execute.ts";
+import type { Tool } from "../tools/registry.ts";
+import type { LocalTool } from "../tools/tool.ts";
+import type { Execution } from "./execution.ts";
+import { hookPlace } from "./message-hooks.ts";
+import type { Finished, StartedCall } from "./tool-round.ts";
+
+/** Calls of one message that run at the same time; the others wait for their turn. */
+const AT_ONCE = 16;
+
+export interface Postponed {
+  toolUseId: string;
+  seconds: number;
+}
+
+/** Runs calls of one message, side by side. @throws the signal's reason */
+export async function executeAll(
+  execution: Execution,
+  calls: StartedCall[],
+): Promise<{ executed: Finished[]; postponed: Postponed[] }> {
+  const results: (Finished | Postponed)[] = [];
+  const waiting = calls.entries();
+  const lane = async () => {
+    for (const [i, call] of waiting) results[i] = await executeOne(execution, call);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, calls.length) }, lane));
+  return {
+    executed: results.filter((it): it is Finished => "use" in it),
+    postponed: results.filter((it): it is Postponed => "seconds" in it),
+  };
+}
+
+async function executeOne(execution: Execution, { task, row }: StartedCall): Promise<Finished | Postponed> {
+  const { host, run, signal } = execution;
+  const { use } = task;
+  const tool = host.tools.get(use.name) as Tool & { body: LocalTool };
+  const { beforeToolCall, afterToolCall } = host.hooks;
+  const given = (use.input ?? {}) as Record<string, unknown>;
+  const checked = beforeToolCall
+    ? await checkedInput(beforeToolCall, tool, given, hookPlace(execution))
+    : { input: given, annotations: undefined };
+  if ("refused" in checked) {
+    host.metrics.toolCalls.inc({ tool: tool.name, outcome: "error" });
+    return { use, outcome: checked.refused, executed: true, annotations: checked.annotations };
+  }
+  const { id: runId, sessionId, userId, variables } = run;
+  const call = { input: checked.input, idempotencyKey: row.idempotencyKey, runId, sessionId, userId, variables };
+  const result = await executeTool(tool, call, signal);
+  if (result.seconds !== undefined) return { toolUseId: use.id, seconds: result.seconds };
+  const { kind, cause, attempts, output, isError } = result;
+  const outcome = { output, isError };
+  if (cause) host.log.warn({ run: run.id, tool: tool.name, err: cause as Error }, "a tool failed");
+  host.metrics.toolCalls.inc({ tool: tool.name, outcome: kind });
+  if (!afterToolCall) return { use, outcome, executed: true, attempts, annotations: checked.annotations };
+  const made = { tool: tool.name, input: checked.input, outcome };
+  const seen = await checkedOutcome(afterToolCall, made, hookPlace(execution));
+  const annotations =
+    checked.annotations || seen.annotations ? { ...checked.annotations, ...seen.annotations } : undefined;
+  return { use, outcome: seen.outcome, executed: true, attempts, annotations };
+}

@@ -1,0 +1,102 @@
+import type { Logger } from "../../telemetry/log.ts";
+import type { RuntimeMetrics } from "../metrics.ts";
+import type { Annotations, Hook, HookContext, HookPlace, Ruling } from "./hook.ts";
+import { type AnyVerdict, annotationsOf, readVerdict } from "./verdict.ts";
+
+export interface HooksHost {
+  tenant: string;
+  agent: string;
+  metrics: Pick<RuntimeMetrics, "hooks">;
+  log: Logger;
+}
+
+/** What one place asks of each hook, and how it takes a change. `T` is what goes from hook to hook. */
+export interface Round<T> {
+  ask(hook: Hook, value: T, context: HookContext): unknown;
+  /** @throws when the change is none */
+  take(change: Record<string, unknown>, value: T): T;
+}
+
+class HookTimeout extends Error {
+  override name = "HookTimeout";
+}
+
+/** A place where hooks are called, one after the other. */
+export class Place<T> {
+  readonly #hooks: Hook[];
+  readonly #round: Round<T>;
+  readonly #host: HooksHost;
+
+  constructor(hooks: Hook[], round: Round<T>, host: HooksHost) {
+    this.#hooks = hooks;
+    this.#round = round;
+    this.#host = host;
+  }
+
+  /** @throws the reason of the place's signal, and nothing else */
+  async judge(first: T, place: HookPlace): Promise<Ruling<T>> {
+    let value = first;
+    let annotations: Annotations | undefined;
+    for (const hook of this.#hooks) {
+      const ruling = await this.#ask(hook, value, place);
+      if (ruling.annotations) annotations = { ...annotations, ...ruling.annotations };
+      if (ruling.blocked) return { ...ruling, annotations };
+      value = ruling.value;
+    }
+    return { blocked: false, value, changed: value !== first, annotations };
+  }
+
+  async #ask(hook: Hook, value: T, place: HookPlace): Promise<Ruling<T>> {
+    try {
+      const verdict = await this.#verdict(hook, value, place);
+      const annotations = annotationsOf(hook.name, verdict.annotations);
+      if (verdict.action === "block") {
+        this.#count(hook, "blocked");
+        return { blocked: true, hook: hook.name, reason: verdict.reason.slice(0, 1000), annotations };
+      }
+      const made = verdict.action === "change" ? this.#round.take(verdict, value) : value;
+      const changed = made !== value;
+      this.#count(hook, changed ? "changed" : "allowed");
+      return { blocked: false, value: made, changed, annotations };
+    } catch (error) {
+      place.signal.throwIfAborted();
+      return this.#failed(hook, value, error);
+    }
+  }
+
+  /** The verdict within the hook's time. @throws what the hook throws, HookTimeout, or the reason of the place's signal */
+  async #verdict(hook: Hook, value: T, place: HookPlace): Promise<AnyVerdict> {
+    place.signal.throwIfAborted();
+    const end = new AbortController();
+    const stop = () => end.abort(place.signal.reason);
+    place.signal.addEventListener("abort", stop, { once: true });
+    const late = new HookTimeout(`the hook took longer than ${hook.timeoutSeconds} s`);
+    const timer = setTimeout(() => end.abort(late), hook.timeoutSeconds * 1000);
+    const ended = new Promise<never>((_, reject) => {
+      end.signal.addEventListener("abort", () => reject(end.signal.reason), { once: true });
+    });
+    const { tenant, agent } = this.#host;
+    try {
+      const answer = this.#round.ask(hook, value, { ...place, tenant, agent, signal: end.signal });
+      return readVerdict(await Promise.race([answer, ended]));
+    } finally {
+      clearTimeout(timer);
+      place.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** What goes outside tells nothing of the hook's inside. */
+  #failed(hook: Hook, value: T, error: unknown): Ruling<T> {
+    const late = error instanceof HookTimeout;
+    this.#count(hook, late ? "timeout" : "failed");
+    this.#host.log.warn({ hook: hook.name, onFailure: hook.onFailure, err: error as Error }, "a hook failed");
+    const reason = late ? error.message : "the hook failed";
+    const annotations = { [`${hook.name}.failure`]: reason };
+    if (hook.onFailure === "Allow") return { blocked: false, value, changed: false, annotations };
+    return { blocked: true, hook: hook.name, reason, annotations };
+  }
+
+  #count(hook: Hook, outcome: "allowed" | "changed" | "blocked" | "failed" | "timeout"): void {
+    this.#host.metrics.hooks.inc({ hook: hook.name, outcome });
+  }
+}

@@ -1,0 +1,62 @@
+import { z } from "zod";
+import { searchingPattern } from "../../../api/linear-pattern.ts";
+import type { ToolDefinition } from "../../model/client.ts";
+import { type InputCheck, InputChecks } from "../validation.ts";
+
+const MAX_DESCRIPTION = 4096;
+const MAX_SCHEMA_BYTES = 32 * 1024;
+/** Every model call carries the definitions. */
+const MAX_SERVER_BYTES = 256 * 1024;
+
+const remoteTool = z.object({
+  name: z.string(),
+  description: z.string().optional(),
+  inputSchema: z.looseObject({ type: z.literal("object") }),
+});
+
+export interface Definition {
+  remote: string;
+  definition: ToolDefinition;
+  check: InputCheck;
+}
+
+/** Without what does not show: it could hide from people what the model reads. */
+const visible = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cf}]/gu, (it) => (it === "\n" || it === "\t" ? it : "")).slice(0, MAX_DESCRIPTION);
+
+/** Patterns of a stranger could hold the process up: those that take more than linear time are left to the server. */
+function harmlessPattern(pattern: string): { test(text: string): boolean } {
+  new RegExp(pattern, "u");
+  try {
+    return searchingPattern(pattern);
+  } catch {
+    return { test: () => true };
+  }
+}
+
+/** Makes definitions of what a server sent, as far as it can be trusted with them. */
+export class Definitions {
+  readonly #checks = new InputChecks(harmlessPattern);
+  #bytes = 0;
+
+  /** @throws Error that says why the tool cannot be had */
+  make(tool: unknown, name: string, ownDescription: string): Definition {
+    const { data, error } = remoteTool.safeParse(tool);
+    if (error) throw new Error(`its ${error.issues[0]?.path.join(".") ?? "definition"} is not as MCP wants it`);
+    const { $schema: _, ...schema } = data.inputSchema; // many name a draft that differs in nothing they use
+    const size = Buffer.byteLength(JSON.stringify(schema));
+    if (size > MAX_SCHEMA_BYTES) throw new Error(`its schema has ${size} bytes, ${MAX_SCHEMA_BYTES} being the most`);
+    const description = [ownDescription, visible(data.description ?? "")].filter(Boolean).join("\n\n");
+    this.#bytes += size + Buffer.byteLength(description);
+    if (this.#bytes > MAX_SERVER_BYTES) throw new Error("the server's definitions are too large together");
+    return { remote: data.name, definition: { name, description, input_schema: schema }, check: this.#checkOf(schema) };
+  }
+
+  #checkOf(schema: Record<string, unknown>): InputCheck {
+    try {
+      return this.#checks.compile(schema);
+    } catch (cause) {
+      throw new Error(`its schema is not a JSON Schema: ${(cause as Error).message.slice(0, 300)}`, { cause });
+    }
+  }
+}

@@ -1,0 +1,263 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { contentsOf } from "../../src/runtime/modules/contents.ts";
+import { defineTool, RetryTool, SnoozeTool } from "../../src/runtime/modules/interface.ts";
+import { eventually } from "../support/eventually.ts";
+import { World } from "./fixture.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.create();
+}, 60_000);
+afterAll(() => world.close());
+beforeEach(() => world.fresh());
+afterEach(async () => {
+  await world.stopAgents();
+  await world.sql("DELETE FROM messages; DELETE FROM tool_executions; DELETE FROM runs; DELETE FROM sessions");
+});
+
+interface Call {
+  name: string;
+  key: string;
+  variables: unknown;
+}
+let calls: Call[] = [];
+beforeEach(() => {
+  calls = [];
+});
+
+/** A tool that writes down each of its calls, and does as told. @param execute gets how often it has been called */
+const tool = (name: string, more: object, execute: (times: number) => string) =>
+  defineTool({
+    name,
+    description: "d",
+    input: z.looseObject({}),
+    ...more,
+    execute(_input, { idempotencyKey: key, variables }) {
+      calls.push({ name, key, variables });
+      return execute(calls.filter((it) => it.name === name).length);
+    },
+  });
+const TOOLS = [
+  tool("note", {}, () => "noted"),
+  tool("snooze", {}, (times) => {
+    if (times === 1) throw new SnoozeTool(0.3);
+    return "at last";
+  }),
+  tool("retry", { idempotent: true, maxAttempts: 3 }, (times) => {
+    if (times === 1) throw new RetryTool("busy");
+    return "again";
+  }),
+];
+
+const withTools = (change: object = {}) =>
+  world.start(change, { modules: [{ name: "notes", ...contentsOf({ tools: TOOLS }) }] });
+const approvals = (more: object = {}) => ({
+  approvals: { tools: ["note"], timeoutSeconds: 60, onTimeout: "Deny", ...more },
+});
+const stateOf = async (id: string) =>
+  (await world.sql<{ state: string }>("SELECT state FROM runs WHERE id = $1", [id]))[0]?.state;
+const until = (id: string, state: string) =>
+  eventually(
+    () => stateOf(id),
+    (it) => it === state,
+    15,
+    50,
+  );
+const executions = (id: string) =>
+  world.sql<{ name: string; state: string; attempts: number; output: string }>(
+    "SELECT name, state, attempts, output FROM tool_executions WHERE run_id = $1 ORDER BY tool_use_id",
+    [id],
+  );
+
+interface Waiting {
+  runId: string;
+  toolUseId: string;
+  tool: string;
+  input: unknown;
+}
+const json = { "content-type": "application/json" };
+const waiting = async (url: string, user = "anonymous"): Promise<Waiting[]> =>
+  ((await (await fetch(`${url}/v1/approvals`, { headers: { "x-user-id": user } })).json()) as { items: Waiting[] })
+    .items;
+const decide = (url: string, { runId, toolUseId }: Waiting, approve: boolean, reason?: string) =>
+  fetch(`${url}/v1/runs/${runId}/approvals/${toolUseId}`, {
+    method: "POST",
+    headers: json,
+    body: JSON.stringify({ approve, ...(reason ? { reason } : {}) }),
+  });
+
+async function asks(agent: Awaited<ReturnType<typeof withTools>>, message = "USE_TOOL 1 note") {
+  const session = await agent.client.createSession();
+  const { id } = await agent.client.startRun(session.id, message);
+  await until(id, "awaiting_approval");
+  const [approval] = await waiting(agent.url);
+  return { id, session, approval: approval as Waiting };
+}
+
+describe("a call that needs a person", () => {
+  it("is made once, by whichever pod, after somebody has said yes", async () => {
+    const agent = await withTools(approvals());
+    const { id, approval } = await asks(agent);
+    expect(approval).toMatchObject({ runId: id, tool: "note" });
+    expect(calls).toEqual([]);
+    expect(agent.engine.active).toBe(0);
+    const other = await withTools(approvals());
+    expect((await decide(other.url, approval, true)).status).toBe(200);
+    await until(id, "completed");
+    expect(calls).toHaveLength(1);
+    expect(await executions(id)).toMatchObject([{ name: "note", state: "completed", output: "noted" }]);
+    const audit = await world.sql<{ record: string }>("SELECT record FROM audit ORDER BY seq");
+    const actions = audit.map((it) => JSON.parse(it.record).action).filter((it) => /^(approval|tool)/.test(it));
+    expect(actions.slice(-3)).toEqual(["approval.requested", "approval.decided", "tool.called"]);
+  });
+
+  it("is not made when somebody says no, and the model reads why", async () => {
+    const agent = await withTools(approvals());
+    const { id, session, approval } = await asks(agent);
+    expect((await decide(agent.url, approval, false, "not on a Friday")).status).toBe(200);
+    await until(id, "completed");
+    expect(calls).toEqual([]);
+    const { items } = await agent.client.messages(session.id);
+    expect(JSON.stringify(items)).toContain("A person denied this call: not on a Friday");
+  });
+
+  it("takes the same decision twice, and no other after it; of a run that is over it takes none", async () => {
+    const agent = await withTools(approvals());
+    const { id, approval } = await asks(agent);
+    await decide(agent.url, approval, false);
+    expect((await decide(agent.url, approval, false)).status).toBe(200);
+    expect((await decide(agent.url, approval, true)).status).toBe(409);
+    expect((await decide(agent.url, { ...approval, toolUseId: "none" }, true)).status).toBe(404);
+    await until(id, "completed");
+    expect(await waiting(agent.url)).toEqual([]);
+  });
+
+  it("is seen and decided by the session's owner alone", async () => {
+    const agent = await withTools(approvals());
+    const { approval } = await asks(agent);
+    expect(await waiting(agent.url, "mallory")).toEqual([]);
+    const stranger = await fetch(`${agent.url}/v1/runs/${approval.runId}/approvals/${approval.toolUseId}`, {
+      method: "POST",
+      headers: { ...json, "x-user-id": "mallory" },
+      body: '{"approve":true}',
+    });
+    expect(stranger.status).toBe(403);
+  });
+
+  it.each([
+    ["Deny", [], "nobody gave it in time"],
+    ["Approve", ["note"], "noted"],
+  ])("on which nobody decides in time ends as onTimeout: %s says", async (onTimeout, made, output) => {
+    const agent = await withTools(approvals({ onTimeout, timeoutSeconds: 1 }));
+    const { id } = await asks(agent);
+    await until(id, "completed");
+    expect(calls.map((it) => it.name)).toEqual(made);
+    expect((await executions(id))[0]?.output).toContain(output);
+  });
+
+  it("is over at once when the run is cancelled", async () => {
+    const agent = await withTools(approvals());
+    const { id } = await asks(agent);
+    await agent.client.cancel(id);
+    await until(id, "cancelled");
+    expect(await executions(id)).toMatchObject([{ state: "failed" }]);
+    expect(calls).toEqual([]);
+  });
+
+  it("is told to whoever listens", async () => {
+    const agent = await withTools(approvals());
+    const session = await agent.client.createSession();
+    const seen: string[] = [];
+    for await (const event of agent.client.run(session.id, "USE_TOOL 1 note")) {
+      seen.push(event.type);
+      if (event.type === "approval.requested") await decide(agent.url, (await waiting(agent.url))[0] as Waiting, true);
+    }
+    expect(seen.filter((it) => it === "approval.requested")).toHaveLength(1);
+    expect(seen.at(-1)).toBe("run.completed");
+  });
+});
+
+describe("a tool", () => {
+  it("that asks to be called later parks its run, and is called again with the same key", async () => {
+    const agent = await withTools();
+    const session = await agent.client.createSession();
+    const { id } = await agent.client.startRun(session.id, "USE_TOOL 1 snooze");
+    await eventually(
+      () => calls.length,
+      (it) => it === 1,
+      15,
+      10,
+    );
+    await eventually(
+      () => agent.engine.active,
+      (it) => it === 0,
+      15,
+      10,
+    );
+    await until(id, "completed");
+    expect(calls).toHaveLength(2);
+    expect(calls[0]?.key).toBe(calls[1]?.key);
+    expect(await executions(id)).toMatchObject([{ state: "completed", attempts: 1, output: "at last" }]);
+  });
+
+  it("that is tried again has its attempts counted", async () => {
+    const agent = await withTools();
+    const run = await agent.client.ask((await agent.client.createSession()).id, "USE_TOOL 1 retry");
+    expect(run.state).toBe("completed");
+    expect(await executions(run.runId)).toMatchObject([{ attempts: 2, output: "again" }]);
+  });
+
+  it("gets the run's variables, which the model does not see", async () => {
+    const agent = await withTools();
+    const session = await agent.client.createSession();
+    await agent.client.ask(session.id, "USE_TOOL 1 note", { variables: { customer: 42 } });
+    expect(calls[0]?.variables).toEqual({ customer: 42 });
+    expect(JSON.stringify(await agent.client.messages(session.id))).not.toContain("42");
+  });
+});
+
+describe("agents that ask one another", () => {
+  const asking = (name: string, other: string) => ({
+    name,
+    tools: [{ name: "ask", description: "d", agent: { name: other } }],
+    limits: { maxDelegationDepth: 2 },
+  });
+
+  it("in a circle are stopped by the depth, with a message that says so", async () => {
+    const ping = await world.start(asking("ping", "pong") as never);
+    await world.start(asking("pong", "ping") as never);
+    const session = await ping.client.createSession();
+    const run = await ping.client.ask(session.id, "DELEGATE ask USE_TOOL 1 ask");
+    expect(run.state).toBe("completed");
+    const depths = await world.sql<{ depth: number }>("SELECT max(depth) AS depth FROM runs");
+    expect(depths[0]?.depth).toBeLessThanOrEqual(2);
+  });
+
+  it("are shown as a tree, with what each cost and all together", async () => {
+    const ping = await world.start(asking("ping", "pong") as never);
+    await world.start({ name: "pong" } as never);
+    const run = await ping.client.ask((await ping.client.createSession()).id, "USE_TOOL 1 ask");
+    const response = await fetch(`${ping.url}/v1/runs/${run.runId}/tree`);
+    const tree = (await response.json()) as {
+      usd: string;
+      totalUsd: string;
+      children: { agent: string; usd: string }[];
+    };
+    expect(tree.children).toMatchObject([{ agent: "pong" }]);
+    const sum = Number(tree.usd) + Number(tree.children[0]?.usd);
+    expect(Number(tree.totalUsd)).toBeCloseTo(sum, 8);
+  });
+
+  it("give what they ask for no more time than they have themselves", async () => {
+    world.claude.config.latencyMs = 100;
+    const ping = await world.start({ ...asking("ping", "pong"), limits: { runTimeoutSeconds: 30 } } as never);
+    await world.start({ name: "pong" } as never);
+    const run = await ping.client.ask((await ping.client.createSession()).id, "USE_TOOL 1 ask");
+    const [row] = await world.sql<{ ok: boolean }>(
+      "SELECT c.deadline <= p.deadline AS ok FROM runs c JOIN runs p ON p.id = c.parent_run WHERE p.id = $1",
+      [run.runId],
+    );
+    expect(row?.ok).toBe(true);
+  });
+});
