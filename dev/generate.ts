@@ -1,10 +1,12 @@
-// Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy.
+// Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document and the client's types.
 //   npm run generate            writes
 //   npm run generate -- --check exits 1 when a committed file differs
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { agentDefinition, tenantDefinition } from "../src/api/crd/definitions.ts";
+import { openApiDocument } from "../src/runtime/http/openapi.ts";
+import { clientTypes } from "./client-types.ts";
 
 const root = dirname(import.meta.dirname);
 const header = "# Generated from src/api by `npm run generate`; do not edit.\n";
@@ -18,6 +20,12 @@ for (const [name, definition] of Object.entries(definitions)) {
   for (const folder of ["crds", "charts/agentpg/crds"]) files.set(join(folder, name), text);
 }
 
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+const document = openApiDocument("NAME", version);
+files.set("docs/openapi.json", `${JSON.stringify(document, null, 2)}\n`);
+const types = "src/runtime/client/types.ts";
+files.set(types, clientTypes(document.components.schemas, root, types));
+
 const check = process.argv.includes("--check");
 let stale = 0;
 for (const [path, text] of files) {
@@ -25,7 +33,7 @@ for (const [path, text] of files) {
   if (existsSync(target) && readFileSync(target, "utf8") === text) continue;
   stale++;
   if (check) {
-    console.error(`${path} differs from src/api: run \`npm run generate\` and commit the result`);
+    console.error(`${path} differs from the schemas: run \`npm run generate\` and commit the result`);
   } else {
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, text);

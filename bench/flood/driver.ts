@@ -15,6 +15,8 @@ export interface FloodResult {
   finishedMs: number[][];
   /** Answers of 429 and 503, after which a caller tried again. */
   refusals: number;
+  /** Streams that ended before their run did, and were asked for again. */
+  resumed: number;
   firstFailure: string | undefined;
 }
 
@@ -22,6 +24,7 @@ export type FloodTold = { is: "progress"; finished: number } | { is: "done"; res
 
 class Caller {
   refusals = 0;
+  resumed = 0;
   readonly #job: FloodJob;
   constructor(job: FloodJob) {
     this.#job = job;
@@ -38,6 +41,18 @@ class Caller {
     }
   }
 
+  /** Listens until the run is over: a stream that ends before it is asked for again. @throws Error unless the run is completed */
+  async #toTheEnd(http: PlainClient, first: Answer, until: number): Promise<void> {
+    const run = /"runId":"([^"]+)"/.exec(first.body)?.[1];
+    for (let answer = first; !answer.body.includes("event: run.completed"); ) {
+      const over = !run || answer.status >= 400 || /event: run\.(failed|cancelled)/.test(answer.body);
+      if (over || performance.now() > until) throw new Error(`HTTP ${answer.status}: ${answer.body.slice(-1000)}`);
+      this.resumed++;
+      await sleep(1000);
+      answer = await this.#patiently(until, () => http.request("GET", `/v1/runs/${run}/events`, ""));
+    }
+  }
+
   /** @returns how long it took, in milliseconds */
   async run(tenant: FloodJob["tenants"][0]): Promise<number> {
     const { message, patienceSeconds } = this.#job;
@@ -51,8 +66,7 @@ class Caller {
       const answer = await this.#patiently(until, () =>
         http.request("POST", `/v1/sessions/${id}/runs`, JSON.stringify({ message }), "accept: text/event-stream\r\n"),
       );
-      if (!answer.body.includes("event: run.completed"))
-        throw new Error(`HTTP ${answer.status}: ${answer.body.slice(-1000)}`);
+      await this.#toTheEnd(http, answer, until);
       return performance.now() - asked;
     } finally {
       clearTimeout(late);
@@ -77,7 +91,7 @@ async function flood(job: FloodJob): Promise<void> {
   );
   await Promise.all(all);
   clearInterval(timer);
-  tell({ is: "done", result: { finishedMs, refusals: caller.refusals, firstFailure } });
+  tell({ is: "done", result: { finishedMs, refusals: caller.refusals, resumed: caller.resumed, firstFailure } });
 }
 
 process.once("message", (job) => void flood(job as FloodJob).then(() => process.disconnect()));

@@ -111,7 +111,7 @@ const percentile = (values: number[], share: number): number => {
 };
 
 /** How unfair it is: the p99 of the tenant that fares worst, over that of the one in the middle. */
-function summary({ finishedMs, refusals }: FloodResult, total: number) {
+function summary({ finishedMs, refusals, resumed }: FloodResult, total: number) {
   const p99s = finishedMs.map((it) => percentile(it, 0.99));
   const all = finishedMs.flat();
   return {
@@ -122,5 +122,6 @@ function summary({ finishedMs, refusals }: FloodResult, total: number) {
     p50Ms: percentile(all, 0.5),
     p99Ms: percentile(all, 0.99),
     refusals,
+    resumed,
   };
 }

@@ -14,30 +14,26 @@ interface Waiting {
 
 /** HTTP/1.1 over one connection that is kept, one request at a time: the least that a client can cost, so that it is not what is measured. */
 export class PlainClient {
-  readonly #socket: Socket;
+  readonly #url: URL;
   readonly #head: string;
+  #socket: Socket | undefined;
   #waiting: Waiting | undefined;
   #text = "";
-  #broken: Error | undefined;
+  #closed = false;
 
   /** @param headers go with every request, each as `name: value` */
   constructor(url: string, headers: string[]) {
-    const { hostname, port, host } = new URL(url);
-    this.#head = [`host: ${host}`, ...headers].join("\r\n");
-    this.#socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    // Byte by byte: lengths on the wire are in bytes. What is looked for is ASCII.
-    this.#socket.setEncoding("latin1");
-    this.#socket.on("data", (chunk) => this.#heard(chunk as unknown as string));
-    this.#socket.on("error", (error) => this.#fail(error));
-    this.#socket.on("close", () => this.#fail(new Error("the agent closed the connection")));
+    this.#url = new URL(url);
+    this.#head = [`host: ${this.#url.host}`, ...headers].join("\r\n");
   }
 
   /** @throws Error when the connection breaks; the answer's status is the caller's to judge */
   request(method: string, path: string, body: string, more = ""): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (this.#broken) return reject(this.#broken);
+      if (this.#closed) return reject(new Error("the client is closed"));
       this.#waiting = { resolve, reject };
       const length = Buffer.byteLength(body);
+      this.#socket ??= this.#connect();
       this.#socket.write(
         `${method} ${path} HTTP/1.1\r\n${this.#head}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n${more}\r\n${body}`,
       );
@@ -45,12 +41,26 @@ export class PlainClient {
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.#closed = true;
+    this.#socket?.destroy();
   }
 
-  #fail(error: Error): void {
-    this.#broken ??= error;
-    this.#waiting?.reject(this.#broken);
+  #connect(): Socket {
+    const socket = connect({ host: this.#url.hostname, port: Number(this.#url.port), noDelay: true });
+    // Byte by byte: lengths on the wire are in bytes. What is looked for is ASCII.
+    socket.setEncoding("latin1");
+    socket.on("data", (chunk) => this.#heard(chunk as unknown as string));
+    socket.on("error", (error) => this.#lost(socket, error));
+    socket.on("close", () => this.#lost(socket, new Error("the agent closed the connection")));
+    return socket;
+  }
+
+  /** A server closes connections that are idle for some seconds: the next request gets another. */
+  #lost(socket: Socket, error: Error): void {
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    this.#text = "";
+    this.#waiting?.reject(error);
     this.#waiting = undefined;
   }
 

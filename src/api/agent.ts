@@ -30,7 +30,7 @@ const sqlTool = z
       .max(32)
       .optional()
       .describe(
-        "Which property is $1, $2, …; left out: those of parameters.required in their order, then the others by name.",
+        "Which property is $1, $2, …; left out: those of parameters.required in their order, then the others by name. variables.NAME is what the caller gave with the question: the model neither sees nor chooses it.",
       ),
   })
   .describe("A query of the tenant's own data.");
@@ -61,8 +61,14 @@ const mcpTool = z
     url: z
       .string()
       .max(2048)
-      .regex(/^https:\/\/[^\s/?#]+/),
-    allowedTools: z.array(z.string().min(1).max(128)).min(1).max(128).meta({ "x-kubernetes-list-type": "set" }),
+      .regex(/^https:\/\/[^\s/?#]+/)
+      .describe("The server's address: https, a host name, streamable HTTP. Redirects are not followed."),
+    allowedTools: z
+      .array(z.string().min(1).max(128))
+      .min(1)
+      .max(128)
+      .meta({ "x-kubernetes-list-type": "set" })
+      .describe("Which of the server's tools the model is offered, as NAME_TOOL."),
   })
   .describe("Tools of a Model Context Protocol server.");
 

@@ -29,7 +29,7 @@ export const filesTool = z
   .describe("Files of the workspace volume.");
 
 const FACTORS: Record<string, number> = { "": 1, m: 1e-3, k: 1e3 };
-for (const [power, letter] of [..."KMGTPE"].entries()) {
+for (const [power, letter] of "KMGTPE".split("").entries()) {
   FACTORS[letter] = 1000 ** (power + 1);
   FACTORS[`${letter}i`] = 1024 ** (power + 1);
 }

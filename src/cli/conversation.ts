@@ -40,9 +40,13 @@ export async function converse(
       case "compaction.started":
         out.write(dim(out, "\n    [shortens the conversation]\n    "));
         break;
+      case "approval.requested":
+        out.write(dim(out, `\n    [waits for your approval of ${event.data.name} (${event.data.toolUseId})]\n    `));
+        break;
       case "batch.submitted":
         out.write(dim(out, "\n    [waits for a message batch]\n    "));
         break;
+      case "compaction.finished":
       case "run.queued":
       case "run.started":
         break;

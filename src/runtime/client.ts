@@ -1,166 +1,236 @@
-import type { StoredMessage } from "../database/runs/run.ts";
-import type { RunView } from "../database/runs/read-run.ts";
-import type { Session } from "../database/runs/sessions.ts";
-import type { RunEvent, RunResult } from "./engine/events.ts";
+import { AgentApiError, errorOf } from "./client/errors.ts";
+import { eventsOf, type FinalEvent, isFinal } from "./client/event-stream.ts";
+import { beforeNext, type Patience } from "./client/retry.ts";
+import type {
+  AcceptedRun,
+  ApprovalPage,
+  Compacted,
+  Context,
+  Decided,
+  Limits,
+  MessagePage,
+  Run,
+  RunEvent,
+  RunPage,
+  RunTree,
+  Session,
+  SessionPage,
+  Usage,
+} from "./client/types.ts";
 
-export type { RunEvent, RunResult };
+export { AgentApiError };
+export type * from "./client/types.ts";
 /** An event as a client gets it; `id` is for `Last-Event-ID`. */
-export type ReceivedEvent = RunEvent & { id: string };
+export type ReceivedEvent = RunEvent;
+export type RunResult = FinalEvent["data"];
 
 export interface ClientOptions {
-  baseUrl: string;
+  /** Where the agent is; asked again for each request when it is a function, so that it may be another pod. */
+  baseUrl: string | (() => string | Promise<string>);
   /** A bearer token, or how to get one. */
   token?: string | (() => Promise<string>);
   headers?: Record<string, string>;
-}
-
-/** The agent refused; `status` and `detail` are from its problem document. */
-export class AgentApiError extends Error {
-  override name = "AgentApiError";
-  readonly status: number;
-  readonly detail: string;
-  /** Seconds, when the agent says when to try again. */
-  readonly retryAfter: number | undefined;
-  constructor(status: number, detail: string, retryAfter: number | undefined) {
-    super(`HTTP ${status}: ${detail}`);
-    this.status = status;
-    this.detail = detail;
-    this.retryAfter = retryAfter;
-  }
+  /** How long to go on after 429, 502, 503, 504 and broken connections. `attempts: 0`: not at all. */
+  patience?: Partial<Patience>;
 }
 
 export interface RunOptions {
   variables?: Record<string, unknown>;
+  /** Left out: a new one, so that a question that is sent again is asked once. */
   idempotencyKey?: string;
   signal?: AbortSignal;
 }
 
-/** Events of a stream, as they come. Comments are left out. */
-async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<ReceivedEvent> {
-  let rest = "";
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    rest += chunk;
-    for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
-      const lines = rest.slice(0, end).split("\n");
-      rest = rest.slice(end + 2);
-      const field = (name: string) => lines.find((it) => it.startsWith(`${name}: `))?.slice(name.length + 2);
-      const [type, data] = [field("event"), field("data")];
-      if (type && data) yield { type, data: JSON.parse(data), id: field("id") ?? "" } as ReceivedEvent;
-    }
-  }
+interface Send {
+  body?: unknown;
+  headers?: Record<string, string | undefined>;
+  query?: Record<string, string | number | string[] | undefined>;
+  signal?: AbortSignal | undefined;
 }
 
-/** A client of one agent's HTTP API. */
+const EVENTS = { accept: "text/event-stream" };
+
+function searchOf(query: NonNullable<Send["query"]>): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((it) => [name, String(it)] as [string, string]),
+  );
+  return pairs.length ? `?${new URLSearchParams(pairs).toString()}` : "";
+}
+
+/** A client of one agent's HTTP API. Its methods throw {@link AgentApiError} when the agent refuses. */
 export class AgentClient {
   readonly #options: ClientOptions;
+  readonly #patience: Patience;
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#patience = { attempts: 5, longestWait: 10, ...options.patience };
   }
 
-  /** @throws AgentApiError */
-  async #fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const { baseUrl, token, headers } = this.#options;
+  async #once(method: string, path: string, { body, headers, query, signal }: Send): Promise<Response> {
+    const { baseUrl, token, headers: always } = this.#options;
+    const base = typeof baseUrl === "function" ? await baseUrl() : baseUrl;
     const bearer = typeof token === "function" ? await token() : token;
     const all = {
       ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...always,
       ...headers,
-      ...(init.headers as Record<string, string>),
     };
-    const response = await fetch(`${baseUrl.replace(/\/$/, "")}${path}`, { ...init, headers: all });
+    const set = Object.entries(all).filter((it): it is [string, string] => it[1] !== undefined);
+    const response = await fetch(`${base.replace(/\/$/, "")}${path}${searchOf(query ?? {})}`, {
+      method,
+      headers: Object.fromEntries(set),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    });
     if (response.ok) return response;
-    const problem = (await response.json().catch(() => ({}))) as { detail?: string };
-    const wait = Number(response.headers.get("retry-after") ?? Number.NaN);
-    throw new AgentApiError(
-      response.status,
-      problem.detail ?? response.statusText,
-      Number.isFinite(wait) ? wait : undefined,
-    );
+    throw await errorOf(response);
   }
 
-  async #json<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
-    const sent =
-      body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } };
-    return (await (await this.#fetch(path, { method, ...sent })).json()) as T;
+  /** What may be sent twice is, when there was no answer; the rest only when the agent said that it did nothing. */
+  async #send(method: string, path: string, send: Send = {}, repeatable = method !== "POST"): Promise<Response> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#once(method, path, send);
+      } catch (error) {
+        if (!repeatable && !(error instanceof AgentApiError && error.status === 429)) throw error;
+        await beforeNext(error, attempt, this.#patience, send.signal);
+      }
+    }
   }
 
-  createSession(metadata: Record<string, string> = {}): Promise<Omit<Session, "userId">> {
-    return this.#json("POST", "/v1/sessions", { metadata });
+  async #json<T>(method: string, path: string, send?: Send, repeatable?: boolean): Promise<T> {
+    return (await (await this.#send(method, path, send, repeatable)).json()) as T;
   }
-  session(id: string): Promise<Omit<Session, "userId">> {
+
+  createSession(metadata: Record<string, string> = {}): Promise<Session> {
+    return this.#json("POST", "/v1/sessions", { body: { metadata } });
+  }
+  session(id: string): Promise<Session> {
     return this.#json("GET", `/v1/sessions/${id}`);
   }
-  sessions(
-    query: { limit?: number; before?: string } = {},
-  ): Promise<{ items: Omit<Session, "userId">[]; next: string | null }> {
-    const search = new URLSearchParams(
-      Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
-    );
-    return this.#json("GET", `/v1/sessions?${search.toString()}`);
+  /** @param query.metadata entries that the sessions have */
+  sessions({
+    metadata = {},
+    ...query
+  }: {
+    limit?: number;
+    before?: string;
+    metadata?: Record<string, string>;
+  } = {}): Promise<SessionPage> {
+    const entries = Object.entries(metadata).map(([key, value]) => `${key}:${value}`);
+    return this.#json("GET", "/v1/sessions", { query: { ...query, metadata: entries } });
   }
-  messages(sessionId: string, after = 0): Promise<{ items: StoredMessage[]; next: number | null }> {
-    return this.#json("GET", `/v1/sessions/${sessionId}/messages?after=${after}`);
+  changeSession(id: string, metadata: Record<string, string | null>): Promise<Session> {
+    return this.#json("PATCH", `/v1/sessions/${id}`, { body: { metadata } });
   }
-  getRun(id: string): Promise<RunView> {
+  /** Erases the session; waits while its runs are being cancelled. */
+  async eraseSession(id: string, signal?: AbortSignal): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#send("DELETE", `/v1/sessions/${id}`, { signal });
+        return;
+      } catch (error) {
+        const busy = error instanceof AgentApiError && error.code === "session-busy";
+        if (!busy) throw error;
+        await beforeNext(new AgentApiError(503, error.detail, error.retryAfter), attempt, this.#patience, signal);
+      }
+    }
+  }
+  messages(sessionId: string, after = 0): Promise<MessagePage> {
+    return this.#json("GET", `/v1/sessions/${sessionId}/messages`, { query: { after } });
+  }
+  context(sessionId: string): Promise<Context> {
+    return this.#json("GET", `/v1/sessions/${sessionId}/context`);
+  }
+  compact(sessionId: string): Promise<Compacted> {
+    return this.#json("POST", `/v1/sessions/${sessionId}/compact`);
+  }
+  runs(sessionId: string, query: { limit?: number; before?: string; state?: Run["state"] } = {}): Promise<RunPage> {
+    return this.#json("GET", `/v1/sessions/${sessionId}/runs`, { query });
+  }
+  getRun(id: string): Promise<Run> {
     return this.#json("GET", `/v1/runs/${id}`);
   }
-  cancel(id: string): Promise<RunView> {
-    return this.#json("POST", `/v1/runs/${id}/cancel`, {});
+  runTree(id: string): Promise<RunTree> {
+    return this.#json("GET", `/v1/runs/${id}/tree`);
+  }
+  cancel(id: string): Promise<Run> {
+    return this.#json("POST", `/v1/runs/${id}/cancel`, {}, true);
+  }
+  approvals(): Promise<ApprovalPage> {
+    return this.#json("GET", "/v1/approvals");
+  }
+  decide(runId: string, toolUseId: string, approve: boolean, reason?: string): Promise<Decided> {
+    const path = `/v1/runs/${runId}/approvals/${encodeURIComponent(toolUseId)}`;
+    return this.#json("POST", path, { body: { approve, ...(reason === undefined ? {} : { reason }) } }, true);
+  }
+  usage(query: { from?: string; to?: string; by?: Usage["by"]; scope?: Usage["scope"] } = {}): Promise<Usage> {
+    return this.#json("GET", "/v1/usage", { query });
+  }
+  limits(): Promise<Limits> {
+    return this.#json("GET", "/v1/limits");
+  }
+
+  #question(message: string, { variables, idempotencyKey = crypto.randomUUID(), signal }: RunOptions): Send {
+    const body = { message, ...(variables ? { variables } : {}) };
+    return { body, headers: { "idempotency-key": idempotencyKey }, signal };
   }
 
   /** Starts a run and does not wait for it. */
-  startRun(
-    sessionId: string,
-    message: string,
-    options: RunOptions = {},
-  ): Promise<{ id: string; sessionId: string; state: string }> {
-    const { variables, idempotencyKey } = options;
-    const headers: Record<string, string> = idempotencyKey ? { "idempotency-key": idempotencyKey } : {};
-    return this.#json(
-      "POST",
-      `/v1/sessions/${sessionId}/runs`,
-      { message, ...(variables ? { variables } : {}) },
-      headers,
-    );
+  startRun(sessionId: string, message: string, options: RunOptions = {}): Promise<AcceptedRun> {
+    return this.#json("POST", `/v1/sessions/${sessionId}/runs`, this.#question(message, options), true);
   }
 
-  /** Starts a run and gives its events until it ends. Leaving early does not end the run. */
+  /**
+   * Starts a run and gives its events until it ends; where a stream breaks it goes on, with another pod if need be. Leaving early
+   * does not end the run.
+   */
   async *run(sessionId: string, message: string, options: RunOptions = {}): AsyncGenerator<ReceivedEvent> {
-    const { variables, idempotencyKey, signal } = options;
-    const headers = {
-      accept: "text/event-stream",
-      "content-type": "application/json",
-      ...(idempotencyKey ? { "idempotency-key": idempotencyKey } : {}),
-    };
-    const body = JSON.stringify({ message, ...(variables ? { variables } : {}) });
-    const response = await this.#fetch(`/v1/sessions/${sessionId}/runs`, {
-      method: "POST",
-      headers,
-      body,
-      ...(signal ? { signal } : {}),
-    });
-    yield* eventsOf(response.body as ReadableStream<Uint8Array>);
+    const question = this.#question(message, options);
+    const send = { ...question, headers: { ...question.headers, ...EVENTS } };
+    const response = await this.#send("POST", `/v1/sessions/${sessionId}/runs`, send, true);
+    const runId = response.headers.get("location")?.split("/").at(-1) ?? "";
+    yield* this.#follow(runId, undefined, options.signal, response);
   }
 
   /** The events of a run, from its start or after an event, until it ends. */
-  async *events(
+  events(runId: string, options: { lastEventId?: string; signal?: AbortSignal } = {}): AsyncGenerator<ReceivedEvent> {
+    return this.#follow(runId, options.lastEventId, options.signal);
+  }
+
+  async *#follow(
     runId: string,
-    options: { lastEventId?: string; signal?: AbortSignal } = {},
+    after: string | undefined,
+    signal: AbortSignal | undefined,
+    begun?: Response,
   ): AsyncGenerator<ReceivedEvent> {
-    const { lastEventId, signal } = options;
-    const headers = { accept: "text/event-stream", ...(lastEventId ? { "last-event-id": lastEventId } : {}) };
-    const response = await this.#fetch(`/v1/runs/${runId}/events`, { headers, ...(signal ? { signal } : {}) });
-    yield* eventsOf(response.body as ReadableStream<Uint8Array>);
+    let last = after;
+    let response = begun;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        response ??= await this.#once("GET", `/v1/runs/${runId}/events`, {
+          headers: { ...EVENTS, "last-event-id": last },
+          signal,
+        });
+        for await (const event of eventsOf(response.body as ReadableStream<Uint8Array>)) {
+          attempt = 0;
+          if (event.id) last = event.id;
+          yield event;
+          if (isFinal(event)) return;
+        }
+        throw new Error("the stream ended before the run did");
+      } catch (error) {
+        response = undefined;
+        await beforeNext(error, attempt, this.#patience, signal);
+      }
+    }
   }
 
   /** Asks and waits for the end. */
   async ask(sessionId: string, message: string, options: RunOptions = {}): Promise<RunResult> {
-    for await (const event of this.run(sessionId, message, options)) {
-      if (event.type === "run.completed" || event.type === "run.failed" || event.type === "run.cancelled")
-        return event.data;
-    }
+    for await (const event of this.run(sessionId, message, options)) if (isFinal(event)) return event.data;
     throw new Error("the stream ended before the run did");
   }
 }

@@ -131,7 +131,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   let toolDatabase: AgentDatabase | undefined;
   const ours = { tenant: agent.tenant.name, agent: agent.agent.name, log };
   const { toolTimeoutSeconds: defaultTimeoutSeconds } = agent.limits;
-  const modules = parts.modules ?? await loadModules(agent.modules, env.AGENTPG_MODULES_DIR);
+  const modules = parts.modules ?? (await loadModules(agent.modules, env.AGENTPG_MODULES_DIR));
   const hooks = createHooks(
     modules.flatMap((it) => it.hooks),
     { ...ours, metrics },

@@ -1,31 +1,9 @@
-import { join } from "node:path";
-import type { Progress } from "../../src/telemetry/progress.ts";
-import { Field } from "../support/field/field.ts";
-import { bundledTestProgram } from "../support/field/program.ts";
-import { startPostgres } from "../support/postgres.ts";
 import { Callers } from "./callers.ts";
 import { disturb, type Happened, type Recovery } from "./disturbances.ts";
-import { Fleet } from "./fleet.ts";
-import { startLedger } from "./ledger.ts";
-import { Observer } from "./observer.ts";
-import type { Path } from "./proxy.ts";
-import { RESEARCHER, RULES, SUPPORT } from "./questions.ts";
+import type { Fleet } from "./fleet.ts";
+import { type ChaosGround, type ChaosOptions, prepareGround } from "./ground.ts";
 import { Random } from "./random.ts";
 import { judge, type Verdict } from "./verdict.ts";
-
-export interface ChaosOptions {
-  seed: number;
-  /** What happens, by name, in this order. */
-  disturbances: string[];
-  runsInFlight: number;
-  /** Between two disturbances, on average. */
-  meanMs: number;
-  /** Processes of each of the two agents. */
-  pods: number;
-  /** How a server is reached so that the way can be cut. */
-  path: (name: string, port: number) => Promise<Path>;
-  progress: Progress;
-}
 
 export interface ChaosResult extends Verdict {
   runs: number;
@@ -45,67 +23,36 @@ const SETTLE_SECONDS = 60;
 /** From a kill until the runs are worked on again. */
 export const MOST_RECOVERY_SECONDS = 10;
 
-const agentProgram = (folder: string) => bundledTestProgram(join(import.meta.dirname, "agent.ts"), folder);
-
 /** Disturbs agents at work, and looks at what became of their runs. The same seed plans the same disturbances. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const random = new Random(options.seed);
-  const { progress } = options;
-  const postgres = await progress.step("Postgres starts", () =>
-    startPostgres({ settings: { fsync: "on", full_page_writes: "on" } }),
-  );
-  const ends: (() => unknown)[] = [() => postgres.stop()];
+  const ends: (() => unknown)[] = [];
   try {
-    const field = await progress.step("the program is bundled, a tenant made", () =>
-      Field.create(postgres, agentProgram),
-    );
-    ends.unshift(() => field.close());
-    const tenant = await field.tenant("acme");
-    const endpoint = await field.endpoint({ latencyMs: 100, chunkDelayMs: 25, chunks: "words", rules: RULES });
-    const ledger = await startLedger(() => random.between(20, 800));
-    ends.unshift(() => ledger.close());
-    const database = await options.path("database", postgres.port);
-    const model = await options.path("model", Number(new URL(endpoint.url).port));
-    ends.unshift(() => Promise.all([database.close(), model.close()]));
-    await field.publish(tenant, { ...tenant.connection, port: database.port });
-    const observer = new Observer(postgres.adminSettings(field.database), tenant.names.schema);
-    ends.unshift(() => observer.close());
-    const { ca, port } = ledger;
-    const env = {
-      AGENTPG_STALL_SECONDS: "3",
-      CHAOS_LEDGER: JSON.stringify({ ca, port }),
-    };
-    const fleet = new Fleet(field, tenant, env, random);
-    ends.unshift(() => fleet.stop());
-    const anthropicBaseUrl = `http://127.0.0.1:${model.port}`;
-    await progress.step("the agents start", async () => {
-      for (const agent of [SUPPORT, RESEARCHER]) fleet.keep({ ...agent, anthropicBaseUrl }, options.pods);
-      for (const { agent } of [SUPPORT, RESEARCHER]) await fleet.untilUp(agent.name, options.pods);
-    });
-    const tokens = await Promise.all(
-      Array.from({ length: options.runsInFlight }, (_, n) => tenant.issuer.token(`caller-${n}`)),
-    );
-    const callers = new Callers(fleet, tokens, new Random(options.seed + 1));
+    const ground = await prepareGround(options, (end) => ends.unshift(end));
+    const callers = new Callers(ground.fleet, ground.tokens, new Random(options.seed + 1));
     callers.start(options.runsInFlight);
-    const ground = { postgres, fleet, observer, endpoint, database, model, random };
-    const happened = await progress.step(
-      `${options.disturbances.length} disturbances, seed ${options.seed}`,
-      (detail) =>
-        disturb(ground, options.disturbances, options.meanMs, (n, name) =>
-          detail(`${n}: ${name}, ${callers.asked.length} runs asked for, ${callers.underWay} under way`),
-        ),
-    );
-    await endpoint.configure({ faults: [] });
-    await progress.step("what is under way ends", () => callers.finish(SETTLE_SECONDS));
+    const happened = await disturbed(options, ground, callers);
     const recoveries = await Promise.all(happened.recoveries);
-    // Where runs hang, what the processes said last tells why.
-    if (callers.underWay > 0)
-      for (const { name, process } of fleet.up()) progress.note(`${name}: ${process.child.said}`);
-    const verdict = await judge(callers.asked, observer, ledger);
-    return result(verdict, callers, happened, recoveries, fleet, await endpoint.stats());
+    const verdict = await judge(callers.asked, ground.observer, ground.ledger);
+    return result(verdict, callers, happened, recoveries, ground.fleet, await ground.endpoint.stats());
   } finally {
     for (const end of ends) await end();
   }
+}
+
+/** All disturbances, and then the time that runs need to come to their end. */
+async function disturbed(options: ChaosOptions, ground: ChaosGround, callers: Callers): Promise<Happened> {
+  const { progress, disturbances, seed, meanMs } = options;
+  const happened = await progress.step(`${disturbances.length} disturbances, seed ${seed}`, (detail) =>
+    disturb(ground, disturbances, meanMs, (n, name) =>
+      detail(`${n}: ${name}, ${callers.asked.length} runs asked for, ${callers.underWay} under way`),
+    ),
+  );
+  await ground.endpoint.configure({ faults: [] });
+  await progress.step("what is under way ends", () => callers.finish(SETTLE_SECONDS));
+  // Where runs hang, what the processes said last tells why.
+  if (callers.underWay > 0)
+    for (const { name, process } of ground.fleet.up()) progress.note(`${name}: ${process.child.said}`);
+  return happened;
 }
 
 function result(

@@ -138,7 +138,12 @@ describe("who may call", () => {
     expect(refused).toEqual({
       status: 401,
       type: "application/problem+json; charset=utf-8",
-      body: { type: "about:blank", title: "Unauthorized", status: 401, detail: "send a bearer token" },
+      body: {
+        type: "urn:agentpg:problem:unauthenticated",
+        title: "Unauthorized",
+        status: 401,
+        detail: "send a bearer token",
+      },
     });
     const { id } = (await call(url, "/v1/sessions", ann, {}, {})).body as { id: string };
     expect(await call(url, `/v1/sessions/${id}/runs`, ann, {}, { message: "" })).toMatchObject({

@@ -48,7 +48,7 @@ export async function startProcess(
     child,
     url,
     metricsUrl: `http://127.0.0.1:${ports.metricsPort}`,
-    client: new AgentClient({ baseUrl: url }),
+    client: new AgentClient({ baseUrl: url, patience: { attempts: 0 } }),
     output: () => output,
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode ?? String(child.signalCode);

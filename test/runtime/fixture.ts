@@ -160,7 +160,7 @@ export class World {
     const runtime = await startRuntime(config, { log, patience, ...parts });
     this.#runtimes.add(runtime);
     const url = `http://127.0.0.1:${runtime.port}`;
-    return Object.assign(runtime, { client: new AgentClient({ baseUrl: url }), url });
+    return Object.assign(runtime, { client: new AgentClient({ baseUrl: url, patience: { attempts: 0 } }), url });
   }
 
   /** Ends the agents of this process. */

@@ -1,7 +1,11 @@
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import type { AgentClient } from "../../src/runtime/client.ts";
+import { type ApiRoutes, apiRouters } from "../../src/runtime/http/app.ts";
+import { pathOf } from "../../src/runtime/http/openapi.ts";
+import { routesOf } from "../../src/runtime/http/routes.ts";
 import { eventually } from "../support/eventually.ts";
 import { all, types, World } from "./fixture.ts";
 
@@ -22,7 +26,7 @@ afterAll(() => world?.close());
 const JSON_TYPE = { "content-type": "application/json" };
 interface Sent {
   headers?: Record<string, string>;
-  body?: BodyInit;
+  body?: string | Uint8Array<ArrayBuffer> | URLSearchParams;
 }
 async function send(method: string, path: string, { headers = {}, body }: Sent = {}) {
   const response = await fetch(`${url}${path}`, {
@@ -65,7 +69,7 @@ const BAD: Bad[] = [
     "#/metadata/a~1~0",
   ],
   ["too long a value", "POST", () => "/v1/sessions", json({ metadata: { a: "x".repeat(1025) } }), 400, "#/metadata/a"],
-  ["too long a key", "POST", () => "/v1/sessions", json({ metadata: { ["x".repeat(65)]: "" } }), 400, "#/metadata"],
+  ["too long a key", "POST", () => "/v1/sessions", json({ metadata: { ["q".repeat(65)]: "" } }), 400, "#/metadata"],
   ["an empty key", "POST", () => "/v1/sessions", json({ metadata: { "": "x" } }), 400, "#/metadata"],
   ["too much metadata", "POST", () => "/v1/sessions", json({ metadata: many(33) }), 400, "at most 32 entries"],
   [
@@ -278,13 +282,16 @@ describe("sessions", () => {
   });
 
   it("are not erased under a run: it is cancelled first", async () => {
-    world.claude.config = { ...world.claude.config, tokenDelayMs: 200 };
+    world.claude.config = { ...world.claude.config, chunkDelayMs: 200, chunks: 50 };
     const { id } = await client.createSession();
     await client.startRun(id, "Tell me a long story");
     const early = await send("DELETE", `/v1/sessions/${id}`);
     expect(early).toMatchObject({ status: 409, body: { type: "urn:agentpg:problem:session-busy" } });
     expect(early.headers.get("retry-after")).toBe("1");
-    await eventually(async () => expect((await send("DELETE", `/v1/sessions/${id}`)).status).toBe(204));
+    await eventually(
+      async () => (await send("DELETE", `/v1/sessions/${id}`)).status,
+      (status) => status === 204,
+    );
     await world.fresh();
   });
 });
@@ -309,7 +316,10 @@ describe("runs", () => {
     const question = { ...asked({ variables: { a: [1, { b: 2 }] } }), ...key };
     const first = await send("POST", `/v1/sessions/${id}/runs`, question);
     const runId = (first.body as { id: string }).id;
-    await eventually(async () => expect((await client.getRun(runId)).state).toBe("completed"));
+    await eventually(
+      async () => (await client.getRun(runId)).state,
+      (state) => state === "completed",
+    );
     expect((await send("POST", `/v1/sessions/${id}/runs`, question)).body).toEqual({
       id: runId,
       sessionId: id,
@@ -348,5 +358,64 @@ describe("usage and limits", () => {
       concurrentRuns: 500,
       queued: 0,
     });
+  });
+});
+
+describe("the OpenAPI document", () => {
+  type Document = {
+    paths: Record<string, Record<string, { operationId: string }>>;
+    components: Record<string, Record<string, unknown>>;
+  };
+  const read = async () => (await send("GET", "/openapi.json")).body as Document;
+
+  it("has each route of the API, and no other", async () => {
+    const unused = {} as never;
+    const config = { agent: { name: "support" } };
+    const routes = {
+      ...({ db: unused, agent: "support", engine: unused, load: unused, tools: unused } as unknown as ApiRoutes),
+      compaction: { config } as never,
+    };
+    const there = routesOf(apiRouters(routes)).flatMap(({ path, methods }) =>
+      methods.map((it) => `${it} ${pathOf(path)}`),
+    );
+    const { paths } = await read();
+    const told = Object.entries(paths).flatMap(([path, it]) =>
+      Object.keys(it).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(told.sort()).toEqual(there.sort());
+  });
+
+  it("refers to nothing that it does not have, and names each operation once", async () => {
+    const document = await read();
+    const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)];
+    for (const [ref, kind, name] of refs)
+      expect([ref, document.components[kind ?? ""]?.[name ?? ""]]).not.toContain(undefined);
+    const ids = Object.values(document.paths).flatMap((it) =>
+      Object.values(it).map((operation) => operation.operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it("tells what comes: what the API gives fits its schemas", async () => {
+    const { components } = await read();
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: "doc", components });
+    const fits = (name: string, value: unknown) => {
+      const check = ajv.compile({ $ref: `doc#/components/schemas/${name}` });
+      expect([name, check(value), check.errors]).toEqual([name, true, null]);
+    };
+    const get = async (path: string) => (await send("GET", path)).body;
+    fits("Session", await get(S()));
+    fits("SessionPage", await get("/v1/sessions"));
+    fits("MessagePage", await get(`${S()}/messages`));
+    fits("RunPage", await get(`${S()}/runs`));
+    fits("Run", await get(R()));
+    fits("RunTree", await get(`${R()}/tree`));
+    fits("ApprovalPage", await get("/v1/approvals"));
+    fits("Usage", await get("/v1/usage"));
+    fits("Limits", await get("/v1/limits"));
+    fits("Context", await get(`${S()}/context`));
+    fits("Problem", await get("/v1/nothing"));
+    for (const event of await all(client.events(run))) fits("RunEvent", event);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { contentsOf } from "../../src/runtime/modules/contents.ts";
-import { defineTool, RetryTool, SnoozeTool } from "../../src/runtime/modules/interface.ts";
+import { defineHook, defineTool, RetryTool, SnoozeTool } from "../../src/runtime/modules/interface.ts";
 import { eventually } from "../support/eventually.ts";
 import { World } from "./fixture.ts";
 
@@ -52,8 +52,8 @@ const TOOLS = [
 
 const withTools = (change: object = {}) =>
   world.start(change, { modules: [{ name: "notes", ...contentsOf({ tools: TOOLS }) }] });
-const approvals = (more: object = {}) => ({
-  approvals: { tools: ["note"], timeoutSeconds: 60, onTimeout: "Deny", ...more },
+const approvals = (more: { timeoutSeconds?: number; onTimeout?: "Deny" | "Approve" } = {}) => ({
+  approvals: { tools: ["note"], timeoutSeconds: 60, onTimeout: "Deny" as const, ...more },
 });
 const stateOf = async (id: string) =>
   (await world.sql<{ state: string }>("SELECT state FROM runs WHERE id = $1", [id]))[0]?.state;
@@ -146,8 +146,8 @@ describe("a call that needs a person", () => {
   });
 
   it.each([
-    ["Deny", [], "nobody gave it in time"],
-    ["Approve", ["note"], "noted"],
+    ["Deny" as const, [], "nobody gave it in time"],
+    ["Approve" as const, ["note"], "noted"],
   ])("on which nobody decides in time ends as onTimeout: %s says", async (onTimeout, made, output) => {
     const agent = await withTools(approvals({ onTimeout, timeoutSeconds: 1 }));
     const { id } = await asks(agent);
@@ -163,6 +163,19 @@ describe("a call that needs a person", () => {
     await until(id, "cancelled");
     expect(await executions(id)).toMatchObject([{ state: "failed" }]);
     expect(calls).toEqual([]);
+  });
+
+  it("is shown with the input that a hook has made of it, and that is what is run", async () => {
+    const seen: unknown[] = [];
+    const noted = defineTool({ ...TOOLS[0]!, execute: (input) => (seen.push(input), "noted") });
+    const hooks = [defineHook({ name: "mask", beforeToolCall: () => ({ action: "change", input: { masked: true } }) })];
+    const modules = [{ name: "notes", ...contentsOf({ tools: [noted], hooks }) }];
+    const agent = await world.start(approvals(), { modules });
+    const { id, approval } = await asks(agent);
+    expect(approval.input).toEqual({ masked: true });
+    await decide(agent.url, approval, true);
+    await until(id, "completed");
+    expect(seen).toEqual([{ masked: true }]);
   });
 
   it("is told to whoever listens", async () => {
@@ -217,6 +230,34 @@ describe("a tool", () => {
   });
 });
 
+describe("the sql tool", () => {
+  const mine = {
+    name: "mine",
+    description: "d",
+    sql: {
+      statement: "SELECT $1::text AS customer, $2::int AS id",
+      parameters: { type: "object", properties: { id: { type: "integer" } }, required: ["id"] },
+      arguments: ["variables.customer", "id"],
+    },
+  };
+  it("takes what the caller alone may say from the run's variables", async () => {
+    const { client } = await world.start({ tools: [mine] });
+    const run = await client.ask((await client.createSession()).id, "USE_TOOL 1 mine", {
+      variables: { customer: "ann" },
+    });
+    expect((await executions(run.runId))[0]?.output).toContain('"customer":"ann"');
+  });
+
+  it("says which variable is missing", async () => {
+    const { client } = await world.start({ tools: [mine] });
+    const run = await client.ask((await client.createSession()).id, "USE_TOOL 1 mine");
+    expect((await executions(run.runId))[0]).toMatchObject({
+      state: "failed",
+      output: "the caller of this run gave no variable customer, which this tool needs",
+    });
+  });
+});
+
 describe("agents that ask one another", () => {
   const asking = (name: string, other: string) => ({
     name,
@@ -224,19 +265,19 @@ describe("agents that ask one another", () => {
     limits: { maxDelegationDepth: 2 },
   });
 
-  it("in a circle are stopped by the depth, with a message that says so", async () => {
-    const ping = await world.start(asking("ping", "pong") as never);
-    await world.start(asking("pong", "ping") as never);
-    const session = await ping.client.createSession();
-    const run = await ping.client.ask(session.id, "DELEGATE ask USE_TOOL 1 ask");
-    expect(run.state).toBe("completed");
-    const depths = await world.sql<{ depth: number }>("SELECT max(depth) AS depth FROM runs");
-    expect(depths[0]?.depth).toBeLessThanOrEqual(2);
+  it("in a circle are stopped by the agent's own limit of depth, with a message that says so", async () => {
+    await world.fresh({ rules: [{ match: ".", tool: "ask", input: { task: "go on" }, answer: "{{result}}" }] });
+    const ping = await world.start(asking("ping", "pong"));
+    await world.start(asking("pong", "ping"));
+    const run = await ping.client.ask((await ping.client.createSession()).id, "go");
+    expect(run.response).toMatch(/agents may ask one another 2 deep/);
+    const [row] = await world.sql<{ depth: number }>("SELECT max(depth)::int AS depth FROM runs");
+    expect(row?.depth).toBe(2);
   });
 
   it("are shown as a tree, with what each cost and all together", async () => {
-    const ping = await world.start(asking("ping", "pong") as never);
-    await world.start({ name: "pong" } as never);
+    const ping = await world.start(asking("ping", "pong"));
+    await world.start({ name: "pong" });
     const run = await ping.client.ask((await ping.client.createSession()).id, "USE_TOOL 1 ask");
     const response = await fetch(`${ping.url}/v1/runs/${run.runId}/tree`);
     const tree = (await response.json()) as {
@@ -249,10 +290,21 @@ describe("agents that ask one another", () => {
     expect(Number(tree.totalUsd)).toBeCloseTo(sum, 8);
   });
 
+  it("hold no worker while they wait: more of them than may work at once come to their end", async () => {
+    const tenantLimits = { runsPerMinute: 100_000, concurrentRuns: 2 };
+    const ping = await world.start({ ...asking("ping", "pong"), tenantLimits });
+    await world.start({ name: "pong", tenantLimits });
+    const ends = Array.from({ length: 12 }, async () => {
+      const session = await ping.client.createSession();
+      return (await ping.client.ask(session.id, "USE_TOOL 1 ask")).state;
+    });
+    expect(new Set(await Promise.all(ends))).toEqual(new Set(["completed"]));
+  }, 40_000);
+
   it("give what they ask for no more time than they have themselves", async () => {
     world.claude.config.latencyMs = 100;
-    const ping = await world.start({ ...asking("ping", "pong"), limits: { runTimeoutSeconds: 30 } } as never);
-    await world.start({ name: "pong" } as never);
+    const ping = await world.start({ ...asking("ping", "pong"), limits: { runTimeoutSeconds: 30 } });
+    await world.start({ name: "pong" });
     const run = await ping.client.ask((await ping.client.createSession()).id, "USE_TOOL 1 ask");
     const [row] = await world.sql<{ ok: boolean }>(
       "SELECT c.deadline <= p.deadline AS ok FROM runs c JOIN runs p ON p.id = c.parent_run WHERE p.id = $1",

@@ -95,15 +95,11 @@ export async function decideApproval(db: TranscriptDatabase, decision: Decision)
   const { runId, toolUseId, approved, by, output, audit } = decision;
   const stored = db.transcripts.writeText(storableText(output), executionPlace("output", runId, toolUseId));
   const record = writeAuditRecord(db.transcripts, audit.record);
-  const [row] = await db.query<{ decided: boolean; state: string; approvalAt: Date | null }>("decide_approval", DECIDE, [
-    runId,
-    toolUseId,
-    approved,
-    by,
-    stored,
-    audit.at,
-    record,
-  ]);
+  const [row] = await db.query<{ decided: boolean; state: string; approvalAt: Date | null }>(
+    "decide_approval",
+    DECIDE,
+    [runId, toolUseId, approved, by, stored, audit.at, record],
+  );
   if (!row) return "not_found";
   if (row.decided) return "decided";
   if (row.approvalAt === null) return "expired";

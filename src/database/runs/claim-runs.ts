@@ -70,7 +70,8 @@ UPDATE runs r SET
   started_at = coalesce(r.started_at, now()),
   -- One that another run asked for has that one's deadline at the latest.
   deadline = CASE WHEN r.started_at IS NULL THEN least(r.deadline, now() + make_interval(secs => $4::float8))
-                  ELSE coalesce(r.deadline, now() + make_interval(secs => $4::float8)) END
+                  ELSE coalesce(r.deadline, least(now() + make_interval(secs => $4::float8),
+                                                  (SELECT p.deadline FROM runs p WHERE p.id = r.parent_run))) END
 FROM candidate, sessions s
 WHERE r.id = candidate.id AND s.id = r.session_id
 RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, r.variables, candidate.was,

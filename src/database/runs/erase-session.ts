@@ -1,5 +1,4 @@
 import type { PoolClient } from "pg";
-import { deleteSessions } from "../lifecycle/removed.ts";
 import { sessionsOf } from "../lifecycle/subject.ts";
 import { appendAuditLine } from "./append-audit-line.ts";
 import type { AgentDatabase } from "./database.ts";
@@ -9,35 +8,53 @@ export interface OpenRun {
   id: string;
   sessionId: string;
   userId: string;
-  agent: string;
 }
 
+export type SessionErasure =
+  | { outcome: "erased" }
+  | { outcome: "busy"; open: OpenRun[] }
+  /** Compaction has kept originals of it: the runtime has no right to delete those. */
+  | { outcome: "originals_kept" };
+
 const OPEN_RUNS = `
-  SELECT r.id, r.session_id AS "sessionId", s.user_id AS "userId", r.agent FROM runs r JOIN sessions s ON s.id = r.session_id
+  SELECT r.id, r.session_id AS "sessionId", s.user_id AS "userId" FROM runs r JOIN sessions s ON s.id = r.session_id
   WHERE r.session_id = ANY($1::uuid[])
     AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
   ORDER BY r.id`;
 
+/** One statement: what hangs on a session is found before it goes. */
+const DELETE = `
+  WITH x AS (
+    DELETE FROM tool_executions t USING runs r WHERE r.session_id = ANY($1::uuid[]) AND t.run_id = r.id
+  ), m AS (
+    DELETE FROM messages WHERE session_id = ANY($1::uuid[])
+  ), r AS (
+    DELETE FROM runs WHERE session_id = ANY($1::uuid[])
+  )
+  DELETE FROM sessions WHERE id = ANY($1::uuid[])`;
+
 /**
  * Deletes a session with all that was said and done in it, and the sessions that its runs opened with other agents, and writes the
  * audit line; or nothing, when runs are under way.
- * @returns these runs
  */
 export function eraseSession(
   db: AgentDatabase,
   id: string,
   line: () => { at: string; record: string },
-): Promise<OpenRun[]> {
-  return db.withConnection(async (client: PoolClient) => {
+): Promise<SessionErasure> {
+  return db.withConnection(async (client) => {
     await client.query("BEGIN");
     const ids = await heldTree(client, id);
     const { rows: open } = await client.query<OpenRun>(OPEN_RUNS, [ids]);
-    if (open.length === 0 && ids.length > 0) {
-      await deleteSessions(client, ids);
-      await appendAuditLine({ query: async (_name, text, values) => (await client.query(text, values)).rows }, line());
+    const kept = await client.query("SELECT FROM message_archive WHERE session_id = ANY($1::uuid[]) LIMIT 1", [ids]);
+    if (open.length > 0 || kept.rowCount) {
+      await client.query("ROLLBACK");
+      return open.length > 0 ? { outcome: "busy", open } : { outcome: "originals_kept" };
     }
-    await client.query(open.length === 0 ? "COMMIT" : "ROLLBACK");
-    return open;
+    await client.query(DELETE, [ids]);
+    await appendAuditLine({ query: async (_name, text, values) => (await client.query(text, values)).rows }, line());
+    await client.query("COMMIT");
+    return { outcome: "erased" };
   });
 }
 

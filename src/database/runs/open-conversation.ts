@@ -58,6 +58,7 @@ interface ExecutionRow {
   attempts: number;
   is_error: boolean | null;
   output: string | null;
+  input: unknown;
   idempotency_key: string;
   approval_seconds_left: number | null;
   child_run: string | null;
@@ -70,7 +71,7 @@ interface ExecutionRow {
 export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): Promise<ToolExecution[]> {
   const rows = await db.query<ExecutionRow>(
     "tool_executions_of",
-    `SELECT t.tool_use_id, t.name, t.state, t.attempts, t.is_error, t.output, t.idempotency_key, t.child_run,
+    `SELECT t.tool_use_id, t.name, t.state, t.attempts, t.is_error, t.output, t.input, t.idempotency_key, t.child_run,
             extract(epoch FROM t.approval_until - now())::float8 AS approval_seconds_left,
             c.state AS child_state, c.response AS child_response, c.error AS child_error
      FROM tool_executions t LEFT JOIN runs c ON c.id = t.child_run
@@ -85,6 +86,7 @@ export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): P
     state: row.state,
     attempts: row.attempts,
     isError: row.is_error,
+    input: transcripts.readJson(row.input, executionPlace("input", runId, row.tool_use_id)),
     output: text(row.output, executionPlace("output", runId, row.tool_use_id)),
     idempotencyKey: row.idempotency_key,
     approvalSecondsLeft: row.approval_seconds_left,

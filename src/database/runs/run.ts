@@ -86,6 +86,8 @@ export interface Conversation {
 export interface ToolExecution {
   toolUseId: string;
   name: string;
+  /** What it is called with: as the model wrote it, or as a hook changed it; what a person was shown. */
+  input: unknown;
   /** `approved`: somebody said yes, and it has not run yet. */
   state: "awaiting_approval" | "approved" | "running" | "completed" | "failed";
   attempts: number;

@@ -72,7 +72,6 @@ test("a prompt source that is not there is named", () => {
 });
 
 test.each([
-  ["approvals", { approvals: { tools: ["x"] } }],
   ["redaction", { dataProtection: { pii: "Redact" } }],
 ])("what is not there yet is refused aloud: %s", (_name, spec) => {
   expect(problem(anAgent("a", spec))?.reason).toBe("FeatureUnavailable");

@@ -1,4 +1,4 @@
-import { toolKind, type Agent, type ToolSpec } from "../../api/agent.ts";
+import { type Agent, type ToolSpec } from "../../api/agent.ts";
 import { mcpNameProblem } from "../../api/mcp-tool-name.ts";
 import type { Tenant } from "../../api/tenant.ts";
 import { commandsAreWrong } from "./workspace-problem.ts";
@@ -92,7 +92,6 @@ const delegatesInACycle: Check = ({ agent, siblings }) => {
 
 /** What the design names and this version does not do yet: refused aloud rather than ignored. */
 const UNAVAILABLE: [string, (it: Agent) => boolean][] = [
-  ["approvals", (it) => (it.spec.approvals?.tools.length ?? 0) > 0],
   ["dataProtection.pii other than Off", (it) => it.spec.dataProtection.pii !== "Off"],
 ];
 
@@ -110,17 +109,6 @@ const encryptionKeyIsMissing: Check = ({ agent, noEncryption }) => {
   if (!agent.spec.dataProtection.encryptTranscripts || !noEncryption) return undefined;
   const { reason, message } = noEncryption;
   return { reason, message: `spec.dataProtection.encryptTranscripts: ${message}` };
-};
-
-const RUNNING_KINDS = new Set(["sql", "http", "files", "commands", "mcp", "agent"]);
-
-const toolKindIsUnavailable: Check = ({ agent }) => {
-  const tool = agent.spec.tools.find((it) => !RUNNING_KINDS.has(toolKind(it)));
-  if (!tool) return undefined;
-  return {
-    reason: "FeatureUnavailable",
-    message: `spec.tools: ${tool.name} is of kind ${toolKind(tool)}, which is not available in this version: use sql, http, files, commands, mcp or agent (the README lists what is not there yet)`,
-  };
 };
 
 /** How many values a statement takes: the largest n of $n. Literals and comments are looked through, so quote a $1 elsewhere. */
@@ -171,7 +159,6 @@ const CHECKS: readonly Check[] = [
   delegatesInACycle,
   featureIsUnavailable,
   encryptionKeyIsMissing,
-  toolKindIsUnavailable,
   parametersAreNoObjectSchema,
   sqlArgumentsDoNotFit,
   mcpNamesDoNotFit,

@@ -10,7 +10,7 @@ import { spendOfChildren } from "../../database/runs/spend-of-children.ts";
 import { openConversation, toolExecutionsOf } from "../../database/runs/open-conversation.ts";
 import type { ClaimedRun, Conversation, QueuedRun } from "../../database/runs/run.ts";
 import { wake } from "../../database/runs/wake.ts";
-import { endWorker, renewLeases, type WorkerReport } from "../../database/runs/workers.ts";
+import { endWorker, type WorkerReport } from "../../database/runs/workers.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { BatchMode } from "../batch/batch-mode.ts";
 import type { BatchSettings } from "../batch/settings.ts";
@@ -21,11 +21,14 @@ import { type Hooks, NO_HOOKS } from "../hooks/hook.ts";
 import { uuidv7 } from "../uuid.ts";
 import { AcceptWriter } from "./accept-writer.ts";
 import { askModel, type AskHost } from "./ask.ts";
-import { auditLine } from "./audit.ts";
 import { BudgetKeeper } from "./budget-keeper.ts";
+import { Claimer } from "./claimer.ts";
+import { cancelledBeforeWork, failedUnread } from "./end-without-work.ts";
 import { RunChannel } from "./events.ts";
-import { LoadMonitor } from "./load-monitor.ts";
 import { Execution, type ExecutionEnd, type ExecutionHost } from "./execution.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { type Job, Jobs } from "./jobs.ts";
+import { LoadMonitor } from "./load-monitor.ts";
 import { ServedUsers } from "./served-users.ts";
 import { StepWriter } from "./step-writer.ts";
 import { StopWork } from "./stop.ts";
@@ -47,13 +50,6 @@ export interface EngineOptions extends Omit<AskHost, "budget" | "spentByChildren
 
 /** Before a run is put back after a fault of ours, so that it is not tried in a tight circle. */
 const FAULT_PAUSE_MS = 5000;
-
-interface Job {
-  run: ClaimedRun;
-  channel: RunChannel;
-  abort: AbortController;
-  done: Promise<void>;
-}
 
 export interface Question {
   sessionId: string;
@@ -79,22 +75,16 @@ export class Engine {
   readonly compactor: Compactor;
   readonly batches: BatchMode;
   readonly #options: EngineOptions;
-  readonly #jobs = new Map<string, Job>();
+  readonly #jobs = new Jobs();
+  readonly #heartbeat: Heartbeat;
+  readonly #claimer: Claimer;
   readonly #writer: StepWriter;
   readonly #accepter: AcceptWriter;
   readonly #host: ExecutionHost;
-  readonly #appeared = new Map<string, Set<() => void>>();
   readonly #served = new ServedUsers();
-  #forgotten = new Set<string>();
-  /** Runs that are being accepted or claimed: they take room already. */
-  #starting = 0;
-  /** There may be queued runs that this process can take: set when one was queued or found. */
-  #queueHint = false;
+  /** Runs that are being accepted: they take room already. */
+  #accepting = 0;
   #draining = false;
-  /** By the monotonic clock. */
-  #renewedAt = -Infinity;
-  #stopped = false;
-  #nudge: () => void = () => {};
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -111,6 +101,8 @@ export class Engine {
     this.budget = new BudgetKeeper(db, config, config.agent.name, this.worker);
     const spentByChildren = (runId: string) => spendOfChildren(db, runId);
     const asking = { ...options, budget: this.budget, spentByChildren };
+    this.#heartbeat = this.#heartbeatOf(options);
+    this.#claimer = this.#claimerOf(options);
     this.compactor = createCompactor(asking, db, log);
     const wakeAgent = () => this.#wake([config.agent.name]);
     this.batches = new BatchMode(asking, { db, log, worker: this.worker, settings: options.batch, wake: wakeAgent });
@@ -138,6 +130,34 @@ export class Engine {
     };
   }
 
+  #heartbeatOf({ db, log, config, leaseSeconds, report = () => NOTHING_TO_REPORT }: EngineOptions): Heartbeat {
+    return new Heartbeat({
+      db,
+      log,
+      worker: this.worker,
+      agent: config.agent.name,
+      leaseSeconds,
+      report,
+      worksOn: (id) => this.#jobs.get(id) !== undefined,
+      cancel: (id) => this.#jobs.stop(id, "cancelled"),
+      released: () => this.#claimer.nudge(),
+      alongside: async () => {
+        await this.load.refresh().catch(() => {});
+        await this.budget.giveBack().catch(() => {});
+      },
+    });
+  }
+
+  #claimerOf({ log, pollMs = 1000 }: EngineOptions): Claimer {
+    return new Claimer({
+      log,
+      pollMs,
+      room: () => this.#room,
+      claim: (room) => this.#claim(room),
+      resume: (run) => this.#resume(run),
+    });
+  }
+
   async #write(step: RunStep): Promise<StepOutcome> {
     const outcome = await this.#writer.write({ ...step, worker: this.worker });
     if (outcome.applied) this.budget.written(step.run);
@@ -160,14 +180,14 @@ export class Engine {
   }
   /** Whether this process keeps its leases: else the database takes no writes from it, and others may take its runs. */
   get holdsLeases(): boolean {
-    return performance.now() - this.#renewedAt < this.#options.leaseSeconds * 1000;
+    return this.#heartbeat.holdsLeases;
   }
   channel(runId: string): RunChannel | undefined {
     return this.#jobs.get(runId)?.channel;
   }
 
   get #room(): number {
-    return this.load.room(this.#jobs.size + this.#starting);
+    return this.load.room(this.#jobs.size + this.#accepting + this.#claimer.taking);
   }
 
   /** Takes a run: written first, then worked on, here if there is room. */
@@ -175,7 +195,7 @@ export class Engine {
     const runId = question.runId ?? uuidv7();
     const startNow = !this.#draining && this.#room > 0;
     const slot = startNow ? 1 : 0;
-    this.#starting += slot;
+    this.#accepting += slot;
     try {
       const accepted = await this.#take(runId, question, startNow);
       if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
@@ -187,7 +207,7 @@ export class Engine {
       }
       return { accepted, runId };
     } finally {
-      this.#starting -= slot;
+      this.#accepting -= slot;
     }
   }
 
@@ -198,8 +218,7 @@ export class Engine {
 
   #queued(): void {
     this.load.wasQueued();
-    this.#queueHint = true;
-    this.#nudge();
+    this.#claimer.queued();
   }
 
   #justAccepted(id: string, { sessionId, userId, variables }: Question): ClaimedRun {
@@ -228,9 +247,8 @@ export class Engine {
     const channel = new RunChannel(conversation.lastSeq);
     const abort = new AbortController();
     const job: Job = { run, channel, abort, done: Promise.resolve() };
-    this.#jobs.set(run.id, job);
+    this.#jobs.add(job);
     this.#served.serve(run.userId);
-    for (const arrived of this.#appeared.get(run.id) ?? []) arrived();
     if (run.cancelRequested) abort.abort(new StopWork("cancelled"));
     // A tick later, so that whoever accepted the run can listen to its channel from the start.
     job.done = Promise.resolve().then(() => this.#work(job, conversation, resumed));
@@ -254,14 +272,14 @@ export class Engine {
     this.budget.forget(run.id);
     if (end === "faulty") await sleep(FAULT_PAUSE_MS, undefined, { signal: abort.signal }).catch(() => {});
     if (end === "released" || end === "faulty") await this.#release(run.id);
-    this.#jobs.delete(run.id);
+    this.#jobs.remove(job);
     channel.close();
     if (end === "completed" || end === "failed" || end === "cancelled") {
       metrics.runs.inc({ state: end });
       metrics.runSeconds.observe({ state: end }, (performance.now() - begun) / 1000);
     }
     // A run that was parked may have been answered already; and one that waits for the session, or for room, can go on now.
-    if (end === "parked" || this.#queueHint) this.#nudge();
+    if (end === "parked" || this.#claimer.mayBeMore) this.#claimer.nudge();
   }
 
   async #release(runId: string): Promise<void> {
@@ -273,13 +291,13 @@ export class Engine {
 
   /** Looks for work now. */
   nudge(): void {
-    this.#nudge();
+    this.#claimer.nudge();
   }
 
   /** Tells all pods of the agent that there is work. */
   hint(): void {
     this.#wake([this.#options.config.agent.name]);
-    this.#nudge();
+    this.#claimer.nudge();
   }
 
   get config(): AgentConfig {
@@ -287,55 +305,18 @@ export class Engine {
   }
 
   /** Waits until this process starts on the run, or for `ms`. */
-  async appears(runId: string, ms: number, signal: AbortSignal): Promise<void> {
-    const waiting = this.#appeared.get(runId) ?? new Set();
-    this.#appeared.set(runId, waiting);
-    await new Promise<void>((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        waiting.delete(finish);
-        if (!waiting.size) this.#appeared.delete(runId);
-        signal.removeEventListener("abort", finish);
-        resolve();
-      };
-      const timer = setTimeout(finish, ms);
-      waiting.add(finish);
-      signal.addEventListener("abort", finish, { once: true });
-    });
+  appears(runId: string, ms: number, signal: AbortSignal): Promise<void> {
+    return this.#jobs.appears(runId, ms, signal);
   }
 
-  /** Ends a run as cancelled: here at once, elsewhere by asking its worker. */
+  /** Ends a run as cancelled: here at once, elsewhere by asking its worker; a queued one has none, and is ended on the spot. */
   async cancel(runId: string, userId: string, sessionId: string): Promise<void> {
     const { db, config } = this.#options;
     const state = await requestCancel(db, runId);
-    this.#jobs.get(runId)?.abort.abort(new StopWork("cancelled"));
-    if (state === "pending") await this.#cancelQueued(runId, userId, sessionId);
-    else if (state && !this.#jobs.has(runId)) this.#wake([config.agent.name]);
-    this.#nudge();
-  }
-
-  /** A queued run has no worker: it is ended on the spot, unless it was claimed meanwhile. */
-  async #cancelQueued(runId: string, userId: string, sessionId: string): Promise<void> {
-    const run = {
-      ...this.#justAccepted(runId, { sessionId, userId, message: "", variables: null, idempotencyKey: null }),
-      fence: 0,
-    };
-    const { tokens, usd, fence } = run;
-    const audit = [auditLine(this.#options.config, run, "run.cancelled", { success: false, queued: true })];
-    const rest = {
-      iteration: 0,
-      tokens,
-      usd,
-      messages: [],
-      started: [],
-      finished: [],
-      children: [],
-      response: null,
-      stopReason: null,
-      error: null,
-      audit,
-    };
-    await this.#writer.write({ run: runId, fence, step: 1, from: "pending", to: "cancelled", ...rest });
+    this.#jobs.stop(runId, "cancelled");
+    if (state === "pending") await this.#writer.write(cancelledBeforeWork(config, { id: runId, sessionId, userId }));
+    else if (state && !this.#jobs.get(runId)) this.#wake([config.agent.name]);
+    this.#claimer.nudge();
   }
 
   #wake(agents: string[]): void {
@@ -347,78 +328,24 @@ export class Engine {
 
   /** Starts to hold leases and to look for work. @throws when the database cannot be reached */
   async start(): Promise<void> {
-    await this.#beat();
-    void this.#heartbeats();
-    void this.#claims();
+    await this.#heartbeat.start();
+    void this.#claimer.run();
     this.batches.start();
   }
 
-  async #heartbeats(): Promise<void> {
-    const { leaseSeconds, log } = this.#options;
-    while (!this.#stopped) {
-      await sleep((leaseSeconds * 1000) / 4);
-      if (this.#stopped) return;
-      await this.#beat().catch((error) => log.warn({ err: error }, "leases were not renewed"));
-      await this.load.refresh().catch(() => {});
-      await this.budget.giveBack().catch(() => {});
-    }
-  }
-
-  async #beat(): Promise<void> {
-    const { db, config, leaseSeconds } = this.#options;
-    const report = this.#options.report?.() ?? NOTHING_TO_REPORT;
-    const began = performance.now();
-    const held = await renewLeases(db, this.worker, config.agent.name, leaseSeconds, report);
-    this.#renewedAt = began;
-    for (const { id, cancelRequested } of held) {
-      if (cancelRequested) this.#jobs.get(id)?.abort.abort(new StopWork("cancelled"));
-    }
-    await this.#releaseForgotten(held.map((it) => it.id).filter((id) => !this.#jobs.has(id)));
-  }
-
-  /**
-   * Runs that are ours in the database but not here: the answer to a write got lost with its connection. Put back when seen twice,
-   * because one that is being accepted just now looks the same.
-   */
-  async #releaseForgotten(ids: string[]): Promise<void> {
-    const twice = ids.filter((id) => this.#forgotten.has(id));
-    this.#forgotten = new Set(ids);
-    if (twice.length === 0) return;
-    await releaseRuns(this.#options.db, this.worker, twice);
-    this.#nudge();
-  }
-
-  async #claims(): Promise<void> {
-    const { log, pollMs = 1000 } = this.#options;
-    while (!this.#stopped && !this.#draining) {
-      const nudged = new Promise<void>((resolve) => (this.#nudge = resolve));
-      const full = await this.#claimSome().catch((error) => {
-        log.warn({ err: error }, "the queue could not be read");
-        return false;
-      });
-      if (!full) await Promise.race([nudged, sleep(pollMs * (0.8 + Math.random() * 0.2))]);
-    }
-  }
-
-  /** @returns whether there may be more */
-  async #claimSome(): Promise<boolean> {
+  async #claim(room: number): Promise<QueuedRun[]> {
     const { db, config, metrics } = this.#options;
-    const room = Math.min(20, this.#room);
-    if (room <= 0) return false;
-    this.#queueHint = false;
-    this.#starting += room;
-    try {
-      const concurrency = this.#concurrency;
-      const served = this.#served.order;
-      const claim = { agent: config.agent.name, worker: this.worker, room, model: config.model, concurrency, served };
-      const runs = await claimRuns(db, { ...claim, timeoutSeconds: config.limits.runTimeoutSeconds });
-      metrics.resumed.inc(runs.length);
-      if (runs.length > 0) this.#queueHint = true; // behind it in its session there may be another
-      await Promise.all(runs.map((run) => this.#resume(run)));
-      return runs.length === room;
-    } finally {
-      this.#starting -= room;
-    }
+    const runs = await claimRuns(db, {
+      agent: config.agent.name,
+      worker: this.worker,
+      room,
+      model: config.model,
+      timeoutSeconds: config.limits.runTimeoutSeconds,
+      concurrency: this.#concurrency,
+      served: this.#served.order,
+    });
+    metrics.resumed.inc(runs.length);
+    return runs;
   }
 
   async #resume(run: QueuedRun): Promise<void> {
@@ -433,37 +360,28 @@ export class Engine {
     }
   }
 
-  /** Ends a run whose conversation nobody can read: put back, it would be claimed again and again. */
   async #failUnreadable(run: QueuedRun): Promise<void> {
     const { log, config } = this.#options;
-    const error = {
-      type: "transcript_unreadable",
-      message: "this conversation cannot be read: ask your administrator",
-    };
-    const { id, fence, step, iteration, tokens, usd } = run;
-    const audit = [auditLine(config, run, "run.failed", { success: false, error: error.type })];
-    const nothing = { messages: [], started: [], finished: [], children: [], response: null, stopReason: null };
-    const end = { run: id, fence, step: step + 1, from: "running", to: "failed", iteration, tokens, usd } as const;
     await this.#writer
-      .write({ ...end, ...nothing, error, audit, worker: this.worker })
+      .write(failedUnread(config, run, this.worker))
       .then(({ parentAgent }) => parentAgent && this.#wake([parentAgent]))
-      .catch((cause) => log.warn({ run: id, err: cause }, "a run could not be ended; its lease runs out"));
+      .catch((cause) => log.warn({ run: run.id, err: cause }, "a run could not be ended; its lease runs out"));
   }
 
   /** Takes no more work, lets what is under way finish for so long, then puts the rest back for others, and lets go of everything. */
   async drain(seconds: number): Promise<void> {
     const { db, log } = this.#options;
     this.#draining = true;
-    this.#nudge();
-    const all = () => Promise.all([...this.#jobs.values()].map((it) => it.done));
+    this.#claimer.stop();
     const timeUp = new AbortController();
-    await Promise.race([all(), sleep(seconds * 1000, undefined, { signal: timeUp.signal }).catch(() => {})]);
+    const grace = sleep(seconds * 1000, undefined, { signal: timeUp.signal }).catch(() => {});
+    await Promise.race([this.#jobs.done(), grace]);
     timeUp.abort();
     if (this.#jobs.size) log.info({ runs: this.#jobs.size }, "the grace period is over: runs are handed back");
-    for (const job of this.#jobs.values()) job.abort.abort(new StopWork("handback"));
-    await all();
+    this.#jobs.stopAll("handback");
+    await this.#jobs.done();
     await this.batches.stop();
-    this.#stopped = true;
+    this.#heartbeat.stop();
     await endWorker(db, this.worker).catch(() => {});
     this.#wake([this.#options.config.agent.name]);
   }

@@ -15,7 +15,7 @@ import type {
 import type { Logger } from "../../telemetry/log.ts";
 import type { Hooks } from "../hooks/hook.ts";
 import type { RuntimeMetrics } from "../metrics.ts";
-import { type ModelAnswer, storableContent, textOf } from "../model/accumulate.ts";
+import { type ModelAnswer, storableContent, textOf, withOwnIds } from "../model/accumulate.ts";
 import { costOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
 import { auditLine } from "./audit.ts";
@@ -119,7 +119,7 @@ export class Execution {
     const answer = await this.host.ask(this.messages, this);
     this.iteration++;
     this.#count(answer);
-    const said = storableContent(answer);
+    const said = withOwnIds(storableContent(answer), this.messages);
     const { afterMessage } = this.host.hooks;
     const content = afterMessage ? await checkedAnswer(afterMessage, said, this) : said;
     const goesOn = answer.stopReason === "pause_turn" || content.some((it) => it.type === "tool_use");

@@ -70,14 +70,24 @@ function eventsOf(message: StoredMessage, source: FollowSource, names: Map<strin
   }));
 }
 
-/** Events of a channel as a sequence, heard from now on; ends when the process lets go of the run. */
+/** So many events are kept for a listener that is slow; beyond that it reads what it has missed from the database. */
+const MOST_WAITING = 1000;
+
+/** Events of a channel as a sequence, heard from now on; ends when the process lets go of the run, or too many wait. */
 function hear(channel: RunChannel, signal: AbortSignal): AsyncIterable<PlacedEvent> & { close(): void } {
   const queue: (PlacedEvent | undefined)[] = [];
   let wake = () => {};
-  const silence = channel.listen((event) => {
-    queue.push(event);
+  let silence = () => {};
+  let full = false;
+  const take = (event: PlacedEvent | undefined) => {
+    if (full) return;
+    full = queue.length >= MOST_WAITING;
+    if (full) queue.length = 0;
+    queue.push(full ? undefined : event);
+    if (full) silence();
     wake();
-  });
+  };
+  silence = channel.listen(take);
   const stop = () => wake();
   signal.addEventListener("abort", stop);
   return {

@@ -1,5 +1,6 @@
 import type { ContentBlock } from "../../database/runs/run.ts";
 import type { HookPlace, Hooks, Ruling } from "../hooks/hook.ts";
+import { checkedInput } from "../hooks/tool-calls.ts";
 import { textOf } from "../model/accumulate.ts";
 import type { Execution } from "./execution.ts";
 import type { ToolTask } from "./pending-tools.ts";
@@ -47,6 +48,40 @@ export async function checkedTasks(
     checked.push(it.do === "delegate" ? await checkedTask(beforeMessage, it, execution) : it);
   }
   return checked;
+}
+
+/**
+ * The calls, with their inputs as the hooks let them pass: before they are written, so that what a person is shown, what is in the
+ * books and what is run are the same. Those that are written already were checked then.
+ */
+export async function checkedCalls(
+  beforeToolCall: NonNullable<Hooks["beforeToolCall"]>,
+  tasks: ToolTask[],
+  execution: Execution,
+): Promise<ToolTask[]> {
+  return Promise.all(tasks.map((it) => (isNewCall(it) ? checkedCall(beforeToolCall, it, execution) : it)));
+}
+
+type NewCall = Extract<ToolTask, { do: "execute" | "approve" }>;
+const isNewCall = (task: ToolTask): task is NewCall =>
+  task.do === "approve" || (task.do === "execute" && task.idempotencyKey === undefined);
+
+async function checkedCall(
+  beforeToolCall: NonNullable<Hooks["beforeToolCall"]>,
+  task: NewCall,
+  execution: Execution,
+): Promise<ToolTask> {
+  const { use } = task;
+  const tool = execution.host.tools.get(use.name);
+  if (!tool) return task;
+  const given = (use.input ?? {}) as Record<string, unknown>;
+  const checked = await checkedInput(beforeToolCall, tool, given, hookPlace(execution));
+  const { annotations } = checked;
+  if ("refused" in checked) {
+    execution.host.metrics.toolCalls.inc({ tool: tool.name, outcome: "error" });
+    return { do: "answer", use, outcome: checked.refused, annotations };
+  }
+  return { ...task, use: { ...use, input: checked.input }, annotations };
 }
 
 async function checkedTask(

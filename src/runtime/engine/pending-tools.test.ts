@@ -31,6 +31,7 @@ const anExecution = (change: Partial<ToolExecution> = {}): ToolExecution => ({
   attempts: 1,
   isError: null,
   output: null,
+  input: { task: "x" },
   idempotencyKey: "k",
   approvalSecondsLeft: null,
   childRun: null,

@@ -1,4 +1,5 @@
 import type { ContentBlock, Message, ToolExecution } from "../../database/runs/run.ts";
+import type { Annotations } from "../hooks/hook.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { ToolOutcome } from "../tools/tool.ts";
 
@@ -12,11 +13,17 @@ export interface ToolUse {
 /** What has to be done for one tool call. A call is never in two of these, and every call ends in exactly one result. */
 export type ToolTask =
   /** Its result is known. */
-  | { do: "answer"; use: ToolUse; outcome: ToolOutcome }
+  | { do: "answer"; use: ToolUse; outcome: ToolOutcome; annotations?: Annotations | undefined }
   /** It runs here; `again`: it was cut short and may be repeated. */
-  | { do: "execute"; use: ToolUse; again: boolean; idempotencyKey: string | undefined }
+  | {
+      do: "execute";
+      use: ToolUse;
+      again: boolean;
+      idempotencyKey: string | undefined;
+      annotations?: Annotations | undefined;
+    }
   /** A person is to be asked first. */
-  | { do: "approve"; use: ToolUse }
+  | { do: "approve"; use: ToolUse; annotations?: Annotations | undefined }
   /** A person has been asked. @property seconds until nobody is waited for any more */
   | { do: "awaitApproval"; use: ToolUse; seconds: number }
   /** Another agent is to be asked. */
@@ -58,7 +65,8 @@ function undecided(use: ToolUse, execution: ToolExecution, { onTimeout }: ToolPo
   return { do: "execute", use, again: false, idempotencyKey: execution.idempotencyKey };
 }
 
-function known(use: ToolUse, execution: ToolExecution, policy: ToolPolicy): ToolTask {
+function known(asked: ToolUse, execution: ToolExecution, policy: ToolPolicy): ToolTask {
+  const use = { ...asked, input: execution.input };
   const tool = policy.tools.get(use.name);
   if (execution.state === "completed" || execution.state === "failed") {
     return { do: "answer", use, outcome: { output: execution.output ?? "", isError: execution.isError ?? false } };

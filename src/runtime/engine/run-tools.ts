@@ -1,4 +1,4 @@
-import { checkedInput, checkedOutcome } from "../hooks/tool-calls.ts";
+import { checkedOutcome } from "../hooks/tool-calls.ts";
 import { executeTool } from "../tools/execute.ts";
 import type { Tool } from "../tools/registry.ts";
 import type { LocalTool } from "../tools/tool.ts";
@@ -35,27 +35,20 @@ async function executeOne(execution: Execution, { task, row }: StartedCall): Pro
   const { host, run, signal } = execution;
   const { use } = task;
   const tool = host.tools.get(use.name) as Tool & { body: LocalTool };
-  const { beforeToolCall, afterToolCall } = host.hooks;
-  const given = (use.input ?? {}) as Record<string, unknown>;
-  const checked = beforeToolCall
-    ? await checkedInput(beforeToolCall, tool, given, hookPlace(execution))
-    : { input: given, annotations: undefined };
-  if ("refused" in checked) {
-    host.metrics.toolCalls.inc({ tool: tool.name, outcome: "error" });
-    return { use, outcome: checked.refused, executed: true, annotations: checked.annotations };
-  }
+  const { afterToolCall } = host.hooks;
+  const input = (use.input ?? {}) as Record<string, unknown>;
+  const before = task.do === "execute" ? task.annotations : undefined;
   const { id: runId, sessionId, userId, variables } = run;
-  const call = { input: checked.input, idempotencyKey: row.idempotencyKey, runId, sessionId, userId, variables };
+  const call = { input, idempotencyKey: row.idempotencyKey, runId, sessionId, userId, variables };
   const result = await executeTool(tool, call, signal);
   if (result.seconds !== undefined) return { toolUseId: use.id, seconds: result.seconds };
   const { kind, cause, attempts, output, isError } = result;
   const outcome = { output, isError };
   if (cause) host.log.warn({ run: run.id, tool: tool.name, err: cause as Error }, "a tool failed");
   host.metrics.toolCalls.inc({ tool: tool.name, outcome: kind });
-  if (!afterToolCall) return { use, outcome, executed: true, attempts, annotations: checked.annotations };
-  const made = { tool: tool.name, input: checked.input, outcome };
+  if (!afterToolCall) return { use, outcome, executed: true, attempts, annotations: before };
+  const made = { tool: tool.name, input, outcome };
   const seen = await checkedOutcome(afterToolCall, made, hookPlace(execution));
-  const annotations =
-    checked.annotations || seen.annotations ? { ...checked.annotations, ...seen.annotations } : undefined;
+  const annotations = before || seen.annotations ? { ...before, ...seen.annotations } : undefined;
   return { use, outcome: seen.outcome, executed: true, attempts, annotations };
 }

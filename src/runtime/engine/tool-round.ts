@@ -5,7 +5,7 @@ import type { ToolOutcome } from "../tools/tool.ts";
 import { uuidv7 } from "../uuid.ts";
 import { auditLine } from "./audit.ts";
 import type { Execution } from "./execution.ts";
-import { checkedTasks } from "./message-hooks.ts";
+import { checkedCalls, checkedTasks } from "./message-hooks.ts";
 import { isOver, resultBlock, type ToolTask, type ToolUse, toolTasks, toolUsesOf } from "./pending-tools.ts";
 import { executeAll } from "./run-tools.ts";
 
@@ -165,9 +165,10 @@ function tellFinished({ channel, host }: Execution, finished: Finished[]): void 
 }
 
 function answered(tasks: ToolTask[], earlier: ToolExecution[]): Finished[] {
-  return only(tasks, "answer").map(({ use, outcome }) => ({
+  return only(tasks, "answer").map(({ use, outcome, annotations }) => ({
     use,
     outcome,
+    annotations,
     executed: earlier.some((it) => it.toolUseId === use.id),
   }));
 }
@@ -180,9 +181,18 @@ async function tasksOf(execution: Execution, uses: ToolUse[], earlier: ToolExecu
     maxDepth: limits.maxDelegationDepth,
     onTimeout: approvals?.onTimeout ?? ("Deny" as const),
   };
+  noteExpired(execution, earlier, policy.onTimeout);
   const tasks = toolTasks(uses, earlier, policy, run.depth);
-  const { beforeMessage } = host.hooks;
-  return beforeMessage ? checkedTasks(beforeMessage, tasks, execution) : tasks;
+  const { beforeMessage, beforeToolCall } = host.hooks;
+  const delegations = beforeMessage ? await checkedTasks(beforeMessage, tasks, execution) : tasks;
+  return beforeToolCall ? checkedCalls(beforeToolCall, delegations, execution) : delegations;
+}
+
+function noteExpired(execution: Execution, earlier: ToolExecution[], onTimeout: "Deny" | "Approve"): void {
+  for (const { state, toolUseId, approvalSecondsLeft } of earlier) {
+    if (state !== "awaiting_approval" || (approvalSecondsLeft ?? 0) > 0) continue;
+    execution.note("approval.decided", { toolUse: toolUseId, by: null, success: onTimeout === "Approve" });
+  }
 }
 
 /**
@@ -214,7 +224,8 @@ export async function runTools(execution: Execution): Promise<"answered" | "park
     messages: parks ? [] : [answersTo(uses, all)],
     finished: unwritten.filter((it) => it.executed).map(finishedRow),
     postponed: postponed.map((it) => it.toolUseId),
-    audit: unwritten.map((it) => auditOf(execution, it)),
+    // What has no row is looked at again when the run goes on, and told then.
+    audit: unwritten.filter((it) => it.executed || !parks).map((it) => auditOf(execution, it)),
   });
   tellFinished(execution, parks ? executed : unwritten);
   execution.executions = [];

@@ -46,7 +46,7 @@ export function approvalRoutes(routes: RunRoutes): Router {
   });
   router.post("/runs/:id/approvals/:toolUseId", async (req, res) => {
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
-    await decide(routes, run, String(req.params.toolUseId), req, res);
+    await decide(routes, run, req.params.toolUseId, req, res);
   });
   return router;
 }

@@ -13,17 +13,21 @@ export function eraseRoutes({ db, engine }: Pick<RunRoutes, "db" | "engine">, co
     const caller = callerOf(res);
     const session = await ownSession(db, config.agent.name, uuidParam(req, "id", "session"), caller);
     const about = { id: "", sessionId: session.id, userId: caller.userId };
-    const open = await eraseSession(db, session.id, () => auditLine(config, about, "session.erased", {}));
-    // Runs of other agents end with the run that asked for them.
-    const ours = open.filter((it) => it.sessionId === session.id);
-    for (const run of ours) await engine.cancel(run.id, run.userId, run.sessionId);
-    if (open.length)
+    const erasure = await eraseSession(db, session.id, () => auditLine(config, about, "session.erased", {}));
+    if (erasure.outcome === "originals_kept")
       throw new Problem(
         409,
-        "its runs are being cancelled: try again in a moment",
-        { "retry-after": "1" },
-        { code: "session-busy" },
+        "originals of compacted messages are kept: ask those who run the agent to erase the session (agentpg erase)",
+        {},
+        { code: "originals-kept" },
       );
+    if (erasure.outcome === "busy") {
+      // Runs of other agents end with the run that asked for them.
+      const ours = erasure.open.filter((it) => it.sessionId === session.id);
+      for (const run of ours) await engine.cancel(run.id, run.userId, run.sessionId);
+      const headers = { "retry-after": "1" };
+      throw new Problem(409, "its runs are being cancelled: try again soon", headers, { code: "session-busy" });
+    }
     res.status(204).end();
   });
   return router;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MessageAccumulator, StreamInterrupted, storableContent } from "./accumulate.ts";
+import { MessageAccumulator, StreamInterrupted, storableContent, withOwnIds } from "./accumulate.ts";
 
 const start = {
   type: "message_start",
@@ -75,5 +75,17 @@ describe("what is stored of an answer", () => {
   });
   it("has no tool call that the output limit cut off", () => {
     expect(storableContent({ content, stopReason: "max_tokens", tokens })).toEqual([content[1]]);
+  });
+});
+
+describe("a tool call's id", () => {
+  const call = (id: string) => ({ type: "tool_use", id, name: "t", input: {} });
+  const ids = (content: Record<string, unknown>[]) => content.map((it) => it.id);
+  it("stays as it is when it is new", () => expect(ids(withOwnIds([call("a"), call("b")], []))).toEqual(["a", "b"]));
+  it("is made anew when it is missing, or was there before, in the answer or in the conversation", () => {
+    const earlier = [{ role: "assistant" as const, content: [call("a")] }];
+    const [again, first, second, none] = ids(withOwnIds([call("a"), call("b"), call("b"), call("")], earlier));
+    expect(first).toBe("b");
+    expect(new Set(["a", again, first, second, none, ""]).size).toBe(6);
   });
 });

@@ -1,4 +1,5 @@
 import type { ContentBlock, Message, Tokens } from "../../database/runs/run.ts";
+import { uuidv7 } from "../uuid.ts";
 
 /** The stream broke the protocol or ended before `message_stop`: a fault to try again after, never an answer. */
 export class StreamInterrupted extends Error {
@@ -102,17 +103,23 @@ export class MessageAccumulator {
   }
 }
 
-/**
- * What of an answer goes into the conversation: no empty texts, no tool call that was cut off (its pair would never come), and none
- * with the id of another.
- */
+/** What of an answer goes into the conversation: no empty texts, and no tool call that was cut off (its pair would never come). */
 export function storableContent(answer: ModelAnswer): ContentBlock[] {
   const whole = answer.stopReason === "tool_use";
-  const seen = new Set<unknown>();
-  return answer.content.filter((it) => {
-    if (it.type === "text") return Boolean(it.text);
-    if (it.type !== "tool_use") return true;
-    return whole && !seen.has(it.id) && seen.add(it.id);
+  return answer.content.filter((it) => !(it.type === "text" && !it.text) && (whole || it.type !== "tool_use"));
+}
+
+/** The content with a new id for each tool call whose id was there before: what is written of one call must never be taken for another's. */
+export function withOwnIds(content: ContentBlock[], conversation: Message[]): ContentBlock[] {
+  if (!content.some((it) => it.type === "tool_use")) return content;
+  const taken = new Set(
+    conversation.flatMap((it) => it.content).flatMap((it) => (it.type === "tool_use" ? [it.id] : [])),
+  );
+  return content.map((it) => {
+    if (it.type !== "tool_use") return it;
+    const id = taken.has(it.id) || !it.id ? `toolu_${uuidv7().replaceAll("-", "")}` : it.id;
+    taken.add(id);
+    return id === it.id ? it : { ...it, id };
   });
 }
 

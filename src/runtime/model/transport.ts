@@ -100,17 +100,17 @@ export function modelFetch(): Fetch {
   // As many connections as there are calls; HTTP/1.1, because one stalled HTTP/2 connection would stall all runs.
   const agent = new Agent({ keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
   return async (url, init = {}) => {
-    const { origin, pathname, search } = new URL(String(url));
+    const { href, origin, pathname, search } = new URL(url instanceof Request ? url.url : url);
     const options = {
       origin,
       path: pathname + search,
-      method: (init.method ?? "GET") as Dispatcher.HttpMethod,
+      method: init.method ?? "GET",
       headers: plain(init.headers),
       body: (init.body ?? null) as string | null,
     };
     const { status, headers, body } = await dispatch(agent, options, init.signal ?? null);
     const streams = status < 300 && headers.get("content-type")?.startsWith("text/event-stream");
-    if (streams) return { ok: true, status, headers, url: String(url), body } as unknown as Response;
+    if (streams) return { ok: true, status, headers, url: href, body } as unknown as Response;
     const bare = status === 204 || status === 205 || status === 304;
     return new Response(bare ? null : await body.text(), { status, headers });
   };

@@ -2,7 +2,7 @@ import type { ToolSpec } from "../../api/agent.ts";
 import { DatabaseOutage } from "../../database/errors.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { runToolQuery } from "../../database/runs/run-tool-query.ts";
-import { type LocalTool, MAX_OUTPUT_BYTES, ToolError, type ToolOutcome } from "./tool.ts";
+import { type LocalTool, MAX_OUTPUT_BYTES, type ToolCall, ToolError, type ToolOutcome } from "./tool.ts";
 
 const MAX_ROWS = 200;
 
@@ -14,6 +14,18 @@ export function argumentOrder(sql: NonNullable<ToolSpec["sql"]>): string[] {
   const { properties = {}, required = [] } = sql.parameters as Schema;
   const others = Object.keys(properties).filter((it) => !required.includes(it));
   return [...required, ...others.sort()];
+}
+
+const VARIABLE = "variables.";
+
+/** The value of an argument: a property of the input, or, as `variables.NAME`, what the caller gave with the question. @throws ToolError */
+function valueOf(argument: string, { input, variables }: Pick<ToolCall, "input" | "variables">): unknown {
+  if (!argument.startsWith(VARIABLE)) return input[argument];
+  const name = argument.slice(VARIABLE.length);
+  const value = variables && Object.hasOwn(variables, name) ? variables[name] : undefined;
+  if (value === undefined)
+    throw new ToolError(`the caller of this run gave no variable ${name}, which this tool needs`);
+  return value;
 }
 
 const toParameter = (value: unknown): unknown =>
@@ -40,8 +52,8 @@ export function sqlTool(sql: NonNullable<ToolSpec["sql"]>, db: () => AgentDataba
   const order = argumentOrder(sql);
   return {
     kind: "sql",
-    async execute({ input, signal, timeoutMs }): Promise<ToolOutcome> {
-      const values = order.map((name) => toParameter(input[name]));
+    async execute({ input, variables, signal, timeoutMs }): Promise<ToolOutcome> {
+      const values = order.map((name) => toParameter(valueOf(name, { input, variables })));
       try {
         const { rows, cut } = await runToolQuery(db(), sql.statement, values, { maxRows: MAX_ROWS, timeoutMs }, signal);
         return { output: rowsAsText(rows, cut), isError: false };

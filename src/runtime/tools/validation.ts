@@ -1,6 +1,12 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 
+/** What Ajv asks of a regular expression. */
+export interface Pattern {
+  test(text: string): boolean;
+  toString(): string;
+}
+
 export type InputCheck = (input: unknown) => string | undefined;
 
 const describe = ({ instancePath, message, params }: ErrorObject): string => {
@@ -19,7 +25,7 @@ export class InputChecks {
   readonly #ajv: Ajv2020;
 
   /** @param regExp what patterns are made with, when the schemas are a stranger's */
-  constructor(regExp?: (pattern: string) => { test(text: string): boolean }) {
+  constructor(regExp?: (pattern: string) => Pattern) {
     const code = regExp ? { code: { regExp: Object.assign(regExp, { code: "" }) as never } } : {};
     this.#ajv = new Ajv2020({ strict: false, allErrors: true, logger: false, ...code });
     (addFormats as unknown as (ajv: Ajv2020) => void)(this.#ajv);

@@ -14,7 +14,7 @@ function valueProblem(value: string, argument: CommandArgument): string | undefi
   const { maxLength, pattern, enum: allowed, leadingDash, outsideWorkspace } = argument;
   if (value.length > maxLength) return `it is longer than ${maxLength} characters`;
   if (!value.isWellFormed()) return "it is not well-formed Unicode";
-  if ([...value].some(isControl)) return "it holds a control character, such as a line's end";
+  if (value.split("").some(isControl)) return "it holds a control character, such as a line's end";
   if (allowed && !allowed.includes(value)) return `use one of ${allowed.join(", ")}`;
   if (pattern !== undefined && !linearPattern(pattern).test(value)) return `it does not fit the pattern ${pattern}`;
   if (value.startsWith("-") && !leadingDash) return "it begins with -, which would make it an option";

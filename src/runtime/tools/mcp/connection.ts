@@ -13,6 +13,8 @@ const GOODBYE_MS = 1000;
 const RECONNECT_MS = 5000;
 const MAX_PAGES = 100;
 const MAX_NAMES = 1000;
+/** Of one tool with all that comes with it: icons, output schema. */
+const MAX_TOOL_CHARS = 128 * 1024;
 
 export interface Target {
   url: URL;
@@ -23,7 +25,7 @@ export interface Target {
 }
 
 export interface Listing {
-  /** As the server sent them: nothing of them is checked yet. */
+  /** As the server sent them, nothing of them checked; an Error in the place of what is too large. */
   wanted: Map<string, unknown>;
   /** Of the others, for advice. */
   names: string[];
@@ -48,19 +50,18 @@ async function exchanging<T>(signal: AbortSignal, work: (signal: AbortSignal) =>
   }
 }
 
+type Network = ReturnType<typeof mcpNetwork>;
+
 /** An open session with an MCP server. */
 export class Connection {
   readonly #client: Client;
   readonly #transport: StreamableHTTPClientTransport;
-  readonly #network: ReturnType<typeof mcpNetwork>;
+  readonly #network: Network;
 
-  private constructor(client: Client, transport: StreamableHTTPClientTransport, network: typeof Connection.prototype.network) {
+  private constructor(client: Client, transport: StreamableHTTPClientTransport, network: Network) {
     this.#client = client;
     this.#transport = transport;
     this.#network = network;
-  }
-  get network() {
-    return this.#network;
   }
 
   /** @throws ToolError */
@@ -82,7 +83,7 @@ export class Connection {
         listChanged: { tools: { autoRefresh: false, onChanged: target.onListChanged } },
       },
     );
-    client.onerror = target.onProblem;
+    Object.assign(client, { onerror: target.onProblem }); // it is no EventTarget
     const connection = new Connection(client, transport, network);
     try {
       await client.connect(transport, { timeout: CONNECT_TIMEOUT_MS });
@@ -106,6 +107,8 @@ export class Connection {
         if (cursor === undefined) return;
       }
       throw new ToolError(`the server's list of tools has more than ${MAX_PAGES} pages`);
+    }).catch((error) => {
+      throw explained(error);
     });
     return listing;
   }
@@ -124,7 +127,7 @@ export class Connection {
 
   /** Never throws. */
   async close(): Promise<void> {
-    this.#client.onerror = () => {};
+    Object.assign(this.#client, { onerror: () => {} });
     const goodbye = this.#transport.terminateSession().catch(() => {});
     await Promise.race([goodbye, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())]);
     await this.#client.close().catch(() => {});
@@ -135,6 +138,8 @@ export class Connection {
 function take({ wanted, names }: Listing, tool: unknown, isWanted: (name: string) => boolean): void {
   const name = nameOf(tool);
   if (name === undefined) return;
-  if (isWanted(name)) wanted.set(name, tool);
+  const size = JSON.stringify(tool).length;
+  const bounded = size > MAX_TOOL_CHARS ? new Error(`its definition has ${size} characters`) : tool;
+  if (isWanted(name)) wanted.set(name, bounded);
   else if (names.length < MAX_NAMES) names.push(name);
 }

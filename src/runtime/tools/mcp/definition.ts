@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { searchingPattern } from "../../../api/linear-pattern.ts";
 import type { ToolDefinition } from "../../model/client.ts";
-import { type InputCheck, InputChecks } from "../validation.ts";
+import { type InputCheck, InputChecks, type Pattern } from "../validation.ts";
 
 const MAX_DESCRIPTION = 4096;
 const MAX_SCHEMA_BYTES = 32 * 1024;
 /** Every model call carries the definitions. */
 const MAX_SERVER_BYTES = 256 * 1024;
+
+const NOT_ASCII = /[^\x20-\x7e\s]/;
 
 const remoteTool = z.object({
   name: z.string(),
@@ -25,12 +27,15 @@ const visible = (text: string): string =>
   text.replaceAll(/[\p{Cc}\p{Cf}]/gu, (it) => (it === "\n" || it === "\t" ? it : "")).slice(0, MAX_DESCRIPTION);
 
 /** Patterns of a stranger could hold the process up: those that take more than linear time are left to the server. */
-function harmlessPattern(pattern: string): { test(text: string): boolean } {
+function harmlessPattern(pattern: string): Pattern {
+  const toString = () => pattern; // Ajv keeps patterns by it
   new RegExp(pattern, "u");
   try {
-    return searchingPattern(pattern);
+    if (NOT_ASCII.test(pattern) || /\\[pPu]/.test(pattern)) return { test: () => true, toString };
+    const linear = searchingPattern(pattern); // which knows no flag u
+    return { test: (text) => NOT_ASCII.test(text) || linear.test(text), toString };
   } catch {
-    return { test: () => true };
+    return { test: () => true, toString };
   }
 }
 
@@ -41,6 +46,7 @@ export class Definitions {
 
   /** @throws Error that says why the tool cannot be had */
   make(tool: unknown, name: string, ownDescription: string): Definition {
+    if (tool instanceof Error) throw tool;
     const { data, error } = remoteTool.safeParse(tool);
     if (error) throw new Error(`its ${error.issues[0]?.path.join(".") ?? "definition"} is not as MCP wants it`);
     const { $schema: _, ...schema } = data.inputSchema; // many name a draft that differs in nothing they use

@@ -9,6 +9,8 @@ export class SessionLost extends RetryTool {
 }
 
 const MAX_MESSAGE = 1000;
+/** Of Node and OpenSSL. */
+const NETWORK_CODE = /^(E[A-Z]{3,}|EAI_[A-Z]+|ERR_\w+|UND_ERR_\w+|CERT_\w+|\w+_CERT\w*)$/;
 
 function* chain(error: unknown): Generator<Error & { status?: unknown; code?: unknown }> {
   for (let it = error, depth = 0; it instanceof Error && depth < 8; it = it.cause, depth++) yield it;
@@ -27,7 +29,7 @@ function ofStatus(status: number, cause: unknown): ToolError {
 export function explained(error: unknown): ToolError {
   const causes = [...chain(error)];
   const own = causes.find((it) => it instanceof ToolError);
-  if (own) return own as ToolError;
+  if (own) return own;
   const status = causes.find((it) => typeof it.status === "number")?.status;
   if (status) return ofStatus(status as number, error);
   const [first] = causes;
@@ -37,8 +39,9 @@ export function explained(error: unknown): ToolError {
     return new ToolError(`the MCP server refused it: ${first.message.slice(0, MAX_MESSAGE)}`, cause);
   if (first?.code === "REQUEST_TIMEOUT" || first?.name === "TimeoutError")
     return new RetryTool("the MCP server did not answer in time", cause);
-  const code = causes.map((it) => it.code).find((it) => typeof it === "string" && /^[A-Z0-9_]{3,48}$/.test(it));
-  if (code || first?.message === "fetch failed")
-    return new RetryTool(`the MCP server cannot be reached (${String(code ?? "no connection")})`, cause);
+  const codes = causes.filter((it) => !it.name.startsWith("Sdk")).map((it) => it.code);
+  const code = codes.find((it): it is string => typeof it === "string" && NETWORK_CODE.test(it));
+  if (code || first?.code === "CONNECTION_CLOSED" || causes.at(-1)?.message === "fetch failed")
+    return new RetryTool(`the MCP server cannot be reached (${code ?? "no connection"})`, cause);
   return new ToolError("the MCP server answered what is not MCP", cause);
 }

@@ -47,7 +47,9 @@ export function mcpNetwork(host: string, network: HttpNetwork) {
   async function send(input: string | URL, init: RequestInit): Promise<Response> {
     const url = checkedUrl(String(input), undefined, [host]);
     const own = isOwn(init) ? exchange.getStore() : undefined;
-    const signals = [init.signal, own?.signal].filter((it) => it instanceof AbortSignal && !it.aborted) as AbortSignal[];
+    const signals = [init.signal, own?.signal].filter(
+      (it) => it instanceof AbortSignal && !it.aborted,
+    ) as AbortSignal[];
     if (init.signal?.aborted) throw init.signal.reason;
     const response = await fetch(url, { ...init, signal: AbortSignal.any(signals), redirect: "manual", dispatcher });
     if (response.status >= 300 && response.status < 400) {

@@ -3,7 +3,8 @@ import { mcpNameProblem } from "../../../api/mcp-tool-name.ts";
 import { ConfigError } from "../../config.ts";
 import { checkedUrl } from "../http-address.ts";
 import type { Tool } from "../registry.ts";
-import { type McpHost, McpServer, type McpSpec } from "./server.ts";
+import type { McpHost, McpSpec } from "./offer.ts";
+import { McpServer } from "./server.ts";
 
 const START_MS = 5000;
 

@@ -24,7 +24,7 @@ function checkedName(name: string): string {
  */
 export function pathNames(path: string): string[] {
   if (!path.isWellFormed()) throw new ToolError("path: it is not well-formed Unicode");
-  if ([...path].some(isControl)) throw new ToolError("path: it holds a control character");
+  if (path.split("").some(isControl)) throw new ToolError("path: it holds a control character");
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw new ToolError(`path: it is longer than ${MAX_PATH_BYTES} bytes`);
   if (path.startsWith("/")) throw new ToolError("path: paths are relative to the workspace: leave the leading / out");
   const names = path.split("/").filter((it) => it !== "" && it !== ".");

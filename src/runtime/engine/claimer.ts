@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { QueuedRun } from "../../database/runs/run.ts";
+import type { Logger } from "../../telemetry/log.ts";
+
+/** What the claimer needs of the engine. */
+export interface ClaimerHost {
+  log: Logger;
+  /** How often the queue is looked at, in milliseconds, when no hint comes. */
+  pollMs: number;
+  /** How many runs may be begun now. */
+  room(): number;
+  claim(room: number): Promise<QueuedRun[]>;
+  /** Begins to work on a claimed run. Must not throw. */
+  resume(run: QueuedRun): Promise<void>;
+}
+
+/** Runs that are taken at once, at most: the others are left for other pods. */
+const MOST_AT_ONCE = 20;
+
+/** Looks for work: when it is nudged, and every so often. */
+export class Claimer {
+  readonly #host: ClaimerHost;
+  #nudge: () => void = () => {};
+  #stopped = false;
+  /** There may be queued runs that this process can take: set when one was queued or found. */
+  #mayBeMore = false;
+  #taking = 0;
+
+  constructor(host: ClaimerHost) {
+    this.#host = host;
+  }
+
+  /** Runs that are being taken: they take room already. */
+  get taking(): number {
+    return this.#taking;
+  }
+  get mayBeMore(): boolean {
+    return this.#mayBeMore;
+  }
+
+  /** Looks for work now. */
+  nudge(): void {
+    this.#nudge();
+  }
+
+  /** A run was queued. */
+  queued(): void {
+    this.#mayBeMore = true;
+    this.#nudge();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#nudge();
+  }
+
+  /** Runs until {@link stop}. */
+  async run(): Promise<void> {
+    const { log, pollMs } = this.#host;
+    while (!this.#stopped) {
+      const nudged = new Promise<void>((resolve) => (this.#nudge = resolve));
+      const full = await this.#claimSome().catch((error) => {
+        log.warn({ err: error }, "the queue could not be read");
+        return false;
+      });
+      if (!full) await Promise.race([nudged, sleep(pollMs * (0.8 + Math.random() * 0.2))]);
+    }
+  }
+
+  /** @returns whether there may be more */
+  async #claimSome(): Promise<boolean> {
+    const room = Math.min(MOST_AT_ONCE, this.#host.room());
+    if (room <= 0) return false;
+    this.#mayBeMore = false;
+    this.#taking += room;
+    try {
+      const runs = await this.#host.claim(room);
+      if (runs.length > 0) this.#mayBeMore = true; // behind it in its session there may be another
+      await Promise.all(runs.map((run) => this.#host.resume(run)));
+      return runs.length === room;
+    } finally {
+      this.#taking -= room;
+    }
+  }
+}
