@@ -20,8 +20,8 @@ export interface FollowSource {
   delegate(tool: string): string | undefined;
   /** What of the run waits for a person. */
   approvals(runId: string): Promise<ApprovalRequest[]>;
-  /** Waits a moment, or until this process starts on the run. */
-  pause(runId: string, signal: AbortSignal): Promise<void>;
+  /** Waits a moment, or until this process starts on the run. @param idle how often nothing was new when it was looked at */
+  pause(runId: string, signal: AbortSignal, idle: number): Promise<void>;
 }
 
 export const resultOf = (run: RunView): RunResult => ({
@@ -126,6 +126,7 @@ class Follower {
   readonly #names = new Map<string, string>();
   #at: Position;
   #begun: boolean;
+  #idle = 0;
   /** Calls that a person was told of. */
   readonly #asked = new Set<string>();
   /** The batch that was told of. */
@@ -211,6 +212,7 @@ class Follower {
   }
 
   async *events(): AsyncGenerator<PlacedEvent> {
+    let [seen, state] = [-1, ""];
     while (!this.#signal.aborted) {
       yield* this.#startMessageAgain();
       const channel = this.#source.channel(this.#runId);
@@ -227,7 +229,9 @@ class Follower {
       }
       yield* this.#submitted(run);
       if (run.state === "awaiting_approval") yield* this.#requested();
-      await this.#source.pause(this.#runId, this.#signal);
+      this.#idle = this.#at.seq === seen && run.state === state ? this.#idle + 1 : 0;
+      [seen, state] = [this.#at.seq, run.state];
+      await this.#source.pause(this.#runId, this.#signal, this.#idle);
     }
   }
 }

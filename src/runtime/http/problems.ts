@@ -113,8 +113,9 @@ export const problemHandler =
   (log: Logger): ErrorRequestHandler =>
   (error, req, res, _next) => {
     const problem = asProblem(error);
-    if (problem.status >= 500)
-      log.error({ err: error, method: req.method, route: req.route?.path }, "a request failed");
+    const at = { err: error, method: req.method, route: req.route?.path };
+    if (problem.status === 503) log.warn(at, "a request was put off");
+    else if (problem.status >= 500) log.error(at, "a request failed");
     if (res.headersSent) {
       res.destroy();
       return;

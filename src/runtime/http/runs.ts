@@ -30,6 +30,8 @@ export interface RunRoutes {
 
 /** How often a run that another process works on is looked at, in milliseconds. */
 const FOLLOW_POLL_MS = 500;
+/** And when nothing new was seen for a while. */
+const LONGEST_POLL_MS = 3000;
 
 const followSource = ({ db, agent, engine, tools }: RunRoutes): FollowSource => ({
   channel: (runId) => engine.channel(runId),
@@ -43,7 +45,8 @@ const followSource = ({ db, agent, engine, tools }: RunRoutes): FollowSource => 
     const waiting = await approvalsOfRun(db, agent, runId);
     return waiting.map(({ toolUseId, tool: name, input, expiresAt }) => ({ toolUseId, name, input, expiresAt }));
   },
-  pause: (runId, signal) => engine.appears(runId, FOLLOW_POLL_MS, signal),
+  pause: (runId, signal, idle) =>
+    engine.appears(runId, Math.min(LONGEST_POLL_MS, FOLLOW_POLL_MS * 1.5 ** Math.min(idle, 10)), signal),
 });
 
 /** A run as its owner sees it. */
