@@ -11,6 +11,8 @@ const out = process.argv[2] ?? join(root, "dist");
 await build({
   entryPoints: {
     agentpg: join(root, "src/cli/main.ts"),
+    // For those who call agents from a program of their own.
+    client: join(root, "src/runtime/client.ts"),
     // What tool modules import (src/runtime/modules/imports.ts); its parts are shared with the program.
     "modules/tools": join(root, "src/runtime/modules/interface.ts"),
     "modules/zod": fileURLToPath(import.meta.resolve("zod")),
@@ -34,12 +36,18 @@ await build({
   },
 });
 
-// Types for those who write tool modules in an editor. An image needs none, and there is no compiler where it is built.
+// Types for those who write tool modules, or use the client, in an editor. An image needs none, and there is no compiler where it is built.
 const tsc = join(root, "node_modules/typescript/bin/tsc");
 const options =
   "--ignoreConfig --module nodenext --target es2024 --strict --allowImportingTsExtensions --skipLibCheck --types node --declaration --emitDeclarationOnly";
 const folders = ["--rootDir", join(root, "src"), "--outDir", join(out, "types")];
 if (existsSync(tsc)) {
-  const args = [tsc, ...options.split(" "), ...folders, join(root, "src/runtime/modules/interface.ts")];
+  const args = [
+    tsc,
+    ...options.split(" "),
+    ...folders,
+    join(root, "src/runtime/modules/interface.ts"),
+    join(root, "src/runtime/client.ts"),
+  ];
   execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
 }

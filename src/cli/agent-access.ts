@@ -44,7 +44,12 @@ export interface OpenAgent {
   close(): Promise<void>;
 }
 
-/** An agent's API through the API server, as its first ready pod serves it. @throws Error when no pod is ready */
+/** When a pod goes, its successor may take a while. */
+const PATIENCE = { attempts: 12, longestWait: 60 };
+/** How often to look whether the pod is still there, in milliseconds. */
+const LOOK_MS = 1000;
+
+/** An agent's API through the API server, as a ready pod serves it, and another one when that goes. @throws Error when no pod is ready */
 export async function openAgent(
   { client, config }: { client: KubernetesClient; config: PooledKubeConfig },
   namespace: string,
@@ -56,10 +61,23 @@ export async function openAgent(
     throw new Error(
       `Agent ${namespace}/${name} has no ready pod: see \`kubectl -n ${namespace} describe agent ${name}\``,
     );
-  const forwarded: ForwardedPort = await forwardPort(config, namespace, pod.metadata.name, API_PORT);
+  const all: ForwardedPort[] = []; // one that ends may still be telling the end of an answer: closed at the end
+  const forward = async (to: string) => {
+    const forwarded = await forwardPort(config, namespace, to, API_PORT);
+    all.push(forwarded);
+    return { pod: to, url: `http://127.0.0.1:${forwarded.port}`, seen: performance.now() };
+  };
+  let at = await forward(pod.metadata.name);
+  const baseUrl = async () => {
+    if (performance.now() - at.seen < LOOK_MS) return at.url;
+    at.seen = performance.now();
+    const ready = (await readyPods(client, namespace, name).catch(() => [])).map((it) => it.metadata.name);
+    if (ready[0] && !ready.includes(at.pod)) at = await forward(ready[0]);
+    return at.url;
+  };
   return {
-    agent: new AgentClient({ baseUrl: `http://127.0.0.1:${forwarded.port}`, token }),
+    agent: new AgentClient({ baseUrl, token, patience: PATIENCE }),
     pod: pod.metadata.name,
-    close: () => forwarded.close(),
+    close: async () => void (await Promise.all(all.map((it) => it.close()))),
   };
 }

@@ -3,6 +3,7 @@ import { KubernetesClient } from "../kubernetes/client.ts";
 import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import { openAgent, requestToken } from "./agent-access.ts";
 import { converse } from "./conversation.ts";
+import { type Interrupts, untilInterrupted } from "./chat-interrupt.ts";
 
 export interface ChatOptions {
   namespace: string;
@@ -26,15 +27,20 @@ export async function chat(agentName: string, options: ChatOptions): Promise<num
     : () => requestToken(client, options.namespace, options.serviceAccount);
   const open = await openAgent({ client, config }, options.namespace, agentName, token);
   try {
-    const session = options.session ?? (await open.agent.createSession()).id;
+    // One that is not there, or another user's, is told of before a question is typed.
+    const session = (await (options.session ? open.agent.session(options.session) : open.agent.createSession())).id;
     process.stderr.write(`session ${session} (continue it with --session ${session})\n`);
+    const ask = (question: string, interrupts: Interrupts) =>
+      untilInterrupted(open.agent, interrupts, (onRun) =>
+        converse(open.agent, session, question, process.stdout, onRun),
+      );
     if (options.message !== undefined) {
-      await converse(open.agent, session, options.message);
+      await ask(options.message, process);
       return 0;
     }
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
     for await (const line of askLines(terminal)) {
-      await converse(open.agent, session, line).catch((error: Error) => process.stderr.write(`\n${error.message}\n`));
+      await ask(line, terminal).catch((error: Error) => process.stderr.write(`\n${error.message}\n`));
     }
     return 0;
   } finally {
@@ -46,6 +52,10 @@ export async function chat(agentName: string, options: ChatOptions): Promise<num
 async function* askLines(terminal: ReturnType<typeof createInterface>): AsyncGenerator<string> {
   let open = true;
   terminal.once("close", () => (open = false));
+  terminal.on("SIGINT", () => {
+    // While a question is answered, Ctrl-C ends the answer: see untilInterrupted.
+    if (terminal.listenerCount("SIGINT") === 1) terminal.close();
+  });
   terminal.setPrompt("you ▸ ");
   terminal.prompt();
   for await (const line of terminal) {

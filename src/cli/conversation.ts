@@ -4,14 +4,19 @@ type Out = Pick<NodeJS.WriteStream, "write"> & { isTTY?: boolean };
 
 const dim = (out: Out, text: string): string => (out.isTTY ? `\x1b[2m${text}\x1b[0m` : text);
 
-/** Asks, and writes the answer as it comes, tool calls and delegations included. @throws Error when the run does not complete */
+/**
+ * Asks, and writes the answer as it comes, tool calls and delegations included. `onRun` hears what the run is called, more than
+ * once perhaps. @throws Error when the run does not complete
+ */
 export async function converse(
   agent: AgentClient,
   sessionId: string,
   question: string,
   out: Out = process.stdout,
+  onRun: (runId: string) => void = () => {},
 ): Promise<RunResult> {
   for await (const event of agent.run(sessionId, question)) {
+    if (event.type === "run.queued" || event.type === "run.started") onRun(event.data.runId);
     switch (event.type) {
       case "text.delta":
         out.write(event.data.text);

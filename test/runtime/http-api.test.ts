@@ -230,9 +230,9 @@ describe("bad input", () => {
     const answer = await send(method, path(), sent);
     expect(answer).toMatchObject({ status, body: { status, type: expect.stringMatching(/^urn:agentpg:problem:/) } });
     expect(answer.headers.get("content-type")).toMatch(/^application\/problem\+json/);
-    if (says !== undefined) expect(answer.text).toContain(says);
+    expect(answer.text).toContain(says ?? "");
     expect(answer.text).not.toMatch(/secret-thing|node_modules|at Object|SELECT|xxxxx/);
-    if (status === 405) expect(answer.headers.get("allow")).toMatch(/[A-Z]/);
+    expect(status !== 405 || answer.headers.get("allow")).toBeTruthy();
   });
 
   it("that is not HTTP gets an answer too", async () => {

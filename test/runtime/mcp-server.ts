@@ -22,6 +22,8 @@ export class TestMcpServer {
   tools: (server: McpServer) => void = () => {};
   /** Answers in the server's place, when it is there. */
   instead: Answer | undefined;
+  /** Answers that nobody waited for. */
+  givenUp = 0;
   readonly requests: { method: string; body: string }[] = [];
   #sessions = new Map<string, { server: McpServer; transport: WebStandardStreamableHTTPServerTransport }>();
   #http: Server;
@@ -71,6 +73,7 @@ export class TestMcpServer {
     const body = await bodyOf(request);
     const method = request.method ?? "GET";
     this.requests.push({ method, body });
+    response.on("close", () => void (this.givenUp += method === "POST" && !response.writableFinished ? 1 : 0));
     const headers = new Headers(request.headers as Record<string, string>);
     const web = new Request(`https://${MCP_HOST}/mcp`, { method, headers, ...(body ? { body } : {}) });
     const id = headers.get("mcp-session-id");

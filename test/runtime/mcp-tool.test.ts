@@ -18,6 +18,7 @@ afterAll(async () => {
 beforeEach(async () => {
   remote.tools = theWiki;
   remote.requests.length = 0;
+  remote.givenUp = 0;
   await world.fresh();
 });
 afterEach(async () => {
@@ -135,6 +136,7 @@ describe("the tools of an MCP server", () => {
     await vi.waitFor(() =>
       expect(remote.requests.some((it) => it.body.includes("notifications/cancelled"))).toBe(true),
     );
+    await vi.waitFor(() => expect(remote.givenUp).toBe(1));
   });
 
   it("are as many as are allowed: what is missing is named, with what is like it", async () => {

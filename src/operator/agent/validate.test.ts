@@ -71,11 +71,12 @@ test("a prompt source that is not there is named", () => {
   });
 });
 
-test.each([
-  ["redaction", { dataProtection: { pii: "Redact" } }],
-])("what is not there yet is refused aloud: %s", (_name, spec) => {
-  expect(problem(anAgent("a", spec))?.reason).toBe("FeatureUnavailable");
-});
+test.each([["redaction", { dataProtection: { pii: "Redact" } }]])(
+  "what is not there yet is refused aloud: %s",
+  (_name, spec) => {
+    expect(problem(anAgent("a", spec))?.reason).toBe("FeatureUnavailable");
+  },
+);
 
 test("encryption without a key to do it with is refused", () => {
   expect(problem(anAgent("a", { dataProtection: { encryptTranscripts: true } }))).toEqual({
@@ -92,4 +93,19 @@ test("an sql statement and its parameters must fit", () => {
   expect(problem(sqlAgent({ statement: "select $1", parameters }))?.message).toContain("takes 1 values");
   expect(problem(sqlAgent({ statement: "select $1", parameters, arguments: ["nobody"] }))?.message).toContain("nobody");
   expect(problem(sqlAgent({ statement: "select 1", parameters: { type: "array" } }))?.message).toContain("type object");
+});
+
+test.each([
+  ["two of one name", ["a.b", "a/b"], /wiki\.mcp\.allowedTools: a\/b makes the tool name wiki_a_b, and so does wiki/],
+  ["one of another tool's name", ["page"], /and so does the tool wiki_page: rename/],
+  ["one that is too long", ["x".repeat(60)], /has 65 characters, 64 being the most: shorten the name wiki/],
+])("tools of an MCP server that cannot be named are refused: %s", (_what, allowedTools, message) => {
+  const tools = [
+    { name: "wiki_page", description: "d", http: { allowedHosts: ["example.com"] } },
+    { name: "wiki", description: "d", mcp: { url: "https://mcp.example.com", allowedTools } },
+  ];
+  expect(problem(anAgent("a", { tools }))).toMatchObject({
+    reason: "ToolInvalid",
+    message: expect.stringMatching(message),
+  });
 });

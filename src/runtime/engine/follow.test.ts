@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { StoredMessage } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
+import { RunChannel } from "./events.ts";
 import { followRun, type FollowSource } from "./follow.ts";
 
 const MESSAGES = [
@@ -33,4 +34,18 @@ test("a finished run is told from its start", async () => {
 
 test("who comes between a delegation and its answer is told that a delegation finished, not a tool", async () => {
   expect(await typesFrom(2)).toEqual(["delegation.finished", "text.delta", "run.completed"]);
+});
+
+test("for who listens too slowly little is kept: the rest is read from the database", async () => {
+  const channel = new RunChannel(1);
+  const channels = [channel];
+  const live = { ...source, channel: () => channels.shift() };
+  const from = { at: { seq: 1, part: 0 }, begun: true };
+  const events = followRun(live, "r", "s", from, new AbortController().signal);
+  const first = events.next();
+  await new Promise(setImmediate); // now it listens
+  for (let i = 0; i < 5000; i++) channel.part({ type: "text.delta", data: { text: "x" } });
+  const types = [(await first).value?.type];
+  for await (const event of events) types.push(event.type);
+  expect(types).toEqual(["delegation.started", "delegation.finished", "text.delta", "run.completed"]);
 });

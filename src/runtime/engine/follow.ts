@@ -79,15 +79,17 @@ function hear(channel: RunChannel, signal: AbortSignal): AsyncIterable<PlacedEve
   let wake = () => {};
   let silence = () => {};
   let full = false;
+  let most = Number.POSITIVE_INFINITY;
   const take = (event: PlacedEvent | undefined) => {
     if (full) return;
-    full = queue.length >= MOST_WAITING;
+    full = queue.length >= most;
     if (full) queue.length = 0;
     queue.push(full ? undefined : event);
     if (full) silence();
     wake();
   };
   silence = channel.listen(take);
+  most = queue.length + MOST_WAITING; // what was said of the message under way is kept anyhow
   const stop = () => wake();
   signal.addEventListener("abort", stop);
   return {

@@ -59,7 +59,7 @@ export async function checkedCalls(
   tasks: ToolTask[],
   execution: Execution,
 ): Promise<ToolTask[]> {
-  return Promise.all(tasks.map((it) => (isNewCall(it) ? checkedCall(beforeToolCall, it, execution) : it)));
+  return Promise.all(tasks.map(async (it) => (isNewCall(it) ? checkedCall(beforeToolCall, it, execution) : it)));
 }
 
 type NewCall = Extract<ToolTask, { do: "execute" | "approve" }>;

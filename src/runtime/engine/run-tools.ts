@@ -34,7 +34,9 @@ export async function executeAll(
 async function executeOne(execution: Execution, { task, row }: StartedCall): Promise<Finished | Postponed> {
   const { host, run, signal } = execution;
   const { use } = task;
-  const tool = host.tools.get(use.name) as Tool & { body: LocalTool };
+  const tool = host.tools.get(use.name) as (Tool & { body: LocalTool }) | undefined;
+  if (!tool)
+    return { use, outcome: { output: `there is no tool ${use.name} any more`, isError: true }, executed: true };
   const { afterToolCall } = host.hooks;
   const input = (use.input ?? {}) as Record<string, unknown>;
   const before = task.do === "execute" ? task.annotations : undefined;

@@ -39,7 +39,6 @@ const TITLES: Record<number, string> = {
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
-export const PROBLEM_STATUSES = Object.keys(TITLES).map(Number);
 export const titleOf = (status: number): string => TITLES[status] ?? "Error";
 export const BODY_LIMIT_BYTES = 1_048_576;
 
@@ -79,7 +78,6 @@ export class Problem extends Error {
 }
 
 export const forbidden = () => new Problem(403, "you have no access to this");
-export const conflict = (detail: string) => new Problem(409, detail);
 export const notFound = (what: string) => new Problem(404, `there is no such ${what}`);
 
 function notJson(body: unknown): Problem {

@@ -121,7 +121,9 @@ export class Batches {
   }
 
   #create(res: ServerResponse, entries: Entry[] | undefined): Batch | undefined {
-    const refuse = (message: string) => void this.#host.fail(res, 400, "invalid_request_error", message);
+    const refuse = (message: string): undefined => {
+      this.#host.fail(res, 400, "invalid_request_error", message);
+    };
     if (!entries?.length) return refuse("requests: at least one request is required");
     if (new Set(entries.map((it) => it.custom_id)).size !== entries.length)
       return refuse("requests: custom_id must be unique");

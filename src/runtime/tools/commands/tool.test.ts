@@ -87,7 +87,7 @@ async function ask(tool: RunnableTool, input: object, signal = new AbortControll
 
 const ANYTHING = "[\\s\\S]*";
 const show = (argument: object = { pattern: ANYTHING }, argv = ["{value}"]) =>
-  toolOf({ show: { argv: [script("show"), ...argv], arguments: { value: argument as { pattern: string } } } });
+  toolOf({ show: { argv: [script("show"), ...argv], arguments: { value: argument } } });
 let plain: RunnableTool;
 const shown = (tool: RunnableTool, value: unknown) => ask(tool, { action: "show", arguments: { value } });
 
