@@ -117,7 +117,8 @@ describe("the database", () => {
 describe("a live run that takes longer than a lease", () => {
   it("is left to its worker, and answered once", async () => {
     await world.fresh({ latencyMs: 5000 });
-    const [first] = [await world.start(), await world.start()]; // their leases hold for 2 seconds
+    const patient = () => world.start({}, {}, { AGENTPG_STALL_SECONDS: "10" });
+    const [first] = [await patient(), await patient()]; // their leases hold for 2 seconds
     const session = await first.client.createSession();
     expect((await first.client.ask(session.id, "Hello")).state).toBe("completed");
     expect(world.claude.stats.modelCalls).toBe(1);

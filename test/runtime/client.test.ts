@@ -2,6 +2,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { AgentApiError, AgentClient } from "../../src/runtime/client.ts";
+import { eventually } from "../support/eventually.ts";
 import { all, textOf, types, World } from "./fixture.ts";
 
 let world: World;
@@ -66,10 +67,17 @@ it("a question whose answer never came is asked once all the same", async () => 
 
 it("a client that is told when to come again does, and one that would have to wait too long says so", async () => {
   const runs = Number((await world.sql<{ n: string }>("SELECT count(*) AS n FROM runs"))[0]?.n);
-  const { url, client } = await world.start({ limits: { queuedRuns: 1, concurrentRuns: 1 } });
-  await world.fresh({ chunkDelayMs: 40, chunks: 10 });
+  const { url, client } = await world.start({ name: "crowded", limits: { queuedRuns: 1, concurrentRuns: 1 } });
+  await world.fresh({ chunkDelayMs: 100, chunks: 10 });
   const sessions = await Promise.all([1, 2, 3].map(() => client.createSession()));
-  for (const { id } of sessions.slice(0, 2)) await client.startRun(id, "Hello");
+  const working = await client.startRun(sessions[0]?.id ?? "", "Hello");
+  await eventually(
+    async () => (await client.getRun(working.id)).state,
+    (state) => state === "running",
+    10,
+    10,
+  );
+  await client.startRun(sessions[1]?.id ?? "", "Hello");
   const impatient = new AgentClient({ baseUrl: url, patience: { longestWait: 0.5 } });
   const refused = await impatient.startRun(sessions[2]?.id ?? "", "Hello").catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(AgentApiError);

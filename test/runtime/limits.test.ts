@@ -116,7 +116,7 @@ describe("limits", () => {
       }),
     );
     clearInterval(watch);
-    expect(most).toBeLessThanOrEqual(4); // two statements that start runs may cross
+    expect(most).toBeLessThanOrEqual(6); // statements of two pods that start runs may cross: each holds the limit for itself
   }, 30_000);
 
   it("gives users turns: one that floods the queue does not hold up another", async () => {

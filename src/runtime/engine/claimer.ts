@@ -25,6 +25,7 @@ export class Claimer {
   /** There may be queued runs that this process can take: set when one was queued or found. */
   #mayBeMore = false;
   #taking = 0;
+  #claiming: Promise<unknown> = Promise.resolve();
 
   constructor(host: ClaimerHost) {
     this.#host = host;
@@ -36,6 +37,11 @@ export class Claimer {
   }
   get mayBeMore(): boolean {
     return this.#mayBeMore;
+  }
+
+  /** Settles when it is known what the claim under way takes. */
+  async settled(): Promise<void> {
+    await this.#claiming;
   }
 
   /** Looks for work now. */
@@ -73,13 +79,18 @@ export class Claimer {
     if (room <= 0) return false;
     this.#mayBeMore = false;
     this.#taking += room;
+    let taken = room;
     try {
-      const runs = await this.#host.claim(room);
+      const claim = this.#host.claim(room);
+      this.#claiming = claim.catch(() => {});
+      const runs = await claim;
+      this.#taking -= room - runs.length; // what it did not take is free
+      taken = runs.length;
       if (runs.length > 0) this.#mayBeMore = true; // behind it in its session there may be another
       await Promise.all(runs.map((run) => this.#host.resume(run)));
       return runs.length === room;
     } finally {
-      this.#taking -= room;
+      this.#taking -= taken;
     }
   }
 }

@@ -193,6 +193,7 @@ export class Engine {
   /** Takes a run: written first, then worked on, here if there is room. */
   async accept(question: Question): Promise<{ accepted: Accepted; runId: string }> {
     const runId = question.runId ?? uuidv7();
+    if (this.#room <= 0 && this.#claimer.taking > 0) await this.#claimer.settled(); // a look at the queue takes all room for a moment
     const startNow = !this.#draining && this.#room > 0;
     const slot = startNow ? 1 : 0;
     this.#accepting += slot;

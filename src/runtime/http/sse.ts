@@ -14,7 +14,7 @@ export class EventStream {
   readonly #gone = new AbortController();
   #waiting = "";
   #scheduled = false;
-  #full = false;
+  #draining: Promise<void> | undefined;
 
   constructor(res: Response) {
     this.#res = res;
@@ -39,7 +39,7 @@ export class EventStream {
   }
   /** The client reads slower than events come. */
   get full(): boolean {
-    return this.#full;
+    return this.#draining !== undefined;
   }
 
   send({ type, data, at }: PlacedEvent): void {
@@ -53,17 +53,22 @@ export class EventStream {
     this.#scheduled = false;
     const text = this.#waiting;
     this.#waiting = "";
-    if (text && !this.gone && !this.#res.writableEnded) this.#full = !this.#res.write(text);
+    if (!text || this.gone || this.#res.writableEnded || this.#res.write(text)) return;
+    if (this.#draining) return;
+    // Heard from now on: whoever asks later would wait for an event that has passed.
+    this.#draining = new Promise((resolve) => {
+      const go = () => {
+        this.#draining = undefined;
+        resolve();
+      };
+      this.#res.once("drain", go);
+      this.signal.addEventListener("abort", go, { once: true });
+    });
   }
 
   /** Waits until the client has taken what was written. */
   async drained(): Promise<void> {
-    if (!this.#full || this.gone) return;
-    await new Promise<void>((resolve) => {
-      this.#res.once("drain", resolve);
-      this.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-    this.#full = false;
+    await this.#draining;
   }
 
   end(): void {
