@@ -3,6 +3,7 @@ import { createLogger } from "../telemetry/log.ts";
 import { scrubText } from "../telemetry/scrub.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { startRuntime } from "./runtime.ts";
+import { collectStartupGarbage } from "./startup-garbage.ts";
 
 /** 0: ended as asked · 1: a fault · 2: the configuration has to be changed. */
 export type ExitCode = 0 | 1 | 2;
@@ -37,6 +38,7 @@ export async function runRuntime(env: Record<string, string | undefined> = proce
     // Asked to end before it has begun: there is nothing to drain.
     const first = await Promise.race([started, end]);
     if (typeof first === "string") return 0;
+    collectStartupGarbage();
     const signal = await end;
     log.info({ signal }, "draining");
     await first.stop();
