@@ -26,7 +26,7 @@ await build({
   target: "node24",
   format: "esm",
   minifySyntax: true,
-  minifyWhitespace: !process.env.NOMIN,
+  minifyWhitespace: true,
   legalComments: "none",
   logLevel: "warning",
   // Commands that need a checkout are looked for beside the program, and are not there in an image.

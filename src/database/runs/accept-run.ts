@@ -5,7 +5,7 @@ import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import { AT_WORK } from "./claim-runs.ts";
 import { isForeignKey, violates } from "./database.ts";
 import { storableJson } from "./storable.ts";
-import type { Message, RunState } from "./run.ts";
+import { OPEN_STATES, type Message, type RunState } from "./run.ts";
 
 export interface NewRun {
   id: string;
@@ -65,7 +65,7 @@ WITH working AS MATERIALIZED (
     LEFT JOIN LATERAL (
       SELECT r.id AS run FROM runs r
       WHERE r.agent = $2 AND r.session_id = i."sessionId"
-        AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+        AND r.state IN ${OPEN_STATES}
       LIMIT 1
     ) busy ON true
     LEFT JOIN LATERAL (

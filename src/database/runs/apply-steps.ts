@@ -73,6 +73,16 @@ export interface RunStep {
   audit: { at: string; record: string }[];
 }
 
+/** Of a step: the parts of one in which nothing was said, called or asked. */
+export const NOTHING_DONE = {
+  messages: [],
+  started: [],
+  finished: [],
+  children: [],
+  response: null,
+  stopReason: null,
+} satisfies Partial<RunStep>;
+
 export interface StepOutcome {
   run: string;
   /** false: another worker holds the run now, or it is over; nothing was written. */

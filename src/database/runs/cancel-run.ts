@@ -1,12 +1,12 @@
 import type { Queryable } from "./database.ts";
-import type { RunState } from "./run.ts";
+import { OPEN_STATES, type RunState } from "./run.ts";
 
 /** Notes that the run is to be cancelled; whoever works on it, or claims it next, ends it. Gives the state it was found in. */
 export async function requestCancel(db: Queryable, runId: string): Promise<RunState | undefined> {
   const rows = await db.query<{ state: RunState }>(
     "request_cancel",
     `UPDATE runs SET cancel_requested = true
-     WHERE id = $1 AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+     WHERE id = $1 AND state IN ${OPEN_STATES}
      RETURNING state`,
     [runId],
   );
@@ -18,7 +18,7 @@ export async function requestCancelOfChildren(db: Queryable, runId: string): Pro
   const rows = await db.query<{ agent: string }>(
     "request_cancel_of_children",
     `UPDATE runs SET cancel_requested = true
-     WHERE parent_run = $1 AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+     WHERE parent_run = $1 AND state IN ${OPEN_STATES}
      RETURNING agent`,
     [runId],
   );

@@ -1,6 +1,6 @@
 import type { Queryable } from "./database.ts";
 import { storableJson } from "./storable.ts";
-import type { QueuedRun, RunState } from "./run.ts";
+import { OPEN_STATES, type QueuedRun, type RunState } from "./run.ts";
 
 interface Row {
   id: string;
@@ -43,11 +43,11 @@ WITH working AS MATERIALIZED (
          ELSE 0 END AS turn,
          coalesce(($8::jsonb->>s.user_id)::bigint, 0) AS served
   FROM runs r JOIN sessions s ON s.id = r.session_id
-  WHERE r.agent = $1 AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch') AND CASE r.state
+  WHERE r.agent = $1 AND r.state IN ${OPEN_STATES} AND CASE r.state
     WHEN 'pending' THEN NOT EXISTS (
       SELECT 1 FROM runs o
       WHERE o.agent = $1 AND o.session_id = r.session_id
-        AND o.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+        AND o.state IN ${OPEN_STATES}
         AND (o.state <> 'pending' OR o.id < r.id))
     WHEN 'running' THEN (r.wake_at IS NULL OR r.wake_at <= now() OR r.cancel_requested OR r.deadline < now())
       AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = r.lease_owner AND w.expires_at > now())

@@ -1,6 +1,7 @@
 import { runPlace } from "../encryption/place.ts";
 import { type HeldStep, inTransaction, type Rewrite, rewriteConversation } from "./compact-conversation.ts";
 import { type AgentDatabase, violates } from "./database.ts";
+import { OPEN_STATES } from "./run.ts";
 
 /** A run that does nothing but compact: it has no question, and it is over when it is written. */
 export interface CompactionRun {
@@ -21,7 +22,7 @@ INSERT INTO runs (id, session_id, agent, state, lease_owner, fence, started_at, 
 SELECT $1, $2, $3, 'running', $4, 1, now(), $5, $6
 WHERE (SELECT max(seq) FROM messages WHERE session_id = $2) = $7
   AND NOT EXISTS (SELECT 1 FROM runs WHERE agent = $3 AND session_id = $2
-    AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch'))`;
+    AND state IN ${OPEN_STATES})`;
 
 /**
  * Compacts a session that nobody works on: the run, its cost, and the new conversation in one transaction.

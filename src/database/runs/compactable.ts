@@ -1,6 +1,6 @@
 import { type MessageRow, readMessage } from "../encryption/messages.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
-import type { Message } from "./run.ts";
+import { OPEN_STATES, type Message } from "./run.ts";
 
 /** The conversation of a session as the model gets it, with where each message is stored. @throws TranscriptUnreadable */
 export async function compactableConversation(
@@ -30,7 +30,7 @@ export async function sessionIsBusy(db: TranscriptDatabase, agent: string, sessi
   const rows = await db.query(
     "session_is_busy",
     `SELECT 1 FROM runs WHERE agent = $1 AND session_id = $2
-     AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch') LIMIT 1`,
+     AND state IN ${OPEN_STATES} LIMIT 1`,
     [agent, sessionId],
   );
   return rows.length > 0;

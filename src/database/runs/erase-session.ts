@@ -2,6 +2,7 @@ import type { PoolClient } from "pg";
 import { sessionsOf } from "../lifecycle/subject.ts";
 import { appendAuditLine } from "./append-audit-line.ts";
 import type { AgentDatabase } from "./database.ts";
+import { OPEN_STATES } from "./run.ts";
 
 /** Runs that are not over, from the top down. */
 export interface OpenRun {
@@ -19,7 +20,7 @@ export type SessionErasure =
 const OPEN_RUNS = `
   SELECT r.id, r.session_id AS "sessionId", s.user_id AS "userId" FROM runs r JOIN sessions s ON s.id = r.session_id
   WHERE r.session_id = ANY($1::uuid[])
-    AND r.state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+    AND r.state IN ${OPEN_STATES}
   ORDER BY r.id`;
 
 /** One statement: what hangs on a session is found before it goes. */

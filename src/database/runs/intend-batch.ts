@@ -1,6 +1,6 @@
 import type { AgentDatabase, Queryable } from "./database.ts";
 import type { Spend } from "./load.ts";
-import { type BudgetUse, lockBudget } from "./reserve-budget.ts";
+import { type BudgetUse, lockBudget, NOBODY } from "./reserve-budget.ts";
 
 /** A run, and what its answer may cost at most. */
 export interface IntendedRun extends Spend {
@@ -28,9 +28,6 @@ export async function intendBatch(db: Queryable, agent: string, group: string, r
   return rows.map((it) => it.id);
 }
 
-/** No worker has it: nobody's reserve is left out. */
-const NOBODY = "00000000-0000-0000-0000-000000000000";
-
 /** The same for those of the runs that the budgets have room for. @param choose pure; given all that is spent and reserved */
 export async function intendWithinBudget(
   db: AgentDatabase,
@@ -44,15 +41,5 @@ export async function intendWithinBudget(
     const { rows } = await client.query<{ id: string }>(INTEND, [agent, group, JSON.stringify(chosen)]);
     await client.query("COMMIT");
     return rows.map((it) => it.id);
-  });
-}
-
-/** What is spent and reserved, by anybody. */
-export async function budgetUse(db: AgentDatabase, agent: string): Promise<BudgetUse> {
-  return db.withConnection(async (client) => {
-    await client.query("BEGIN");
-    const use = await lockBudget(client, agent, NOBODY);
-    await client.query("COMMIT");
-    return use;
   });
 }

@@ -1,5 +1,6 @@
 import { AT_WORK } from "./claim-runs.ts";
 import type { Queryable } from "./database.ts";
+import { OPEN_STATES } from "./run.ts";
 
 /** What the tenant's limits are held against, over all its agents and pods. */
 export interface TenantLoad {
@@ -14,6 +15,7 @@ export interface Spend {
   usd: number;
   tokens: number;
 }
+export const NO_SPEND: Readonly<Spend> = { usd: 0, tokens: 0 };
 
 interface Row {
   recent: string;
@@ -24,8 +26,6 @@ interface Row {
   month_usd: string;
   month_tokens: string;
 }
-
-const OPEN = "state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')";
 
 /**
  * @param since a UUIDv7 of the moment: ids sort by time, so the primary key answers
@@ -51,7 +51,7 @@ export async function tenantLoad(
          SELECT jsonb_agg(by_agent) AS agents FROM (
            SELECT agent, count(*) FILTER (WHERE lease_owner <> $2 AND ${AT_WORK}) AS running,
                   count(*) FILTER (WHERE state = 'pending') AS queued
-           FROM runs WHERE ${OPEN} GROUP BY agent
+           FROM runs WHERE state IN ${OPEN_STATES} GROUP BY agent
          ) by_agent
        ) o
        LEFT JOIN usage_daily ON day >= date_trunc('month', today)::date AND day <= today

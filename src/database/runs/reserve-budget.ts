@@ -1,6 +1,7 @@
 import type { PoolClient } from "pg";
 import type { AgentDatabase, Queryable } from "./database.ts";
 import type { Spend } from "./load.ts";
+import { OPEN_STATES } from "./run.ts";
 
 /** What is spent or spoken for, of the tenant and of one agent, by UTC day and month. */
 export interface BudgetUse {
@@ -29,12 +30,12 @@ WITH today AS (
   FROM today JOIN usage_daily u ON u.day >= date_trunc('month', today.day)::date AND u.day <= today.day
   UNION ALL
   SELECT agent, true, usd, input_tokens + output_tokens + cache_read_tokens + cache_write_tokens
-  FROM runs WHERE state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')
+  FROM runs WHERE state IN ${OPEN_STATES}
 ), others AS (
   SELECT agent, reserved_usd AS usd, reserved_tokens AS tokens FROM workers WHERE id <> $2 AND expires_at > now()
   UNION ALL
   SELECT agent, batch_usd, batch_tokens FROM runs
-  WHERE state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch') AND batch_group IS NOT NULL
+  WHERE state IN ${OPEN_STATES} AND batch_group IS NOT NULL
 )
 SELECT scope.name AS scope, s.*, o.*
 FROM (VALUES ('tenant', NULL), ('agent', $1)) AS scope (name, agent)
@@ -61,6 +62,9 @@ function useOf(rows: Row[]): BudgetUse {
   const [tenant, agent] = [of("tenant"), of("agent")];
   return { tenant: tenant.spent, agent: agent.spent, others: { tenant: tenant.others, agent: agent.others } };
 }
+
+/** In the place of a worker: nobody's reserve is left out. */
+export const NOBODY = "00000000-0000-0000-0000-000000000000";
 
 /** What is spent and reserved now, for whoever only looks. */
 export async function budgetUse(db: Queryable, agent: string, worker: string): Promise<BudgetUse> {

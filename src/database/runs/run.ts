@@ -15,6 +15,11 @@ export type FinalState = "completed" | "failed" | "cancelled";
 export const isFinal = (state: RunState): state is FinalState =>
   state === "completed" || state === "failed" || state === "cancelled";
 
+/** The states of a run that is not over, as SQL's IN takes them; the partial indexes of the migrations are made for this list. */
+export const OPEN_STATES = `(${RUN_STATES.filter((it) => !isFinal(it))
+  .map((it) => `'${it}'`)
+  .join(", ")})`;
+
 /** A content block of the Messages API; fields that we do not know are kept as they came. */
 export interface ContentBlock {
   type: string;
@@ -43,6 +48,11 @@ export interface Tokens {
   cacheRead: number;
   cacheWrite: number;
 }
+
+export const NO_TOKENS: Readonly<Tokens> = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+
+export const tokensInAll = ({ input, output, cacheRead, cacheWrite }: Tokens): number =>
+  input + output + cacheRead + cacheWrite;
 
 /** What a worker has to know of a run that it holds. */
 export interface ClaimedRun {

@@ -1,4 +1,5 @@
 import type { Queryable } from "./database.ts";
+import { OPEN_STATES } from "./run.ts";
 
 /** What a runtime process says of itself; the operator reads it (`src/database/worker-reports.ts`). */
 export interface WorkerReport {
@@ -37,7 +38,7 @@ export async function renewLeases(
      )
      SELECT id, cancel_requested AS "cancelRequested" FROM runs
      WHERE agent = $2 AND lease_owner = $1
-       AND state IN ('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')`,
+       AND state IN ${OPEN_STATES}`,
     [worker, agent, leaseSeconds, JSON.stringify(report)],
   );
 }

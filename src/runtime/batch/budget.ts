@@ -1,6 +1,6 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
-import { budgetUse, type IntendedRun, intendBatch, intendWithinBudget } from "../../database/runs/intend-batch.ts";
-import type { BudgetUse } from "../../database/runs/reserve-budget.ts";
+import { type IntendedRun, intendBatch, intendWithinBudget } from "../../database/runs/intend-batch.ts";
+import { type BudgetUse, budgetUse, NOBODY } from "../../database/runs/reserve-budget.ts";
 import { type AskHost, type Asker, checkRunBudget, worstOf } from "../engine/ask.ts";
 import { leftOf, refusedByBudget } from "../engine/budget.ts";
 import { RunFailed } from "../engine/stop.ts";
@@ -22,7 +22,7 @@ export async function checkBudgets(
   const worst = worstOf(request, true);
   if (config.agentBudget.perRun) await checkRunBudget(asking, asker, worst);
   if (!budget.limited) return;
-  const refusal = refusedByBudget(config, await budgetUse(db, config.agent.name), worst, new Date());
+  const refusal = refusedByBudget(config, await budgetUse(db, config.agent.name, NOBODY), worst, new Date());
   if (refusal) throw new RunFailed("budget_exceeded", refusal.message);
 }
 

@@ -1,5 +1,6 @@
 import { APIError } from "@anthropic-ai/sdk";
 import { batchesOfCancelled, groupIsLeft, type LateSpend, settleCancelled } from "../../database/runs/settle-batch.ts";
+import { NO_TOKENS } from "../../database/runs/run.ts";
 import { costOf } from "../prices.ts";
 import { uuidv7Since } from "../uuid.ts";
 import type { BatchResult } from "../model/batch-api.ts";
@@ -8,7 +9,6 @@ import type { BatchHost } from "./host.ts";
 
 /** Runs of these days are looked through for batches that a process before this one has not settled. */
 const LOOK_BACK_MS = 3 * 24 * 3_600_000;
-const NOTHING = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 
 /** Batches that runs have left because they were cancelled: cancelled too when nobody waits for them, and paid for as far as they were processed. */
 export class LeftBatches {
@@ -94,7 +94,7 @@ export class LeftBatches {
   }
 
   #spendOf(run: string, result: BatchResult): LateSpend {
-    if (result.kind !== "succeeded") return { run, tokens: NOTHING, usd: 0 };
+    if (result.kind !== "succeeded") return { run, tokens: NO_TOKENS, usd: 0 };
     const { tokens } = result.answer;
     return { run, tokens, usd: costOf(this.#host.config.model, tokens, true) };
   }

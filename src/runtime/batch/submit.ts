@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
 import { batchCreated, giveUpGroup, refuseGroup, runsForBatch, wakeRuns } from "../../database/runs/batches.ts";
 import { compactableConversation } from "../../database/runs/compactable.ts";
-import { isTransient } from "../../database/runs/database.ts";
+import { patiently } from "../../database/runs/patiently.ts";
 import { classifyModelError } from "../model/failure.ts";
 import type { ModelRequest } from "../model/client.ts";
 import { worstOf } from "../engine/ask.ts";
@@ -99,15 +98,7 @@ async function create(host: BatchHost, group: string, asking: Asking[]): Promise
 
 /** Patient: as long as it is not written, the group counts as lost. */
 async function noteBatch({ db, config, settings }: BatchHost, group: string, batch: string): Promise<void> {
-  const until = performance.now() + settings.submitMs;
-  for (;;) {
-    try {
-      return await batchCreated(db, config.agent.name, group, batch);
-    } catch (error) {
-      if (!isTransient(error) || performance.now() > until) throw error;
-      await sleep(200);
-    }
-  }
+  await patiently(() => batchCreated(db, config.agent.name, group, batch), settings.submitMs);
 }
 
 async function notCreated(host: BatchHost, group: string, error: unknown, key: string | null): Promise<Submitted> {

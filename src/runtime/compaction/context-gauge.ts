@@ -1,4 +1,4 @@
-import type { Message, Tokens } from "../../database/runs/run.ts";
+import { type Message, type Tokens, tokensInAll } from "../../database/runs/run.ts";
 import { atMost, estimateMessage } from "./size.ts";
 
 /** How full the context of one run is: what the API has said of it, and an estimate of what has come since. */
@@ -9,8 +9,8 @@ export class ContextGauge {
   quietUntil = 0;
 
   /** @param messages how many went to the model; its answer is the next one */
-  answered({ input, cacheRead, cacheWrite, output }: Tokens, messages: number): void {
-    this.#known = { tokens: input + cacheRead + cacheWrite + output, messages: messages + 1 };
+  answered(tokens: Tokens, messages: number): void {
+    this.#known = { tokens: tokensInAll(tokens), messages: messages + 1 };
   }
 
   counted(tokens: number, messages: number): void {

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { compactConversation, type HeldStep, type Rewrite } from "../../database/runs/compact-conversation.ts";
 import { compactableConversation } from "../../database/runs/compactable.ts";
-import { type AgentDatabase, isTransient } from "../../database/runs/database.ts";
+import type { AgentDatabase } from "../../database/runs/database.ts";
+import { patiently } from "../../database/runs/patiently.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { askAside, type AskHost, requestOf } from "../engine/ask.ts";
 import { Compactor } from "./compactor.ts";
@@ -25,14 +25,6 @@ export function createCompactor(asking: AskHost, db: AgentDatabase, log: Logger)
 const PATIENCE_MS = 120_000;
 
 /** Writes a compaction; a database that is out of reach for a moment is waited for. @returns whether it was applied */
-export async function writeCompaction(db: AgentDatabase, step: HeldStep, rewrite: Rewrite): Promise<boolean> {
-  const until = Date.now() + PATIENCE_MS;
-  for (let delay = 50; ; delay = Math.min(delay * 2, 2000)) {
-    try {
-      return await compactConversation(db, step, rewrite);
-    } catch (error) {
-      if (!isTransient(error) || Date.now() > until) throw error;
-      await sleep(delay);
-    }
-  }
+export function writeCompaction(db: AgentDatabase, step: HeldStep, rewrite: Rewrite): Promise<boolean> {
+  return patiently(() => compactConversation(db, step, rewrite), PATIENCE_MS);
 }

@@ -4,8 +4,10 @@ import type { Rewrite } from "../../database/runs/compact-conversation.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import type { ClaimedRun, Message, Tokens } from "../../database/runs/run.ts";
 import type { Session } from "../../database/runs/sessions.ts";
+import { NOTHING_DONE } from "../../database/runs/apply-steps.ts";
 import { auditLine } from "../engine/audit.ts";
 import { type CompactionResult, RunChannel } from "../engine/events.ts";
+import { freshRun } from "../engine/fresh-run.ts";
 import { costOf } from "../prices.ts";
 import { uuidv7 } from "../uuid.ts";
 import type { CompactedWork } from "./compacted-work.ts";
@@ -18,8 +20,6 @@ export class SessionBusy extends Error {
     super("the session has a run under way, or its conversation has just changed");
   }
 }
-
-const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 
 /**
  * Compacting a session between its runs, because somebody asked for it. It is a run of its own in the books: with an id, a cost,
@@ -52,7 +52,7 @@ export class IdleSessionWork implements CompactedWork {
     this.#lastSeq = entries.at(-1)?.seq ?? 0;
     this.messages = entries.map(({ role, content }) => ({ role, content }));
     this.signal = signal;
-    this.run = emptyRun(session);
+    this.run = freshRun({ id: uuidv7(), sessionId: session.id, userId: session.userId });
     this.channel = new RunChannel(this.#lastSeq);
     this.channel.listen((event) => {
       if (event?.type === "compaction.finished") this.result = event.data;
@@ -84,9 +84,8 @@ export class IdleSessionWork implements CompactedWork {
     error: { type: string; message: string } | null,
   ): Promise<void> {
     const { id, sessionId, tokens, usd } = this.run;
-    const nothing = { messages: [], started: [], finished: [], children: [], response: null, stopReason: null };
     const step = {
-      ...nothing,
+      ...NOTHING_DONE,
       run: id,
       sessionId,
       worker: this.#worker,
@@ -111,21 +110,3 @@ export class IdleSessionWork implements CompactedWork {
     this.written = true;
   }
 }
-
-const emptyRun = ({ id: sessionId, userId }: Session): ClaimedRun => ({
-  id: uuidv7(),
-  sessionId,
-  fence: 1,
-  step: 0,
-  iteration: 0,
-  depth: 0,
-  userId,
-  variables: null,
-  state: "running",
-  batchGroup: null,
-  batchId: null,
-  cancelRequested: false,
-  deadline: 0,
-  tokens: { ...NO_TOKENS },
-  usd: 0,
-});

@@ -1,5 +1,5 @@
-import type { Spend } from "../../database/runs/load.ts";
-import type { Message, Tokens } from "../../database/runs/run.ts";
+import { NO_SPEND, type Spend } from "../../database/runs/load.ts";
+import { type Message, tokensInAll } from "../../database/runs/run.ts";
 import type { ModelAnswer } from "../model/accumulate.ts";
 import { askPatiently, ModelCallFailed, type Patience } from "../model/ask-patiently.ts";
 import type { Model, ModelRequest } from "../model/client.ts";
@@ -25,9 +25,6 @@ export interface AskHost {
   refreshKey: () => Promise<unknown>;
   patience?: Patience | undefined;
 }
-
-const NOTHING: Spend = { usd: 0, tokens: 0 };
-const totalOf = ({ input, output, cacheRead, cacheWrite }: Tokens): number => input + output + cacheRead + cacheWrite;
 
 /** Bytes of input; three of them a token is more than real text has, so that the reserve is on the safe side. */
 const BYTES_PER_TOKEN = 3;
@@ -73,7 +70,7 @@ async function withinBudget(
 ): Promise<ModelAnswer> {
   const { budget, config } = host;
   const limited = budget.limited || config.agentBudget.perRun !== undefined;
-  const worst = limited ? worstOf(request) : NOTHING;
+  const worst = limited ? worstOf(request) : NO_SPEND;
   if (config.agentBudget.perRun) await checkRunBudget(host, asker, worst);
   await budget.reserve(worst, asker.signal);
   let answer: ModelAnswer;
@@ -84,7 +81,7 @@ async function withinBudget(
     throw error;
   }
   const usd = costOf(request.model, answer.tokens);
-  budget.answered(asker.run.id, worst, { usd, tokens: totalOf(answer.tokens) });
+  budget.answered(asker.run.id, worst, { usd, tokens: tokensInAll(answer.tokens) });
   countAnswer(host.metrics, request.model, answer);
   return answer;
 }
@@ -96,8 +93,8 @@ export async function checkRunBudget(
   worst: Spend,
 ): Promise<void> {
   const delegates = config.tools.some((it) => it.agent) && run.iteration + run.fence > 1;
-  const children = delegates ? await spentByChildren(run.id) : NOTHING;
-  const spent = { usd: run.usd + children.usd, tokens: totalOf(run.tokens) + children.tokens };
+  const children = delegates ? await spentByChildren(run.id) : NO_SPEND;
+  const spent = { usd: run.usd + children.usd, tokens: tokensInAll(run.tokens) + children.tokens };
   const refusal = refusedByRunBudget(config.agentBudget, spent, worst);
   if (refusal) throw new RunFailed("budget_exceeded", refusal.message);
 }

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentDatabase } from "../../database/runs/database.ts";
-import type { Spend } from "../../database/runs/load.ts";
+import { NO_SPEND, type Spend } from "../../database/runs/load.ts";
 import { type BudgetUse, reserveBudget } from "../../database/runs/reserve-budget.ts";
 import { type Budgets, leftOf, refusedByBudget } from "./budget.ts";
 import { RunFailed } from "./stop.ts";
 
-const NOTHING: Spend = { usd: 0, tokens: 0 };
 const plus = (a: Spend, b: Spend, sign = 1): Spend => ({
   usd: a.usd + sign * b.usd,
   tokens: a.tokens + sign * b.tokens,
@@ -32,11 +31,11 @@ export class BudgetKeeper {
   readonly #worker: string;
   readonly #limited: boolean;
   /** The slice: what Postgres keeps for this worker, less what was spent of it and is written. */
-  #held: Spend = NOTHING;
+  #held: Spend = NO_SPEND;
   /** Of it, calls under way at their worst, and answers whose cost is not written yet. */
-  #used: Spend = NOTHING;
+  #used: Spend = NO_SPEND;
   readonly #unwritten = new Map<string, Spend>();
-  #writtenInAll: Spend = NOTHING;
+  #writtenInAll: Spend = NO_SPEND;
   #look: { at: number; use: BudgetUse | undefined } = { at: 0, use: undefined };
   #turn: Promise<unknown> = Promise.resolve();
   #lastUse = 0;
@@ -92,7 +91,7 @@ export class BudgetKeeper {
   answered(run: string, worst: Spend, cost: Spend): void {
     if (!this.#limited) return;
     this.#used = plus(plus(this.#used, worst, -1), cost);
-    this.#unwritten.set(run, plus(this.#unwritten.get(run) ?? NOTHING, cost));
+    this.#unwritten.set(run, plus(this.#unwritten.get(run) ?? NO_SPEND, cost));
   }
 
   failed(worst: Spend): void {
@@ -128,7 +127,7 @@ export class BudgetKeeper {
     if (Date.now() - this.#look.at < LOOK_AGAIN_MS) return this.#look.use; // many calls wait: one look is enough for all
     return this.#set((left) => {
       const needed = plus(this.#used, worst);
-      if (!fits(needed, left)) return plus(this.#used, NOTHING);
+      if (!fits(needed, left)) return this.#used;
       const rest = plus(left, needed, -1);
       return {
         usd: sliceOf(needed.usd, worst.usd, rest.usd),

@@ -1,16 +1,7 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
-import type { RunStep } from "../../database/runs/apply-steps.ts";
-import type { QueuedRun } from "../../database/runs/run.ts";
+import { NOTHING_DONE, type RunStep } from "../../database/runs/apply-steps.ts";
+import { NO_TOKENS, type QueuedRun } from "../../database/runs/run.ts";
 import { auditLine } from "./audit.ts";
-
-const NOTHING = {
-  messages: [],
-  started: [],
-  finished: [],
-  children: [],
-  response: null,
-  stopReason: null,
-};
 
 /** Ends a queued run, which nobody holds: it is refused when the run was claimed meanwhile. */
 export function cancelledBeforeWork(
@@ -18,14 +9,14 @@ export function cancelledBeforeWork(
   run: { id: string; sessionId: string; userId: string },
 ): RunStep {
   return {
-    ...NOTHING,
+    ...NOTHING_DONE,
     run: run.id,
     fence: 0,
     step: 1,
     from: "pending",
     to: "cancelled",
     iteration: 0,
-    tokens: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+    tokens: NO_TOKENS,
     usd: 0,
     error: null,
     audit: [auditLine(config, run, "run.cancelled", { success: false, queued: true })],
@@ -37,7 +28,7 @@ export function failedUnread(config: AgentConfig, run: QueuedRun, worker: string
   const error = { type: "transcript_unreadable", message: "this conversation cannot be read: ask your administrator" };
   const { id, fence, step, iteration, tokens, usd } = run;
   return {
-    ...NOTHING,
+    ...NOTHING_DONE,
     run: id,
     fence,
     worker,

@@ -26,6 +26,7 @@ import { Claimer } from "./claimer.ts";
 import { cancelledBeforeWork, failedUnread } from "./end-without-work.ts";
 import { RunChannel } from "./events.ts";
 import { Execution, type ExecutionEnd, type ExecutionHost } from "./execution.ts";
+import { freshRun } from "./fresh-run.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type Job, Jobs } from "./jobs.ts";
 import { LoadMonitor } from "./load-monitor.ts";
@@ -224,24 +225,7 @@ export class Engine {
 
   #justAccepted(id: string, { sessionId, userId, variables }: Question): ClaimedRun {
     const deadline = Date.now() + this.#options.config.limits.runTimeoutSeconds * 1000;
-    const tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
-    return {
-      id,
-      sessionId,
-      fence: 1,
-      step: 0,
-      iteration: 0,
-      depth: 0,
-      userId,
-      variables,
-      state: "running",
-      batchGroup: null,
-      batchId: null,
-      cancelRequested: false,
-      deadline,
-      tokens,
-      usd: 0,
-    };
+    return freshRun({ id, sessionId, userId, variables, deadline });
   }
 
   #begin(run: ClaimedRun, conversation: Conversation, resumed: boolean): void {

@@ -1,6 +1,6 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { isTransient } from "../../database/runs/database.ts";
-import type { FinishedExecution, RunStep } from "../../database/runs/apply-steps.ts";
+import { type FinishedExecution, NOTHING_DONE, type RunStep } from "../../database/runs/apply-steps.ts";
 import type { Rewrite } from "../../database/runs/compact-conversation.ts";
 import type {
   ClaimedRun,
@@ -193,6 +193,7 @@ export class Execution {
   #nextStep() {
     const { id, sessionId, fence, tokens, usd } = this.run;
     return {
+      ...NOTHING_DONE,
       run: id,
       sessionId,
       fence,
@@ -202,12 +203,6 @@ export class Execution {
       iteration: this.iteration,
       tokens,
       usd: Number(usd.toFixed(8)),
-      messages: [],
-      started: [],
-      finished: [],
-      children: [],
-      response: null,
-      stopReason: null,
       error: null,
       audit: [],
     };

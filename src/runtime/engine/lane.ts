@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { isTransient } from "../../database/runs/database.ts";
+import { patiently } from "../../database/runs/patiently.ts";
 
 interface Waiting<Item, Outcome> {
   item: Item;
@@ -63,25 +62,14 @@ export class Lane<Item, Outcome> {
   }
 
   async #apply(batch: Waiting<Item, Outcome>[]): Promise<void> {
+    const { apply, patienceMs } = this.#options;
     try {
-      const outcomes = await this.#patiently(batch.map((it) => it.item));
+      const outcomes = await patiently(() => apply(batch.map((it) => it.item)), patienceMs);
       batch.forEach(({ resolve }, i) => resolve(outcomes[i] as Outcome));
     } catch (error) {
       const [only] = batch;
       if (batch.length === 1 && only) return only.reject(error);
       for (const one of batch) await this.#apply([one]); // one that cannot be stored must not take the others with it
-    }
-  }
-
-  async #patiently(items: Item[]): Promise<Outcome[]> {
-    const until = Date.now() + this.#options.patienceMs;
-    for (let delay = 50; ; delay = Math.min(delay * 2, 2000)) {
-      try {
-        return await this.#options.apply(items);
-      } catch (error) {
-        if (!isTransient(error) || Date.now() >= until) throw error;
-        await sleep(delay);
-      }
     }
   }
 }

@@ -1,16 +1,15 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
 import type { Queryable } from "../../database/runs/database.ts";
-import { type Spend, type TenantLoad, tenantLoad } from "../../database/runs/load.ts";
+import { NO_SPEND, type Spend, type TenantLoad, tenantLoad } from "../../database/runs/load.ts";
 import { uuidv7Since } from "../uuid.ts";
 import { fairShare } from "./fair-share.ts";
 
 const MINUTE = 60_000;
-const NOTHING: Spend = { usd: 0, tokens: 0 };
 const EMPTY: TenantLoad = {
   recentRuns: { tenant: 0, agent: 0 },
   agents: new Map(),
-  day: NOTHING,
-  month: NOTHING,
+  day: NO_SPEND,
+  month: NO_SPEND,
 };
 
 /** Why a run is not taken now, and after how many seconds to try again. */

@@ -1,3 +1,5 @@
+import { RUN_STATES } from "../../database/runs/run.ts";
+
 /** A parameter that is not in the path. */
 export interface Parameter {
   name: string;
@@ -38,16 +40,6 @@ const NO_RUN = { 404: "There is no such run." };
 const BUSY = {
   429: "A limit of the tenant's or the agent's is reached; see Retry-After.",
 };
-const STATES = [
-  "pending",
-  "running",
-  "awaiting_agent",
-  "awaiting_approval",
-  "awaiting_batch",
-  "completed",
-  "failed",
-  "cancelled",
-];
 
 export const OPERATIONS: Operation[] = [
   {
@@ -165,7 +157,7 @@ export const OPERATIONS: Operation[] = [
     id: "listRuns",
     tag: "Runs",
     summary: "List the runs of a session, the newest first",
-    parameters: [limit(100, 20), before, query("state", { type: "string", enum: STATES })],
+    parameters: [limit(100, 20), before, query("state", { type: "string", enum: RUN_STATES })],
     answers: [[200, "A page.", "RunPage"]],
     problems: NO_SESSION,
   },

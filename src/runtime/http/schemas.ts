@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { RUN_STATES } from "../../database/runs/run.ts";
 import { storableText } from "../../database/runs/storable.ts";
 
 /** What comes in and goes out over HTTP; the OpenAPI document is made from these. */
@@ -79,16 +80,7 @@ export const run = z.object({
   sessionId: z.uuid(),
   agent: z.string(),
   model: z.string(),
-  state: z.enum([
-    "pending",
-    "running",
-    "awaiting_agent",
-    "awaiting_approval",
-    "awaiting_batch",
-    "completed",
-    "failed",
-    "cancelled",
-  ]),
+  state: z.enum(RUN_STATES),
   iteration: z.int(),
   response: z.string().nullable(),
   stopReason: z.string().nullable(),

@@ -1,4 +1,4 @@
-import type { ContentBlock, Message, Tokens } from "../../database/runs/run.ts";
+import { type ContentBlock, type Message, NO_TOKENS, type Tokens } from "../../database/runs/run.ts";
 import { uuidv7 } from "../uuid.ts";
 
 /** The stream broke the protocol or ended before `message_stop`: a fault to try again after, never an answer. */
@@ -28,7 +28,7 @@ export class MessageAccumulator {
   readonly #blocks: ContentBlock[] = [];
   readonly #json = new Map<number, string>();
   #stopReason = "";
-  #tokens: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+  #tokens: Tokens = NO_TOKENS;
   #started = false;
   #stopped = false;
 
