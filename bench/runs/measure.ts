@@ -64,7 +64,7 @@ async function cellWith(
     ),
   );
   try {
-    await meter.checkpoint();
+    await meter.settle();
     const { message, clients } = shape;
     const seconds = options.seconds;
     const result = await runCell({ ...ground, agents }, { message, clients, seconds, warmUpSeconds: WARM_UP_SECONDS });

@@ -18,7 +18,11 @@ export async function openMeter(superuser: ConnectionSettings) {
   await client.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
   return {
     client,
-    checkpoint: () => client.query("CHECKPOINT"),
+    /** Does what the server would else do in the midst of what is measured: an autovacuum of earlier rows writes each of their pages in full. */
+    async settle(): Promise<void> {
+      await client.query("VACUUM (ANALYZE)");
+      await client.query("CHECKPOINT");
+    },
     /** @param login whose statements count */
     async read(login: string): Promise<Counters> {
       const { rows } = await client.query<Record<keyof Counters, string>>(

@@ -6,7 +6,7 @@ import type { ErasureProgress } from "../../src/database/lifecycle/erase-work.ts
 import { type Subject, subjectHash } from "../../src/database/lifecycle/subject.ts";
 import { applySteps } from "../../src/database/runs/apply-steps.ts";
 import { requestCancel } from "../../src/database/runs/cancel-run.ts";
-import { createSession } from "../../src/database/runs/sessions.ts";
+import { createSessions } from "../../src/database/runs/sessions.ts";
 import { renewLeases } from "../../src/database/runs/workers.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { breakingPool, closeDatabases, openDatabase, remains, withClient } from "./fixture.ts";
@@ -233,7 +233,7 @@ describe("a user", () => {
   test("is erased with all agents, and nobody else; who asked and how much is told, the user's id is not", async () => {
     const tenant = await aTenant();
     for (let i = 0; i < 45; i++) await aConversation(tenant, { user: "ann@example.com" });
-    await createSession(tenant.db, idAt(new Date()), "billing", "ann@example.com", {});
+    await createSessions(tenant.db, "billing", [{ id: idAt(new Date()), userId: "ann@example.com", metadata: {} }]);
     const bob = await aConversation(tenant, { user: "bob@example.com" });
     const subject = { user: "ann@example.com" };
     const { id, removed } = await erase(tenant, subject);

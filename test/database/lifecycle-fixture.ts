@@ -4,7 +4,7 @@ import { AuditVerifier, type AuditFault } from "../../src/database/lifecycle/aud
 import { acceptRun, type Accepted } from "../../src/database/runs/accept-run.ts";
 import { applySteps, type RunStep } from "../../src/database/runs/apply-steps.ts";
 import { AgentDatabase } from "../../src/database/runs/database.ts";
-import { createSession } from "../../src/database/runs/sessions.ts";
+import { createSessions } from "../../src/database/runs/sessions.ts";
 import type { TenantDatabaseOptions } from "../../src/database/tenants.ts";
 import { uuidv7 } from "../../src/runtime/uuid.ts";
 import type { PostgresAccess } from "../support/postgres.ts";
@@ -96,7 +96,7 @@ export const accept = (
 export async function aConversation(tenant: TestTenant, { user = "ann", at = new Date() } = {}): Promise<Asked> {
   const session = idAt(at);
   const run = idAt(at);
-  await createSession(tenant.db, session, AGENT, user, { note: user });
+  await createSessions(tenant.db, AGENT, [{ id: session, userId: user, metadata: { note: user } }]);
   await accept(tenant, session, { user, run });
   const started = [{ toolUseId: "t1", name: "orders", input: { of: user }, idempotencyKey: randomUUID() }];
   await applySteps(tenant.db, [aStep(run, { to: "running", started, messages: [] })]);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { AuditChainBroken, SchemaNotMigrated, StaleEpoch } from "../../src/database/errors.ts";
 import { applySteps } from "../../src/database/runs/apply-steps.ts";
-import { createSession } from "../../src/database/runs/sessions.ts";
+import { createSessions } from "../../src/database/runs/sessions.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { breakingPool, closeDatabases, held, migrationFolder, openDatabase, withClient } from "./fixture.ts";
 import {
@@ -51,7 +51,7 @@ const retain = async (tenant: TestTenant, policy = POLICY, database = tenant.dat
 /** A session that is as old as `days`, without any run. */
 async function anEmptySession(tenant: TestTenant, days: number): Promise<string> {
   const id = idAt(daysAgo(days));
-  await createSession(tenant.db, id, AGENT, "ann", {});
+  await createSessions(tenant.db, AGENT, [{ id, userId: "ann", metadata: {} }]);
   await tenant.sql("UPDATE sessions SET created_at = $2 WHERE id = $1", [id, daysAgo(days)]);
   return id;
 }

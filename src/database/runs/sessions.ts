@@ -32,19 +32,19 @@ const toSession = (row: Row): Session => ({
   createdAt: row.created_at.toISOString(),
 });
 
-export async function createSession(
-  db: Queryable,
-  id: string,
-  agent: string,
-  userId: string,
-  metadata: object,
-): Promise<Session> {
+export type NewSession = Pick<Session, "id" | "userId" | "metadata">;
+
+/** @returns the sessions in the order in which they were given */
+export async function createSessions(db: Queryable, agent: string, sessions: NewSession[]): Promise<Session[]> {
   const rows = await db.query<Row>(
-    "create_session",
-    "INSERT INTO sessions (id, agent, user_id, metadata) VALUES ($1, $2, $3, $4) RETURNING id, agent, user_id, metadata, compactions, created_at",
-    [id, agent, userId, storableJson(metadata)],
+    "create_sessions",
+    `INSERT INTO sessions (id, agent, user_id, metadata)
+     SELECT s.id, $1, s."userId", s.metadata FROM jsonb_to_recordset($2::jsonb) AS s (id uuid, "userId" text, metadata jsonb)
+     RETURNING id, agent, user_id, metadata, compactions, created_at`,
+    [agent, storableJson(sessions)],
   );
-  return toSession(rows[0] as Row);
+  const made = new Map(rows.map((it) => [it.id, toSession(it)]));
+  return sessions.map(({ id }) => made.get(id) as Session);
 }
 
 /** The session, whoever owns it: the caller checks. */

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Environment } from "../config.ts";
 import { readSecretFile } from "./files.ts";
 import { Watched } from "./watched.ts";
@@ -14,5 +14,10 @@ export function apiKeySource(env: Environment): Watched<string> {
   return new Watched(() => readSecretFile(env.AGENTPG_ANTHROPIC_DIR, "api-key"));
 }
 
-/** What may be shown of a secret: the first 8 hex digits of its SHA-256. */
-export const fingerprint = (secret: string): string => createHash("sha256").update(secret).digest("hex").slice(0, 8);
+let last = { secret: "", print: hash("sha256", "", "hex").slice(0, 8) };
+
+/** What may be shown of a secret: the first 8 hex digits of its SHA-256. Asked with every call, mostly of the same one. */
+export function fingerprint(secret: string): string {
+  if (secret !== last.secret) last = { secret, print: hash("sha256", secret, "hex").slice(0, 8) };
+  return last.print;
+}

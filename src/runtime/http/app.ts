@@ -57,7 +57,8 @@ export function createApiApp(
   app.get("/openapi.json", (_req, res) => void res.json(document));
   const routers = apiRouters(routes);
   const body = express.json({ limit: BODY_LIMIT_BYTES, strict: false });
-  app.use("/v1", guard, checkedMedia, body, ...routers, noSuchRoute(...routers));
+  const v1 = express.Router().use(guard, checkedMedia, body, ...routers, noSuchRoute(...routers));
+  app.use("/v1", v1); // one layer with a path: what is below need not match it again
   app.use(noSuchRoute(), problemHandler(log));
   return app;
 }

@@ -3,12 +3,14 @@ import type { TranscriptDatabase } from "../../database/encryption/transcript-da
 import type { Queryable } from "../../database/runs/database.ts";
 import {
   changeMetadata,
-  createSession,
+  createSessions,
   messagesOfSession,
+  type NewSession,
   type Session,
   sessionById,
   sessionsOfUser,
 } from "../../database/runs/sessions.ts";
+import { Lane } from "../engine/lane.ts";
 import { isUuid, uuidv7 } from "../uuid.ts";
 import type { Caller } from "./access.ts";
 import { bodyOf, queryOf } from "./input.ts";
@@ -38,12 +40,21 @@ export async function ownSession(db: Queryable, agent: string, id: string, calle
   return session;
 }
 
+/** Sessions in one statement. */
+const MOST_OPENED_AT_ONCE = 64;
+
 export function sessionRoutes(db: TranscriptDatabase, agent: string): Router {
   const router = Router();
   const own = (req: Request, res: Response) => ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res));
+  const opening = new Lane<NewSession, Session>({
+    key: ({ id }) => id,
+    most: MOST_OPENED_AT_ONCE,
+    patienceMs: 0,
+    apply: (sessions) => createSessions(db, agent, sessions),
+  });
   router.post("/sessions", async (req, res) => {
     const { metadata } = bodyOf(newSession, req);
-    const session = await createSession(db, uuidv7(), agent, callerOf(res).userId, metadata);
+    const session = await opening.write({ id: uuidv7(), userId: callerOf(res).userId, metadata });
     res.status(201).location(`/v1/sessions/${session.id}`).json(shown(session));
   });
   router.get("/sessions", async (req, res) => {

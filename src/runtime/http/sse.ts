@@ -11,7 +11,10 @@ const GONE = new Error("the client is gone"); // one for all: an error with a st
 export class EventStream {
   readonly #res: Response;
   readonly #keepAlive: NodeJS.Timeout;
-  readonly #gone = new AbortController();
+  /** Made when somebody asks for it: most streams are heard to their end. */
+  #gone: AbortController | undefined;
+  #closed = false;
+  readonly #whenGone: (() => void)[] = [];
   #waiting = "";
   #scheduled = false;
   #draining: Promise<void> | undefined;
@@ -25,17 +28,26 @@ export class EventStream {
     });
     res.once("close", () => {
       clearInterval(this.#keepAlive);
-      this.#gone.abort(GONE);
+      this.#closed = true;
+      for (const tell of this.#whenGone) tell();
+      this.#gone?.abort(GONE);
     });
     this.#keepAlive = setInterval(() => res.write(": keep-alive\n\n"), KEEP_ALIVE_MS);
   }
 
   /** Aborts when the client has gone, or the response is over. */
   get signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.#closed) this.#gone.abort(GONE);
     return this.#gone.signal;
   }
   get gone(): boolean {
-    return this.#gone.signal.aborted;
+    return this.#closed;
+  }
+  /** Calls when the client has gone, or the response is over. */
+  onGone(tell: () => void): void {
+    if (this.#closed) tell();
+    else this.#whenGone.push(tell);
   }
   /** The client reads slower than events come. */
   get full(): boolean {
@@ -62,7 +74,7 @@ export class EventStream {
         resolve();
       };
       this.#res.once("drain", go);
-      this.signal.addEventListener("abort", go, { once: true });
+      this.onGone(go);
     });
   }
 
@@ -116,6 +128,6 @@ export function sendLive(stream: EventStream, channel: RunChannel, from: Positio
       if (isFinalEvent(event)) finish(undefined);
       else if (stream.full) finish(at);
     });
-    stream.signal.addEventListener("abort", () => finish(undefined), { once: true });
+    stream.onGone(() => finish(undefined));
   });
 }

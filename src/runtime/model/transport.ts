@@ -52,13 +52,14 @@ class Body implements AsyncIterable<Buffer> {
 
 interface Answer {
   status: number;
-  headers: Headers;
+  /** By their names in lower case. */
+  headers: Map<string, string>;
   body: Body;
 }
 
-function headersOf(raw: Record<string, string | string[] | undefined>): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(raw)) if (value !== undefined) headers.set(name, String(value));
+function headersOf(raw: Record<string, string | string[] | undefined>): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const name in raw) if (raw[name] !== undefined) headers.set(name, String(raw[name]));
   return headers;
 }
 
@@ -105,17 +106,13 @@ export function modelFetch(): Fetch {
       origin,
       path: pathname + search,
       method: init.method ?? "GET",
-      headers: plain(init.headers),
+      headers: init.headers as Iterable<[string, string]>, // the SDK gives a Headers object
       body: (init.body ?? null) as string | null,
     };
     const { status, headers, body } = await dispatch(agent, options, init.signal ?? null);
     const streams = status < 300 && headers.get("content-type")?.startsWith("text/event-stream");
     if (streams) return { ok: true, status, headers, url: href, body } as unknown as Response;
     const bare = status === 204 || status === 205 || status === 304;
-    return new Response(bare ? null : await body.text(), { status, headers });
+    return new Response(bare ? null : await body.text(), { status, headers: [...headers] });
   };
-}
-
-function plain(headers: RequestInit["headers"]): Record<string, string> {
-  return headers instanceof Headers ? Object.fromEntries(headers) : ((headers ?? {}) as Record<string, string>);
 }
