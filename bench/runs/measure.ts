@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Progress } from "../../src/telemetry/progress.ts";
 import type { SimulatedConfig } from "../../test/support/simulated-claude/config.ts";
+import { measureBareCalls } from "./bare-calls.ts";
 import { type Bound, measureBound } from "./bound.ts";
 import { type CellResult, runCell } from "./cell.ts";
 import type { Endpoint } from "../../test/support/field/endpoint.ts";
@@ -174,9 +175,19 @@ async function measureOn(ground: Ground): Promise<Record<string, unknown>> {
     progress.note(
       "  pgbench is not on this machine: clients in Node cost more, so the ratios come out higher than with it",
     );
+  const bare = await progress.step("model calls alone", () => measureBareCalls(ground.endpoint, CLIENTS, 5));
+  progress.note(`  ${bare.callsPerSecond.toFixed(0)} calls/s, ${bare.cpuMs.toFixed(3)} ms of a processor each`);
   const quick = await withoutLatency(ground, bound);
   const slow = options.quick ? {} : await withSlowModel(ground);
-  return { ...quick, ...slow, boundPlain: bound.plain, boundTools: bound.tools, boundBy: bound.by };
+  return {
+    ...quick,
+    ...slow,
+    boundPlain: bound.plain,
+    boundTools: bound.tools,
+    boundBy: bound.by,
+    bareCallsPerSecond: bare.callsPerSecond,
+    bareCallCpuMs: bare.cpuMs,
+  };
 }
 
 export async function measureRuns(options: RunsOptions, progress: Progress): Promise<Record<string, unknown>> {

@@ -3,6 +3,7 @@ import { type SchemaName, tenantDatabaseNames } from "../../api/names.ts";
 import { type ConnectionSettings, createPool, type PoolLimits } from "../connection.ts";
 import { TranscriptCipher } from "../encryption/cipher.ts";
 import { databaseError, DatabaseOutage } from "../errors.ts";
+import { withFreshPlans } from "./fresh-plans.ts";
 import { fitPool, type PoolSize, whenThereIsRoom } from "./fit-pool.ts";
 
 /**
@@ -132,10 +133,12 @@ export class AgentDatabase implements Queryable {
   /** @throws DatabaseOutage when the database is at fault; what it has against the statement itself is thrown as it came */
   query<Row>(name: string, text: string, values: unknown[] = []): Promise<Row[]> {
     return this.#on(async (generation) => {
-      const query = generation.settings.pooler ? { text, values } : { name, text, values };
+      const { pooler } = generation.settings;
+      const query = pooler ? { text, values } : { name, text, values };
       const client = await this.#connect(generation);
       let failure: Error | undefined;
       try {
+        if (!pooler) await withFreshPlans(client);
         return (await client.query(query)).rows as Row[];
       } catch (error) {
         failure = error as Error;
