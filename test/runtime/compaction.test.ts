@@ -134,6 +134,22 @@ describe("a conversation that outgrows the window", () => {
     expect(JSON.stringify((await transcript(agent, session.id))[0]?.content)).toContain(SUMMARY_MARK);
   });
 
+  it("is erased by its owner with the originals, but not before the tenant's schema has what that needs", async () => {
+    const agent = await start();
+    const [erased, kept] = [await agent.client.createSession(), await agent.client.createSession()];
+    for (const { id } of [erased, kept]) await ask(agent, id, essays(9));
+    const archived = async () => (await rows("message_archive", kept.id)).length;
+    const before = await archived();
+    await world.sql("ALTER FUNCTION forget_archive(uuid[]) RENAME TO not_yet");
+    await expect(agent.client.eraseSession(erased.id)).rejects.toThrow(/originals of compacted messages are kept/);
+    await world.sql("ALTER FUNCTION not_yet(uuid[]) RENAME TO forget_archive");
+    expect((await rows("message_archive", erased.id)).length).toBeGreaterThan(0);
+    await agent.client.eraseSession(erased.id);
+    expect(await rows("message_archive", erased.id)).toEqual([]);
+    await world.sql("SELECT forget_archive(ARRAY[$1]::uuid[])", [kept.id]);
+    expect(await archived()).toBe(before);
+  });
+
   it("is told on the run's stream, and its summary is in the run's bill", async () => {
     const agent = await start();
     const session = await agent.client.createSession();

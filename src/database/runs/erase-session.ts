@@ -14,7 +14,7 @@ export interface OpenRun {
 export type SessionErasure =
   | { outcome: "erased" }
   | { outcome: "busy"; open: OpenRun[] }
-  /** Compaction has kept originals of it: the runtime has no right to delete those. */
+  /** Compaction has kept originals of it, and the schema is too old (before migration 4) for the runtime to delete those. */
   | { outcome: "originals_kept" };
 
 const OPEN_RUNS = `
@@ -22,6 +22,10 @@ const OPEN_RUNS = `
   WHERE r.session_id = ANY($1::uuid[])
     AND r.state IN ${OPEN_STATES}
   ORDER BY r.id`;
+
+const KEPT = `
+  SELECT to_regprocedure('forget_archive(uuid[])') IS NULL AS forever
+  FROM message_archive WHERE session_id = ANY($1::uuid[]) LIMIT 1`;
 
 /** One statement: what hangs on a session is found before it goes. */
 const DELETE = `
@@ -47,12 +51,13 @@ export function eraseSession(
     await client.query("BEGIN");
     const ids = await heldTree(client, id);
     const { rows: open } = await client.query<OpenRun>(OPEN_RUNS, [ids]);
-    const kept = await client.query("SELECT FROM message_archive WHERE session_id = ANY($1::uuid[]) LIMIT 1", [ids]);
-    if (open.length > 0 || kept.rowCount) {
+    const [kept] = (await client.query<{ forever: boolean }>(KEPT, [ids])).rows;
+    if (open.length > 0 || kept?.forever) {
       await client.query("ROLLBACK");
       return open.length > 0 ? { outcome: "busy", open } : { outcome: "originals_kept" };
     }
     await client.query(DELETE, [ids]);
+    if (kept) await client.query("SELECT forget_archive($1::uuid[])", [ids]);
     await appendAuditLine({ query: async (_name, text, values) => (await client.query(text, values)).rows }, line());
     await client.query("COMMIT");
     return { outcome: "erased" };

@@ -17,7 +17,7 @@ export function eraseRoutes({ db, engine }: Pick<RunRoutes, "db" | "engine">, co
     if (erasure.outcome === "originals_kept")
       throw new Problem(
         409,
-        "originals of compacted messages are kept: ask those who run the agent to erase the session (agentpg erase)",
+        "originals of compacted messages are kept, and the tenant's database is not migrated yet: try again later, or ask those who run the agent to erase the session (agentpg erase)",
         {},
         { code: "originals-kept" },
       );

@@ -96,7 +96,7 @@ export const OPERATIONS: Operation[] = [
     answers: [[204, "It is gone."]],
     problems: {
       ...NO_SESSION,
-      409: "Its runs are being cancelled (see Retry-After), or originals of compacted messages are kept.",
+      409: "Its runs are being cancelled (see Retry-After), or the tenant's database is not migrated yet and keeps originals of compacted messages.",
     },
   },
   {

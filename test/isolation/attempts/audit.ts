@@ -17,6 +17,15 @@ const withLine =
   (_v, me) =>
     `${A_LINE} ${me.schema}.audit VALUES (1, now(), '\\x00', '\\x00', 'line') ON CONFLICT DO NOTHING; GRANT ${rights} ON ${me.schema}.audit TO ${me.login}`;
 
+const ID = "01890000-0000-7000-8000-000000000001";
+/** Puts an original of a session that is there into the archive, and gives what the function leaves of it. */
+const forgetLive: Sql = (_v, me) => `
+  INSERT INTO ${me.schema}.sessions (id, agent, user_id) VALUES ('${ID}', 'a', 'u');
+  INSERT INTO ${me.schema}.message_archive (session_id, seq, run_id, role, content, created_at)
+    VALUES ('${ID}', 1, '${ID}', 'user', '[]', now());
+  SELECT ${me.schema}.forget_archive(ARRAY['${ID}']::uuid[]);
+  SELECT FROM ${me.schema}.message_archive WHERE session_id = '${ID}'`;
+
 /** What the tenant's own login may not do with what is kept about it. */
 export const audit: Attempt[] = [
   tamper(
@@ -59,6 +68,15 @@ export const audit: Attempt[] = [
     (_v, me) => `DELETE FROM ${me.schema}.message_archive; SELECT 1`,
     (_v, me) => `GRANT DELETE ON ${me.schema}.message_archive TO ${me.login}`,
   ),
+  {
+    group: "audit",
+    name: "delete archived messages of a session that is there, with the function for those that are gone",
+    where: "own",
+    sql: forgetLive,
+    harm: (_field, { count, message }) => (count === 1 ? undefined : (message ?? "they are gone")),
+    weakness: (_v, me) => `CREATE OR REPLACE FUNCTION ${me.schema}.forget_archive(ids uuid[]) RETURNS void LANGUAGE sql
+      SECURITY DEFINER AS 'DELETE FROM ${me.schema}.message_archive'`,
+  },
   tamper(
     "say that its schema is of another version",
     (_v, me) => `UPDATE ${me.schema}.schema_version SET version = version + 100`,

@@ -116,8 +116,10 @@ export const code: Attempt[] = [
     act: (field) =>
       run(
         asAttacker(field, field.tier === "Schema" ? "victim" : "own"),
-        `SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE ${OPEN_TO_ATTACKER}`,
-        [field.b.connection.user],
+        `SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+          WHERE ${OPEN_TO_ATTACKER} AND p.oid IS DISTINCT FROM to_regprocedure($2)`,
+        // Its own, which deletes what belongs to sessions that are gone.
+        [field.b.connection.user, `${field.b.names.schema}.forget_archive(uuid[])`],
       ),
     harm: (_field, { rows, message }) => (rows.length > 0 ? JSON.stringify(rows) : message),
     weakness: (v, me) =>
