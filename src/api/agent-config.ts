@@ -45,6 +45,7 @@ const access = z.discriminatedUnion("source", [
     audience: z.string(),
     tenantClaim: z.string(),
     userClaim: z.string(),
+    roleClaim: z.string().default("roles"),
     /** What the tenant claim must say. */
     tenant: z.string(),
   }),

@@ -189,7 +189,26 @@ export const agentSpec = z
         tools: z.array(toolName).max(500).default([]).meta({ "x-kubernetes-list-type": "set" }),
         timeoutSeconds: z.int().min(1).max(604_800).default(3600),
         onTimeout: z.enum(["Deny", "Approve"]).default("Deny"),
+        approverRoles: z
+          .array(z.string().min(1).max(256))
+          .max(32)
+          .default([])
+          .meta({ "x-kubernetes-list-type": "set" })
+          .describe(
+            "Who has one of these roles sees and decides the calls of all users' sessions with this agent, and nothing else of them. Roles are in the token's claim access.oidc.roleClaim of the Tenant; a service account's role is its name, system:serviceaccount:NAMESPACE:NAME.",
+          ),
+        ownerMayDecide: z
+          .boolean()
+          .default(true)
+          .describe("false: nobody decides on the calls of their own sessions, approvers included (four eyes)."),
       })
+      .meta(
+        rules({
+          rule: "self.ownerMayDecide || self.approverRoles.size() > 0",
+          message: "nobody could decide: name approverRoles, or leave ownerMayDecide out",
+          fieldPath: ".ownerMayDecide",
+        }),
+      )
       .optional()
       .describe("Tools whose calls wait for a person."),
     dataProtection: z

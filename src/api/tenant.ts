@@ -93,6 +93,12 @@ export const tenantSpec = z
             audience: z.string().min(1).max(256).default("agentpg"),
             tenantClaim: z.string().min(1).max(128).default("tenant"),
             userClaim: z.string().min(1).max(128).default("sub"),
+            roleClaim: z
+              .string()
+              .min(1)
+              .max(128)
+              .default("roles")
+              .describe("The claim with the user's roles: a list, or a text with spaces. See Agent spec.approvals."),
           })
           .optional()
           .describe(

@@ -172,6 +172,11 @@ const BAD_AGENTS: Case[] = [
     /onTimeout: Unsupported value/,
   ],
   [
+    "calls on which nobody could decide",
+    anAgent(bad, "x", { approvals: { ownerMayDecide: false } }),
+    /ownerMayDecide: Invalid value.*nobody could decide: name approverRoles/,
+  ],
+  [
     "an unknown PII policy",
     anAgent(bad, "x", { dataProtection: { pii: "Maybe" } }),
     /dataProtection\.pii: Unsupported value/,

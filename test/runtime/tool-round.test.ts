@@ -52,7 +52,13 @@ const TOOLS = [
 
 const withTools = (change: object = {}) =>
   world.start(change, { modules: [{ name: "notes", ...contentsOf({ tools: TOOLS }) }] });
-const approvals = (more: { timeoutSeconds?: number; onTimeout?: "Deny" | "Approve" } = {}) => ({
+interface ApprovalChange {
+  timeoutSeconds?: number;
+  onTimeout?: "Deny" | "Approve";
+  approverRoles?: string[];
+  ownerMayDecide?: boolean;
+}
+const approvals = (more: ApprovalChange = {}) => ({
   approvals: { tools: ["note"], timeoutSeconds: 60, onTimeout: "Deny" as const, ...more },
 });
 const stateOf = async (id: string) =>
@@ -75,15 +81,17 @@ interface Waiting {
   toolUseId: string;
   tool: string;
   input: unknown;
+  user: string;
+  mayDecide: boolean;
 }
 const json = { "content-type": "application/json" };
-const waiting = async (url: string, user = "anonymous"): Promise<Waiting[]> =>
-  ((await (await fetch(`${url}/v1/approvals`, { headers: { "x-user-id": user } })).json()) as { items: Waiting[] })
-    .items;
-const decide = (url: string, { runId, toolUseId }: Waiting, approve: boolean, reason?: string) =>
+const as = (user = "anonymous", roles = "") => ({ "x-user-id": user, "x-user-roles": roles });
+const waiting = async (url: string, who = as()): Promise<Waiting[]> =>
+  ((await (await fetch(`${url}/v1/approvals`, { headers: who })).json()) as { items: Waiting[] }).items;
+const decide = (url: string, { runId, toolUseId }: Waiting, approve: boolean, reason?: string, who = as()) =>
   fetch(`${url}/v1/runs/${runId}/approvals/${toolUseId}`, {
     method: "POST",
-    headers: json,
+    headers: { ...json, ...who },
     body: JSON.stringify({ approve, ...(reason ? { reason } : {}) }),
   });
 
@@ -136,13 +144,41 @@ describe("a call that needs a person", () => {
   it("is seen and decided by the session's owner alone", async () => {
     const agent = await withTools(approvals());
     const { approval } = await asks(agent);
-    expect(await waiting(agent.url, "mallory")).toEqual([]);
-    const stranger = await fetch(`${agent.url}/v1/runs/${approval.runId}/approvals/${approval.toolUseId}`, {
-      method: "POST",
-      headers: { ...json, "x-user-id": "mallory" },
-      body: '{"approve":true}',
-    });
+    expect(await waiting(agent.url, as("mallory", "approver"))).toEqual([]);
+    const stranger = await decide(agent.url, approval, true, "", as("mallory", "approver"));
     expect(stranger.status).toBe(403);
+    expect(await stranger.text()).toContain("the owner of the session decides on its calls");
+  });
+
+  it("is seen and decided by whoever has an approver role too, who sees nothing else of the session", async () => {
+    const agent = await withTools(approvals({ approverRoles: ["refunds", "bosses"] }));
+    const { id, session, approval } = await asks(agent);
+    const boss = as("bob", "staff bosses");
+    expect(await waiting(agent.url, as("mallory", "staff"))).toEqual([]);
+    expect((await decide(agent.url, approval, true, "", as("mallory", "staff"))).status).toBe(403);
+    expect(await waiting(agent.url, boss)).toEqual([{ ...approval, user: "anonymous", mayDecide: true }]);
+    for (const path of [`runs/${id}`, `runs/${id}/tree`, `runs/${id}/events`, `sessions/${session.id}/messages`])
+      expect((await fetch(`${agent.url}/v1/${path}`, { headers: boss })).status).toBe(403);
+    expect((await decide(agent.url, approval, true, "", boss)).status).toBe(200);
+    await until(id, "completed");
+    const [row] = await world.sql("SELECT approval_by FROM tool_executions WHERE run_id = $1", [id]);
+    expect(row).toEqual({ approval_by: "bob" });
+    const audit = await world.sql<{ record: string }>("SELECT record FROM audit WHERE record LIKE $1", [`%${id}%`]);
+    expect(audit.map((it) => JSON.parse(it.record))).toContainEqual(
+      expect.objectContaining({ action: "approval.decided", user: "anonymous", by: "bob", as: "approver" }),
+    );
+  });
+
+  it("is seen and not decided by the session's owner where four eyes are asked for, approver or not", async () => {
+    const agent = await withTools(approvals({ approverRoles: ["bosses"], ownerMayDecide: false }));
+    const { id, approval } = await asks(agent);
+    expect(approval.mayDecide).toBe(false);
+    const own = await decide(agent.url, approval, true, "", as("anonymous", "bosses"));
+    expect(own.status).toBe(403);
+    expect(await own.text()).toContain("somebody else decides on the calls of your own session");
+    expect((await decide(agent.url, approval, false, "", as("bob", "bosses"))).status).toBe(200);
+    await until(id, "completed");
+    expect(calls).toEqual([]);
   });
 
   it.each([

@@ -7,6 +7,8 @@ import { storableText } from "./storable.ts";
 export interface PendingApproval {
   runId: string;
   sessionId: string;
+  /** Whose session it is. */
+  user: string;
   toolUseId: string;
   tool: string;
   /** What the tool will be called with. */
@@ -18,6 +20,7 @@ export interface PendingApproval {
 interface PendingRow {
   runId: string;
   sessionId: string;
+  user: string;
   toolUseId: string;
   tool: string;
   input: unknown;
@@ -26,7 +29,7 @@ interface PendingRow {
 }
 
 const PENDING = `
-SELECT t.run_id AS "runId", r.session_id AS "sessionId", t.tool_use_id AS "toolUseId", t.name AS tool, t.input,
+SELECT t.run_id AS "runId", r.session_id AS "sessionId", s.user_id AS "user", t.tool_use_id AS "toolUseId", t.name AS tool, t.input,
        t.started_at AS "requestedAt", t.approval_until AS "expiresAt"
 FROM tool_executions t JOIN runs r ON r.id = t.run_id JOIN sessions s ON s.id = r.session_id
 WHERE t.state = 'awaiting_approval' AND t.approval_until > now() AND r.state = 'awaiting_approval' AND r.agent = $1`;
@@ -50,6 +53,16 @@ export async function approvalsOfUser(
   const text = `${PENDING} AND s.user_id = $2 ORDER BY t.started_at LIMIT $3`;
   const rows = await db.query<PendingRow>("approvals_of_user", text, [agent, userId, limit]);
   return rows.map((row) => shown(db, row));
+}
+
+/** What of this agent waits for anybody, the oldest first. @throws TranscriptUnreadable */
+export async function approvalsOfAgent(
+  db: TranscriptDatabase,
+  agent: string,
+  limit: number,
+): Promise<PendingApproval[]> {
+  const text = `${PENDING} ORDER BY t.started_at LIMIT $2`;
+  return (await db.query<PendingRow>("approvals_of_agent", text, [agent, limit])).map((row) => shown(db, row));
 }
 
 /** What of a run waits for a person. @throws TranscriptUnreadable */

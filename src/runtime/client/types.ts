@@ -176,6 +176,10 @@ export type ApprovalPage = {
   items: {
     runId: string;
     sessionId: string;
+    /** Whose session it is. */
+    user: string;
+    /** Whether you may decide on it (Agent spec.approvals). */
+    mayDecide: boolean;
     toolUseId: string;
     tool: string;
     input: unknown;

@@ -1,19 +1,11 @@
 import type { Request, RequestHandler } from "express";
 import { type JWTPayload, jwtVerify } from "jose";
-import type { AccessConfig } from "../../api/agent-config.ts";
-import { storableText } from "../../database/runs/storable.ts";
 import type { RuntimeConfig } from "../config.ts";
+import { type Caller, callerOfToken, callerWithoutToken, type TokenAccess, unauthorized } from "./caller.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
 import { DiscoveredKeys, type IssuerKeys, IssuerUnreachable, type KeyAges, PublishedKeys } from "./issuer-keys.ts";
 import { forbidden, Problem } from "./problems.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
-
-/** Who calls. */
-export interface Caller {
-  userId: string;
-  /** May see what the whole tenant spends. */
-  admin: boolean;
-}
 
 /** Finds out who calls. @throws Problem 401 without a valid token, 403 with one of another tenant, 429 after too many of the first */
 type Authenticate = (req: Request) => Promise<Caller>;
@@ -34,10 +26,6 @@ const ALGORITHMS = [
 ];
 const CLOCK_SKEW_SECONDS = 30;
 const LONGEST_TOKEN = 8192;
-/** In the token's `scope` (or `scp`), as the issuer grants it. */
-const ADMIN_SCOPE = "agentpg:admin";
-
-const unauthorized = (detail: string) => new Problem(401, detail, { "www-authenticate": 'Bearer realm="agentpg"' });
 
 function bearer(req: Request): string {
   const header = req.headers.authorization ?? "";
@@ -62,32 +50,6 @@ async function verified(token: string, keys: IssuerKeys, issuer: string, audienc
   }
 }
 
-function user(value: unknown, admin = false): Caller {
-  if (typeof value !== "string" || !value || value.length > 256) throw unauthorized("the token names no user");
-  // Two ids that Postgres keeps as the same text would be one user.
-  if (storableText(value) !== value) throw unauthorized("the token names no user: its id is no well-formed text");
-  return { userId: value, admin };
-}
-
-function isAdmin({ scope, scp }: JWTPayload): boolean {
-  const granted = scope ?? scp;
-  const scopes = typeof granted === "string" ? granted.split(" ") : granted;
-  return Array.isArray(scopes) && scopes.includes(ADMIN_SCOPE);
-}
-
-type TokenAccess = Exclude<AccessConfig, { source: "none" }>;
-
-/** @throws Problem 403 when the token is another tenant's */
-function callerOfToken(access: TokenAccess, payload: JWTPayload): Caller {
-  if (access.source === "oidc") {
-    if (payload[access.tenantClaim] !== access.tenant) throw forbidden();
-    return user(payload[access.userClaim], isAdmin(payload));
-  }
-  const { namespace } = (payload["kubernetes.io"] ?? {}) as { namespace?: unknown };
-  if (namespace !== access.namespace) throw forbidden();
-  return user(payload.sub);
-}
-
 /** Waits until the keys are new enough to check with. @throws Problem 503 */
 async function freshKeys(keys: IssuerKeys): Promise<void> {
   try {
@@ -98,7 +60,12 @@ async function freshKeys(keys: IssuerKeys): Promise<void> {
   }
 }
 
-function byToken(access: TokenAccess, keys: IssuerKeys, attempts: FailedAttempts): Authenticate {
+function byToken(
+  access: TokenAccess,
+  approverRoles: string[],
+  keys: IssuerKeys,
+  attempts: FailedAttempts,
+): Authenticate {
   const known = new VerifiedTokens<Caller>();
   return async (req) => {
     const token = bearer(req);
@@ -108,7 +75,7 @@ function byToken(access: TokenAccess, keys: IssuerKeys, attempts: FailedAttempts
     if (found) return found;
     checkedAddress(req, attempts); // after the look: others may come from the same address, through a proxy
     const payload = await verified(token, keys, access.issuer, access.audience);
-    const caller = callerOfToken(access, payload);
+    const caller = callerOfToken(access, payload, approverRoles);
     const until = (payload.exp as number) + CLOCK_SKEW_SECONDS;
     // An unknown key may have brought new ones meanwhile: then it is checked once more next time.
     if (generation === keys.generation) known.set(token, caller, until * 1000, generation);
@@ -116,7 +83,10 @@ function byToken(access: TokenAccess, keys: IssuerKeys, attempts: FailedAttempts
   };
 }
 
-const byNobody: Authenticate = async (req) => user(req.header("x-user-id") || "anonymous", true);
+const byNobody =
+  (approverRoles: string[]): Authenticate =>
+  async (req) =>
+    callerWithoutToken(req.header("x-user-id"), req.header("x-user-roles"), approverRoles);
 
 /** @throws Problem 429 for a while after so many bad tokens */
 function checkedAddress(req: Request, attempts: FailedAttempts): void {
@@ -165,7 +135,8 @@ export function createAccess(
   const open = access.source === "none";
   const keys =
     access.source === "oidc" ? new DiscoveredKeys(access.issuer, ages) : new PublishedKeys(env.AGENTPG_ACCESS_DIR);
-  const authenticate = open ? byNobody : counted(byToken(access, keys, attempts), attempts);
+  const roles = agent.approvals?.approverRoles ?? [];
+  const authenticate = open ? byNobody(roles) : counted(byToken(access, roles, keys, attempts), attempts);
   return {
     async guard(req, res, next) {
       res.locals.caller = await authenticate(req);

@@ -1,10 +1,17 @@
 import { type Request, type Response, Router } from "express";
-import { approvalsOfUser, decideApproval, type DecisionOutcome } from "../../database/runs/approvals.ts";
-import type { RunView } from "../../database/runs/read-run.ts";
+import {
+  approvalsOfAgent,
+  approvalsOfUser,
+  decideApproval,
+  type DecisionOutcome,
+} from "../../database/runs/approvals.ts";
+import { runById } from "../../database/runs/read-run.ts";
 import { auditLine } from "../engine/audit.ts";
+import { decidesAs, notYoursToDecide } from "./approval-rights.ts";
+import type { Caller } from "./caller.ts";
 import { bodyOf } from "./input.ts";
 import { notFound, Problem } from "./problems.ts";
-import { ownRun, type RunRoutes } from "./runs.ts";
+import type { RunRoutes } from "./runs.ts";
 import { decision } from "./schemas.ts";
 import { callerOf, uuidParam } from "./sessions.ts";
 
@@ -17,8 +24,19 @@ function refuse(outcome: DecisionOutcome): void {
   if (outcome === "decided_otherwise") throw new Problem(409, "the opposite was decided before");
 }
 
-async function decide(routes: RunRoutes, run: RunView, toolUseId: string, req: Request, res: Response) {
+/** The run, and as whom the caller decides on its calls. @throws Problem 403, 404 */
+async function decidable({ db, agent, engine }: RunRoutes, id: string, caller: Caller) {
+  const run = await runById(db, id, agent);
+  if (!run) throw notFound("run");
+  const as = decidesAs(engine.config, run.userId, caller);
+  if (!as) throw notYoursToDecide(engine.config, run.userId, caller);
+  return { run, as };
+}
+
+async function decide(routes: RunRoutes, req: Request, res: Response) {
+  const toolUseId = String(req.params.toolUseId);
   const { approve, reason } = bodyOf(decision, req);
+  const { run, as } = await decidable(routes, uuidParam(req, "id", "run"), callerOf(res));
   const { userId } = callerOf(res);
   const said = reason ? `: ${reason}` : "";
   const outcome = await decideApproval(routes.db, {
@@ -30,6 +48,7 @@ async function decide(routes: RunRoutes, run: RunView, toolUseId: string, req: R
     audit: auditLine(routes.engine.config, run, "approval.decided", {
       toolUse: toolUseId,
       by: userId,
+      as,
       success: approve,
     }),
   });
@@ -38,15 +57,19 @@ async function decide(routes: RunRoutes, run: RunView, toolUseId: string, req: R
   res.json({ runId: run.id, toolUseId, approved: approve });
 }
 
-/** Calls of tools that wait for a person (Agent spec.approvals): the owner of the session sees them and decides. */
+async function pending({ db, agent, engine }: RunRoutes, caller: Caller) {
+  const items = await (caller.approver
+    ? approvalsOfAgent(db, agent, MOST)
+    : approvalsOfUser(db, agent, caller.userId, MOST));
+  return items.map((it) => ({ ...it, mayDecide: decidesAs(engine.config, it.user, caller) !== undefined }));
+}
+
+/** Calls of tools that wait for a person (Agent spec.approvals): the owner of the session, or an approver, sees them and decides. */
 export function approvalRoutes(routes: RunRoutes): Router {
   const router = Router();
   router.get("/approvals", async (_req, res) => {
-    res.json({ items: await approvalsOfUser(routes.db, routes.agent, callerOf(res).userId, MOST) });
+    res.json({ items: await pending(routes, callerOf(res)) });
   });
-  router.post("/runs/:id/approvals/:toolUseId", async (req, res) => {
-    const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
-    await decide(routes, run, req.params.toolUseId, req, res);
-  });
+  router.post("/runs/:id/approvals/:toolUseId", (req, res) => decide(routes, req, res));
   return router;
 }

@@ -210,7 +210,8 @@ export const OPERATIONS: Operation[] = [
     method: "get",
     id: "listApprovals",
     tag: "Approvals",
-    summary: "List the tool calls of your runs that wait for a person, the oldest first",
+    summary:
+      "List the tool calls that wait for a person, the oldest first: those of your runs; for an approver, those of all runs",
     answers: [[200, "At most 100.", "ApprovalPage"]],
   },
   {
@@ -222,6 +223,7 @@ export const OPERATIONS: Operation[] = [
     body: ["Decision", { approve: false, reason: "Ask the customer first." }],
     answers: [[200, "Decided.", "Decided"]],
     problems: {
+      403: "You are not the one who decides on this call.",
       404: "There is no such run, or no such call that waits.",
       409: "Nobody is waited for any more, or the opposite was decided.",
     },

@@ -10,7 +10,7 @@ import { parseEventId, type Position } from "../engine/events.ts";
 import { type FollowSource, followRun, type Start } from "../engine/follow.ts";
 import type { LoadMonitor } from "../engine/load-monitor.ts";
 import type { Tools } from "../tools/registry.ts";
-import type { Caller } from "./access.ts";
+import type { Caller } from "./caller.ts";
 import { checkedQuestion, type QuestionCheck } from "./checked-question.ts";
 import { bodyOf, mustTakeEvents, queryOf } from "./input.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";

@@ -147,6 +147,8 @@ export const approvalPage = z.object({
     z.object({
       runId: z.uuid(),
       sessionId: z.uuid(),
+      user: z.string().describe("Whose session it is."),
+      mayDecide: z.boolean().describe("Whether you may decide on it (Agent spec.approvals)."),
       toolUseId: z.string(),
       tool: z.string(),
       input: z.unknown(),

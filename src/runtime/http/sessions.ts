@@ -12,7 +12,7 @@ import {
 } from "../../database/runs/sessions.ts";
 import { Lane } from "../engine/lane.ts";
 import { isUuid, uuidv7 } from "../uuid.ts";
-import type { Caller } from "./access.ts";
+import type { Caller } from "./caller.ts";
 import { bodyOf, queryOf } from "./input.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";
 import { MAX_METADATA_ENTRIES, messagesQuery, newSession, sessionChange, sessionsQuery } from "./schemas.ts";

@@ -4,7 +4,7 @@ import type { AgentConfig } from "../../api/agent-config.ts";
 import { budgetUse } from "../../database/runs/reserve-budget.ts";
 import { type UsageLine, usageOfRuns, usageOfTenant } from "../../database/runs/usage.ts";
 import { type Limit, limitsOf } from "../engine/budget.ts";
-import type { Caller } from "./access.ts";
+import type { Caller } from "./caller.ts";
 import { queryOf } from "./input.ts";
 import { Problem } from "./problems.ts";
 import type { RunRoutes } from "./runs.ts";
