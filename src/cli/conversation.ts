@@ -48,6 +48,9 @@ export async function converse(
       case "approval.requested":
         out.write(dim(out, `\n    [waits for your approval of ${event.data.name} (${event.data.toolUseId})]\n    `));
         break;
+      case "approval.decided":
+        out.write(dim(out, `\n    [${event.data.name} was ${event.data.approved ? "approved" : "denied"}]\n    `));
+        break;
       case "batch.submitted":
         out.write(dim(out, "\n    [waits for a message batch]\n    "));
         break;

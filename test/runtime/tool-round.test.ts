@@ -2,8 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { z } from "zod";
 import { contentsOf } from "../../src/runtime/modules/contents.ts";
 import { defineHook, defineTool, RetryTool, SnoozeTool } from "../../src/runtime/modules/interface.ts";
+import type { ReceivedEvent } from "../../src/runtime/client.ts";
 import { eventually } from "../support/eventually.ts";
-import { World } from "./fixture.ts";
+import { all, types, World } from "./fixture.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -71,8 +72,8 @@ const until = (id: string, state: string) =>
     50,
   );
 const executions = (id: string) =>
-  world.sql<{ name: string; state: string; attempts: number; output: string }>(
-    "SELECT name, state, attempts, output FROM tool_executions WHERE run_id = $1 ORDER BY tool_use_id",
+  world.sql<{ toolUseId: string; name: string; state: string; attempts: number; output: string }>(
+    'SELECT tool_use_id AS "toolUseId", name, state, attempts, output FROM tool_executions WHERE run_id = $1 ORDER BY tool_use_id',
     [id],
   );
 
@@ -187,7 +188,10 @@ describe("a call that needs a person", () => {
   ])("on which nobody decides in time ends as onTimeout: %s says", async (onTimeout, made, output) => {
     const agent = await withTools(approvals({ onTimeout, timeoutSeconds: 1 }));
     const { id } = await asks(agent);
+    const events = all(agent.client.events(id));
     await until(id, "completed");
+    const decided = (await events).flatMap((it) => (it.type === "approval.decided" ? [it.data] : []));
+    expect(decided).toMatchObject([{ name: "note", approved: onTimeout === "Approve", by: null }]);
     expect(calls.map((it) => it.name)).toEqual(made);
     expect((await executions(id))[0]?.output).toContain(output);
   });
@@ -197,6 +201,7 @@ describe("a call that needs a person", () => {
     const { id } = await asks(agent);
     await agent.client.cancel(id);
     await until(id, "cancelled");
+    expect(types(await all(agent.client.events(id)))).not.toContain("approval.decided");
     expect(await executions(id)).toMatchObject([{ state: "failed" }]);
     expect(calls).toEqual([]);
   });
@@ -217,13 +222,20 @@ describe("a call that needs a person", () => {
   it("is told to whoever listens", async () => {
     const agent = await withTools(approvals());
     const session = await agent.client.createSession();
-    const seen: string[] = [];
+    const seen: ReceivedEvent[] = [];
     for await (const event of agent.client.run(session.id, "USE_TOOL 1 note")) {
-      seen.push(event.type);
+      seen.push(event);
       if (event.type === "approval.requested") await decide(agent.url, (await waiting(agent.url))[0] as Waiting, true);
     }
-    expect(seen.filter((it) => it === "approval.requested")).toHaveLength(1);
-    expect(seen.at(-1)).toBe("run.completed");
+    const begun = seen.find((it) => it.type === "run.started");
+    const runId = begun?.type === "run.started" ? begun.data.runId : "";
+    const told = (events: ReceivedEvent[]) => types(events).filter((it) => /^(approval|tool.finished|run.c)/.test(it));
+    const decided = ["approval.decided", "tool.finished", "run.completed"];
+    expect(told(seen)).toEqual(["approval.requested", ...decided]);
+    const { toolUseId } = (await executions(runId))[0] as { toolUseId: string };
+    const data = { toolUseId, name: "note", approved: true, by: "anonymous" };
+    expect(seen.find((it) => it.type === "approval.decided")?.data).toEqual(data);
+    expect(told(await all(agent.client.events(runId)))).toEqual(decided);
   });
 });
 

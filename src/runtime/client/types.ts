@@ -271,6 +271,7 @@ export type RunEvent =
   | EventCompactionFinished
   | EventBatchSubmitted
   | EventApprovalRequested
+  | EventApprovalDecided
   | EventRunCompleted
   | EventRunFailed
   | EventRunCancelled;
@@ -361,6 +362,20 @@ export type EventApprovalRequested = {
   type: "approval.requested";
   /** A call waits for a person. */
   data: { toolUseId: string; name: string; input: unknown; expiresAt: string };
+};
+
+export type EventApprovalDecided = {
+  /** For Last-Event-ID. */
+  id: string;
+  type: "approval.decided";
+  /** Nobody is waited for any more. */
+  data: {
+    toolUseId: string;
+    name: string;
+    approved: boolean;
+    /** The user who decided; null: nobody did in time. */
+    by: string | null;
+  };
 };
 
 export type EventRunCompleted = {

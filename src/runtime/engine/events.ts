@@ -18,6 +18,8 @@ export type RunEvent =
   | { type: "batch.submitted"; data: { submittedAt: string } }
   /** A call waits for a person; told again to whoever begins to listen while it does. */
   | { type: "approval.requested"; data: ApprovalRequest }
+  /** Nobody is waited for any more: somebody has decided, or the time is over. Told before the call's result. */
+  | { type: "approval.decided"; data: ApprovalDecision }
   | { type: `run.${FinalState}`; data: RunResult };
 
 export interface CompactionResult {
@@ -33,6 +35,14 @@ export interface ApprovalRequest {
   name: string;
   input: unknown;
   expiresAt: string;
+}
+
+export interface ApprovalDecision {
+  toolUseId: string;
+  name: string;
+  approved: boolean;
+  /** The user; null: nobody decided in time. */
+  by: string | null;
 }
 
 export interface RunResult {

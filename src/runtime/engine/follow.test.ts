@@ -17,7 +17,9 @@ const source: FollowSource = {
     Promise.resolve({ id: "r", state: "completed", startedAt: new Date(), usd: "0", tokens: {} } as unknown as RunView),
   messages: (_session, _run, after) => Promise.resolve(MESSAGES.filter(({ seq }) => seq > after)),
   delegate: (tool) => (tool === "researcher" ? "researcher" : undefined),
+  asksFirst: () => false,
   approvals: async () => [],
+  decisions: async () => [],
   pause: () => Promise.resolve(),
 };
 

@@ -1,8 +1,8 @@
 import type { ContentBlock, StoredMessage } from "../../database/runs/run.ts";
 import { isFinal } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
+import { ApprovalNews, type ApprovalSource } from "./approval-news.ts";
 import {
-  type ApprovalRequest,
   isFinalEvent,
   type PlacedEvent,
   type Position,
@@ -12,14 +12,12 @@ import {
 } from "./events.ts";
 
 /** What following a run needs: the live channel when this process works on it, and the database otherwise. */
-export interface FollowSource {
+export interface FollowSource extends ApprovalSource {
   channel(runId: string): RunChannel | undefined;
   run(runId: string): Promise<RunView | undefined>;
   messages(sessionId: string, runId: string, after: number): Promise<StoredMessage[]>;
   /** The agent behind a tool, when it is one. */
   delegate(tool: string): string | undefined;
-  /** What of the run waits for a person. */
-  approvals(runId: string): Promise<ApprovalRequest[]>;
   /** Waits a moment, or until this process starts on the run. @param idle how often nothing was new when it was looked at */
   pause(runId: string, signal: AbortSignal, idle: number): Promise<void>;
 }
@@ -129,8 +127,7 @@ class Follower {
   #at: Position;
   #begun: boolean;
   #idle = 0;
-  /** Calls that a person was told of. */
-  readonly #asked = new Set<string>();
+  readonly #approvals: ApprovalNews;
   /** The batch that was told of. */
   #submittedAt: string | null = null;
 
@@ -138,6 +135,7 @@ class Follower {
     this.#source = source;
     this.#runId = runId;
     this.#sessionId = sessionId;
+    this.#approvals = new ApprovalNews(source, runId);
     this.#at = from.at;
     this.#begun = from.begun;
     this.#signal = signal;
@@ -156,12 +154,8 @@ class Follower {
     this.#begun = true;
   }
 
-  async *#requested(): AsyncGenerator<PlacedEvent> {
-    for (const data of await this.#source.approvals(this.#runId)) {
-      if (this.#asked.has(data.toolUseId)) continue;
-      this.#asked.add(data.toolUseId);
-      yield { type: "approval.requested", data, at: this.#at };
-    }
+  async *#placed(events: AsyncIterable<RunEvent>): AsyncGenerator<PlacedEvent> {
+    for await (const event of events) yield { ...event, at: this.#at };
   }
 
   *#submitted({ batchSubmittedAt: submittedAt }: RunView): Generator<PlacedEvent> {
@@ -188,8 +182,11 @@ class Follower {
     const messages = await this.#source.messages(this.#sessionId, this.#runId, this.#at.seq);
     await this.#learnNames(messages);
     for (const message of messages) {
+      const events = eventsOf(message, this.#source, this.#names);
+      const finished = events.flatMap((it) => (it.type === "tool.finished" ? [it.data] : []));
+      yield* this.#placed(this.#approvals.finished(finished));
       this.#at = { seq: message.seq, part: 0 };
-      yield* eventsOf(message, this.#source, this.#names);
+      yield* events;
     }
   }
 
@@ -203,6 +200,7 @@ class Follower {
       for await (const event of ear) {
         const known = event.at.part > 0 ? event.at.seq < this.#at.seq : event.at.seq <= told && !isFinalEvent(event);
         if (known) continue;
+        if (event.type === "tool.finished") yield* this.#placed(this.#approvals.finished([event.data]));
         this.#at = event.at;
         yield event;
         if (isFinalEvent(event)) return true;
@@ -217,6 +215,7 @@ class Follower {
     let [seen, state] = [-1, ""];
     while (!this.#signal.aborted) {
       yield* this.#startMessageAgain();
+      yield* this.#placed(this.#approvals.decided());
       const channel = this.#source.channel(this.#runId);
       if (channel && (yield* this.#live(channel))) return;
       if (this.#signal.aborted) return;
@@ -230,7 +229,7 @@ class Follower {
         return;
       }
       yield* this.#submitted(run);
-      if (run.state === "awaiting_approval") yield* this.#requested();
+      if (run.state === "awaiting_approval") yield* this.#placed(this.#approvals.requested());
       this.#idle = this.#at.seq === seen && run.state === state ? this.#idle + 1 : 0;
       [seen, state] = [this.#at.seq, run.state];
       await this.#source.pause(this.#runId, this.#signal, this.#idle);

@@ -32,6 +32,14 @@ export const EVENT_DATA = {
   "approval.requested": z
     .object({ toolUseId, name: z.string(), input: z.unknown(), expiresAt: z.string() })
     .describe("A call waits for a person."),
+  "approval.decided": z
+    .object({
+      toolUseId,
+      name: z.string(),
+      approved: z.boolean(),
+      by: z.string().nullable().describe("The user who decided; null: nobody did in time."),
+    })
+    .describe("Nobody is waited for any more."),
   "run.completed": result("completed").describe("The last event."),
   "run.failed": result("failed").describe("The last event."),
   "run.cancelled": result("cancelled").describe("The last event."),

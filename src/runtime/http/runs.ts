@@ -3,6 +3,7 @@ import type { Accepted } from "../../database/runs/accept-run.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { isFinal, type RunState } from "../../database/runs/run.ts";
 import { approvalsOfRun } from "../../database/runs/approvals.ts";
+import { decidedApprovals } from "../../database/runs/decided-approvals.ts";
 import { runById, runsOfSession, type RunView } from "../../database/runs/read-run.ts";
 import { messagesOfRun, sessionById } from "../../database/runs/sessions.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -44,6 +45,12 @@ const followSource = ({ db, agent, engine, tools }: RunRoutes): FollowSource => 
   async approvals(runId) {
     const waiting = await approvalsOfRun(db, agent, runId);
     return waiting.map(({ toolUseId, tool: name, input, expiresAt }) => ({ toolUseId, name, input, expiresAt }));
+  },
+  asksFirst: (tool) => tools.get(tool)?.needsApproval ?? false,
+  async decisions(runId) {
+    const byTime = engine.config.approvals?.onTimeout === "Approve";
+    const decided = await decidedApprovals(db, runId);
+    return decided.map(({ tool: name, approved, ...it }) => ({ ...it, name, approved: approved ?? byTime }));
   },
   pause: (runId, signal, idle) =>
     engine.appears(runId, Math.min(LONGEST_POLL_MS, FOLLOW_POLL_MS * 1.5 ** Math.min(idle, 10)), signal),
