@@ -1,6 +1,7 @@
 import { AuditChainBroken } from "../errors.ts";
 import type { Queryable } from "../session.ts";
 import { hasCode, SQLSTATE } from "../sqlstate.ts";
+import { auditLink } from "./audit-link.ts";
 
 /** What an audit row tells beside its time and tenant. */
 export interface AuditDetail {
@@ -15,17 +16,10 @@ export interface AuditDetail {
 export async function appendAudit(client: Queryable, tenant: string, detail: AuditDetail): Promise<void> {
   const at = new Date().toISOString();
   const record = JSON.stringify({ at, tenant, agent: null, user: null, ...detail });
-  const appended = client.query(
-    `WITH head AS MATERIALIZED (
-       SELECT seq, hash FROM audit_head FOR UPDATE
-     ), link AS MATERIALIZED (
-       SELECT seq + 1 AS seq, hash AS prev_hash, sha256(hash || convert_to($2, 'UTF8')) AS hash FROM head
-     ), appended AS (
-       INSERT INTO audit (seq, at, prev_hash, hash, record) SELECT seq, $1::timestamptz, prev_hash, hash, $2 FROM link
-     )
-     UPDATE audit_head h SET seq = link.seq, hash = link.hash FROM link`,
-    [at, record.replaceAll("\\u0000", "\\ufffd").toWellFormed()],
-  );
+  const appended = client.query(`WITH ${auditLink("$1", "$2")} SELECT`, [
+    at,
+    record.replaceAll("\\u0000", "\\ufffd").toWellFormed(),
+  ]);
   await appended.catch((error: unknown) => {
     if (!hasCode(error, SQLSTATE.uniqueViolation, "22003")) throw error;
     throw new AuditChainBroken(

@@ -1,6 +1,7 @@
 import { executionPlace } from "../encryption/place.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import { writeAuditRecord } from "../encryption/audit-input.ts";
+import { auditLink } from "../lifecycle/audit-link.ts";
 import { storableText } from "./storable.ts";
 
 /** A tool call that waits for a person. */
@@ -92,39 +93,34 @@ WITH decided AS (
   WHERE run_id = $1 AND tool_use_id = $2 AND state = 'awaiting_approval' AND approval_until > now()
     AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND state IN ('running', 'awaiting_approval') AND NOT cancel_requested)
   RETURNING run_id
-), head AS MATERIALIZED (
-  SELECT seq, hash FROM audit_head WHERE EXISTS (SELECT 1 FROM decided) FOR UPDATE
-), appended AS (
-  INSERT INTO audit (seq, at, prev_hash, hash, record)
-  SELECT seq + 1, $6::timestamptz, hash, sha256(hash || convert_to($7, 'UTF8')), $7 FROM head RETURNING seq, hash
-), moved AS (
-  UPDATE audit_head SET seq = a.seq, hash = a.hash FROM appended a
-)
-SELECT EXISTS (SELECT 1 FROM decided) AS decided, t.state, t.approval_at AS "approvalAt", t.approval_by AS "approvalBy"
+), ${auditLink("$6", "$7", "EXISTS (SELECT 1 FROM decided)")}
+SELECT EXISTS (SELECT 1 FROM decided) AS decided, t.approval_at AS "approvalAt",
+  -- An approved call that failed looks like a denied one, but for its times.
+  t.state <> 'failed' OR t.finished_at > t.approval_at AS approved
 FROM tool_executions t WHERE t.run_id = $1 AND t.tool_use_id = $2 AND t.approval_until IS NOT NULL`;
+
+interface DecidedRow {
+  decided: boolean;
+  approvalAt: Date | null;
+  approved: boolean;
+}
 
 /** Decides on a call that waits; the first decision counts. */
 export async function decideApproval(db: TranscriptDatabase, decision: Decision): Promise<DecisionOutcome> {
   const { runId, toolUseId, approved, by, output, audit } = decision;
   const stored = db.transcripts.writeText(storableText(output), executionPlace("output", runId, toolUseId));
   const record = writeAuditRecord(db.transcripts, audit.record);
-  const [row] = await db.query<{ decided: boolean; state: string; approvalAt: Date | null }>(
-    "decide_approval",
-    DECIDE,
-    [runId, toolUseId, approved, by, stored, audit.at, record],
-  );
+  const [row] = await db.query<DecidedRow>("decide_approval", DECIDE, [
+    runId,
+    toolUseId,
+    approved,
+    by,
+    stored,
+    audit.at,
+    record,
+  ]);
   if (!row) return "not_found";
   if (row.decided) return "decided";
   if (row.approvalAt === null) return "expired";
-  return (await wasApproved(db, runId, toolUseId)) === approved ? "decided_before" : "decided_otherwise";
-}
-
-/** The audit log tells what was decided: an approved call that failed looks like a denied one in its row. */
-async function wasApproved(db: TranscriptDatabase, runId: string, toolUseId: string): Promise<boolean> {
-  const [row] = await db.query<{ approved: boolean }>(
-    "was_approved",
-    "SELECT state <> 'failed' OR finished_at > approval_at AS approved FROM tool_executions WHERE run_id = $1 AND tool_use_id = $2",
-    [runId, toolUseId],
-  );
-  return row?.approved ?? false;
+  return row.approved === approved ? "decided_before" : "decided_otherwise";
 }
