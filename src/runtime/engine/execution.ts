@@ -15,7 +15,8 @@ import type {
 import type { Logger } from "../../telemetry/log.ts";
 import type { Hooks } from "../hooks/hook.ts";
 import type { RuntimeMetrics } from "../metrics.ts";
-import { type ModelAnswer, storableContent, textOf, withOwnIds } from "../model/accumulate.ts";
+import { type ModelAnswer, textOf } from "../model/accumulate.ts";
+import { storableContent, withOwnIds } from "../model/fit-content.ts";
 import { costOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
 import { auditLine } from "./audit.ts";
@@ -24,6 +25,7 @@ import { checkedAnswer } from "./message-hooks.ts";
 import { closingResults, isOver, toolUsesOf } from "./pending-tools.ts";
 import { ParkRun, RunFailed, StopWork } from "./stop.ts";
 import { runTools } from "./tool-round.ts";
+import { unfinished } from "./unfinished.ts";
 
 /** What an execution needs of the process around it. */
 export interface ExecutionHost {
@@ -120,6 +122,7 @@ export class Execution {
     this.iteration++;
     this.#count(answer);
     const said = withOwnIds(storableContent(answer), this.messages);
+    this.#mustBeFinished(answer, said);
     const { afterMessage } = this.host.hooks;
     const content = afterMessage ? await checkedAnswer(afterMessage, said, this) : said;
     const goesOn = answer.stopReason === "pause_turn" || content.some((it) => it.type === "tool_use");
@@ -130,11 +133,20 @@ export class Execution {
       return false;
     }
     if (goesOn) {
-      await this.store({ messages: [message] });
+      await this.store({ messages: content.length ? [message] : [] });
       return false;
     }
     await this.#finish("completed", { content, stopReason: answer.stopReason, error: null });
     return true;
+  }
+
+  /** @throws RunFailed; what was streamed of the answer is void then */
+  #mustBeFinished(answer: ModelAnswer, said: ContentBlock[]): void {
+    const { maxOutputTokens } = this.host.config;
+    const failure = unfinished(answer, said, { maxOutputTokens, firstTurn: this.iteration === 1 });
+    if (!failure) return;
+    if (textOf(said)) this.channel.part({ type: "restarted", data: { reason: failure.type } });
+    throw failure;
   }
 
   #count({ tokens, batched }: ModelAnswer): void {

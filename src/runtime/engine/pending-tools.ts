@@ -1,5 +1,6 @@
 import type { ContentBlock, Message, ToolExecution } from "../../database/runs/run.ts";
 import type { Annotations } from "../hooks/hook.ts";
+import { invalidInput } from "../model/fit-content.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { ToolOutcome } from "../tools/tool.ts";
 
@@ -89,7 +90,7 @@ function fresh(use: ToolUse, { tools, maxDepth }: ToolPolicy, depth: number): To
   const answer = (output: string): ToolTask => ({ do: "answer", use, outcome: failed(output) });
   const tool = tools.get(use.name);
   if (!tool) return answer(`there is no tool ${use.name}`);
-  const wrong = tool.check(use.input);
+  const wrong = invalidInput(use.input) ?? tool.check(use.input);
   if (wrong) return answer(`the input does not fit the tool's schema: ${wrong}`);
   if (tool.body.kind !== "agent")
     return tool.needsApproval

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MessageAccumulator, StreamInterrupted, storableContent, withOwnIds } from "./accumulate.ts";
+import { MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
+import { storableContent, withOwnIds } from "./fit-content.ts";
 
 const start = {
   type: "message_start",
@@ -68,7 +69,7 @@ describe("what is stored of an answer", () => {
   const content = [
     { type: "text", text: "" },
     { type: "text", text: "a" },
-    { type: "tool_use", id: "t" },
+    { type: "tool_use", id: "t", name: "n", input: {} },
   ];
   it("has no empty text", () => {
     expect(storableContent({ content, stopReason: "tool_use", tokens })).toEqual([content[1], content[2]]);

@@ -1,5 +1,5 @@
 import { type ContentBlock, type Message, NO_TOKENS, type Tokens } from "../../database/runs/run.ts";
-import { uuidv7 } from "../uuid.ts";
+import { toolInput } from "./fit-content.ts";
 
 /** The stream broke the protocol or ended before `message_stop`: a fault to try again after, never an answer. */
 export class StreamInterrupted extends Error {
@@ -14,11 +14,27 @@ export interface ModelAnswer {
   batched?: boolean;
 }
 
+/** More than any answer has; what grows on is no answer, and would take the process with it. */
+const MOST_BLOCKS = 10_000;
+const MOST_CHARACTERS = 32 * 1024 * 1024;
+/** The kind of block that a delta belongs to. */
+const OWNER: Record<string, string> = {
+  text_delta: "text",
+  citations_delta: "text",
+  thinking_delta: "thinking",
+  signature_delta: "thinking",
+};
+
 type Wire = Record<string, unknown> & { type: string };
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-const number = (value: unknown, otherwise: number): number => (typeof value === "number" ? value : otherwise);
+/** A count as the API means it; anything else says nothing. */
+const number = (value: unknown, otherwise: number): number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= 1e9 ? Number(value) : otherwise;
 const string = (value: unknown): string => (typeof value === "string" ? value : "");
+
+const lengthOf = ({ text, thinking, partial_json }: Record<string, unknown>): number =>
+  string(text).length + string(thinking).length + string(partial_json).length;
 
 /**
  * Puts a message together from the events of its stream. Fields that it does not know stay in the blocks as they came;
@@ -28,25 +44,29 @@ export class MessageAccumulator {
   readonly #blocks: ContentBlock[] = [];
   readonly #json = new Map<number, string>();
   #stopReason = "";
+  #characters = 0;
   #tokens: Tokens = NO_TOKENS;
   #started = false;
   #stopped = false;
 
   /** @returns text to show, if the event brings any. @throws StreamInterrupted on an event that makes no sense here */
   add(event: Wire): string {
+    if (this.#stopped) return "";
     if (event.type === "message_start") {
+      if (this.#started) throw new StreamInterrupted("the stream has a second message_start");
       this.#started = true;
       this.#count(record(record(event.message).usage));
     } else if (event.type === "content_block_start") {
-      this.#blocks[this.#index(event)] = { ...(record(event.content_block) as ContentBlock) };
+      this.#open(this.#index(event), record(event.content_block));
     } else if (event.type === "content_block_delta") {
       return this.#delta(this.#index(event), record(event.delta));
     } else if (event.type === "content_block_stop") {
       this.#close(this.#index(event));
     } else if (event.type === "message_delta") {
-      this.#stopReason = string(record(event.delta).stop_reason) || this.#stopReason;
+      this.#stopReason = string(record(event.delta).stop_reason).slice(0, 100).toWellFormed() || this.#stopReason;
       this.#count(record(event.usage));
     } else if (event.type === "message_stop") {
+      if (!this.#started) throw new StreamInterrupted("the stream stops before it starts");
       this.#stopped = true;
     }
     return "";
@@ -54,7 +74,19 @@ export class MessageAccumulator {
 
   #index(event: Wire): number {
     if (!this.#started) throw new StreamInterrupted("the stream has content before message_start");
-    return number(event.index, 0);
+    return number(event.index, MOST_BLOCKS);
+  }
+
+  #open(index: number, block: Record<string, unknown>): void {
+    if (index >= MOST_BLOCKS || this.#blocks[index] || typeof block.type !== "string")
+      throw new StreamInterrupted("the stream starts a block that makes no sense");
+    this.#blocks[index] = { ...(block as ContentBlock) };
+    this.#weigh(string(block.text).length);
+  }
+
+  #weigh(characters: number): void {
+    this.#characters += characters;
+    if (this.#characters > MOST_CHARACTERS) throw new StreamInterrupted("the stream is longer than any answer");
   }
 
   #count(usage: Record<string, unknown>): void {
@@ -70,6 +102,9 @@ export class MessageAccumulator {
   #delta(index: number, delta: Record<string, unknown>): string {
     const block = this.#blocks[index];
     if (!block) throw new StreamInterrupted("the stream has a delta of a block that was not started");
+    if ((OWNER[string(delta.type)] ?? block.type) !== block.type)
+      throw new StreamInterrupted("the stream has a delta of another kind than its block");
+    this.#weigh(lengthOf(delta));
     if (delta.type === "text_delta") block.text = string(block.text) + string(delta.text);
     else if (delta.type === "thinking_delta") block.thinking = string(block.thinking) + string(delta.thinking);
     else if (delta.type === "signature_delta") block.signature = string(block.signature) + string(delta.signature);
@@ -85,11 +120,7 @@ export class MessageAccumulator {
     const block = this.#blocks[index];
     this.#json.delete(index);
     if (!json || !block) return;
-    try {
-      block.input = JSON.parse(json);
-    } catch {
-      block.input = {}; // cut off at the output limit: the stop reason says so, and the block is dropped for it
-    }
+    block.input = toolInput(json); // cut off at the output limit, the block is dropped: the stop reason says so
   }
 
   get isWhole(): boolean {
@@ -99,28 +130,9 @@ export class MessageAccumulator {
   /** @throws StreamInterrupted unless the message is whole */
   finish(): ModelAnswer {
     if (!this.#stopped) throw new StreamInterrupted("the stream ended before message_stop");
+    for (const index of this.#json.keys()) this.#close(index);
     return { content: this.#blocks.filter(Boolean), stopReason: this.#stopReason || "end_turn", tokens: this.#tokens };
   }
-}
-
-/** What of an answer goes into the conversation: no empty texts, and no tool call that was cut off (its pair would never come). */
-export function storableContent(answer: ModelAnswer): ContentBlock[] {
-  const whole = answer.stopReason === "tool_use";
-  return answer.content.filter((it) => !(it.type === "text" && !it.text) && (whole || it.type !== "tool_use"));
-}
-
-/** The content with a new id for each tool call whose id was there before: what is written of one call must never be taken for another's. */
-export function withOwnIds(content: ContentBlock[], conversation: Message[]): ContentBlock[] {
-  if (!content.some((it) => it.type === "tool_use")) return content;
-  const taken = new Set(
-    conversation.flatMap((it) => it.content).flatMap((it) => (it.type === "tool_use" ? [it.id] : [])),
-  );
-  return content.map((it) => {
-    if (it.type !== "tool_use") return it;
-    const id = taken.has(it.id) || !it.id ? `toolu_${uuidv7().replaceAll("-", "")}` : it.id;
-    taken.add(id);
-    return id === it.id ? it : { ...it, id };
-  });
 }
 
 export const textOf = (content: Message["content"]): string =>

@@ -27,6 +27,7 @@ export interface SimulatedConfig {
   /** When not empty: the only keys that are taken. */
   goodKeys: string[];
   faults: Fault[];
+  sayings: ExactSaying[];
   rules: Rule[];
 }
 
@@ -43,6 +44,18 @@ export interface Fault {
   retryAfter?: number;
   /** Stream faults strike after so many events. */
   afterEvents?: number;
+  hits?: number;
+}
+
+/** Said word for word to a turn that contains `match`, once unless told: what a model should not say, or not so. */
+export interface ExactSaying {
+  match: string;
+  content?: Record<string, unknown>[];
+  stopReason?: string;
+  usage?: Record<string, number>;
+  /** The events of the stream in the place of the right ones. */
+  events?: { type: string; [more: string]: unknown }[];
+  times?: number;
   hits?: number;
 }
 
@@ -72,6 +85,7 @@ export type FaultKind =
   | "overloaded"
   | "server_error"
   | "bad_request"
+  | "prompt_too_long"
   | "hang"
   | "reset"
   | "truncate"
@@ -132,8 +146,16 @@ export const defaultConfig = (): SimulatedConfig => ({
   badKeys: ["sk-ant-bad"],
   goodKeys: [],
   faults: [],
+  sayings: [],
   rules: DEMO_RULES,
 });
+
+/** The exact saying that a turn is answered with, counted as a hit. */
+export function takeSaying(sayings: ExactSaying[], turnText: string): ExactSaying | undefined {
+  const saying = sayings.find((it) => turnText.includes(it.match) && (it.hits ?? 0) < (it.times ?? 1));
+  if (saying) saying.hits = (saying.hits ?? 0) + 1;
+  return saying;
+}
 
 /** The fault that call number `n` meets, counted as a hit. */
 export function takeFault(faults: Fault[], n: number, turnText: string): Fault | undefined {

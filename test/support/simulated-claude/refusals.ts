@@ -34,6 +34,23 @@ function refusedPair(sides: Side[], i: number): string | undefined {
   return twice ? `messages.${i - 1}: \`tool_use\` ids must be unique: ${twice}` : undefined;
 }
 
+function refusedCall({ id, name, input }: Block): string | undefined {
+  if (!/^[a-zA-Z0-9_-]+$/.test(id ?? "")) return "id: String should match pattern '^[a-zA-Z0-9_-]+$'";
+  if (!name) return "name: String should have at least 1 character";
+  if (name.length > 200) return "name: String should have at most 200 characters";
+  return typeof input === "object" && input !== null && !Array.isArray(input)
+    ? undefined
+    : "input: Input should be an object";
+}
+
+/** Half of a surrogate pair is JSON for some, and not for the API. */
+export function hasHalfCharacter(body: string): boolean {
+  if (!/\\ud[89a-f]/i.test(body)) return false;
+  let found = false;
+  JSON.parse(body, (_key, it) => void (found ||= typeof it === "string" && !it.isWellFormed()));
+  return found;
+}
+
 function refusedMessage(messages: WireMessage[], i: number): string | undefined {
   const { role, content } = messages[i] as WireMessage;
   if (role !== "user" && role !== "assistant") return `messages.${i}.role: Input should be 'user' or 'assistant'`;
@@ -41,6 +58,8 @@ function refusedMessage(messages: WireMessage[], i: number): string | undefined 
   const empty = blocks.length === 0 || blocks.some((it) => it.type === "text" && !it.text);
   if (empty && !(i === messages.length - 1 && role === "assistant"))
     return `messages.${i}: text content blocks must be non-empty`;
+  const call = blocks.findIndex((it) => it.type === "tool_use" && refusedCall(it));
+  if (call >= 0) return `messages.${i}.content.${call}.tool_use.${refusedCall(blocks[call] as Block)}`;
   const unsigned = blocks.some((it) => it.type === "thinking" && it.signature !== SIGNATURE);
   return unsigned ? `messages.${i}: Invalid \`signature\` in \`thinking\` block` : undefined;
 }

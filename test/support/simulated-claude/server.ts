@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Batches } from "./batches.ts";
-import { defaultConfig, takeFault, type Fault, type SimulatedConfig } from "./config.ts";
-import { countTokens, currentTurn, tokensOf, type WireRequest } from "./conversation.ts";
-import { refusal } from "./refusals.ts";
+import { defaultConfig, takeFault, takeSaying, type ExactSaying, type Fault, type SimulatedConfig } from "./config.ts";
+import { type Block, countTokens, currentTurn, tokensOf, type WireRequest } from "./conversation.ts";
+import { hasHalfCharacter, refusal } from "./refusals.ts";
 import { nextSaying, withinWindow } from "./script.ts";
 import { sendStream, type WireReply } from "./stream.ts";
 
@@ -12,6 +12,7 @@ const STATUS_FAULTS: Partial<Record<Fault["kind"], [status: number, type: string
   rate_limit: [429, "rate_limit_error", "This request would exceed your rate limit."],
   overloaded: [529, "overloaded_error", "Overloaded"],
   server_error: [500, "api_error", "Internal server error"],
+  prompt_too_long: [400, "invalid_request_error", "prompt is too long: 300000 tokens > 200000 maximum"],
   bad_request: [400, "invalid_request_error", "Injected bad request"],
 };
 
@@ -42,7 +43,10 @@ function send(res: ServerResponse, status: number, body: unknown, headers: Recor
 async function readJson(req: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of req) chunks.push(chunk as Buffer);
-  return chunks.length ? JSON.parse(Buffer.concat(chunks).toString("utf8")) : undefined;
+  if (!chunks.length) return undefined;
+  const text = Buffer.concat(chunks).toString("utf8");
+  if (hasHalfCharacter(text)) throw new SyntaxError("no low surrogate in string");
+  return JSON.parse(text);
 }
 
 const keyOf = (req: IncomingMessage): string | undefined =>
@@ -94,7 +98,7 @@ export class SimulatedClaude {
     this.requests.length = 0;
     this.batches.clear();
     this.#calls = 0;
-    for (const fault of this.config.faults) delete fault.hits;
+    for (const it of [...this.config.faults, ...this.config.sayings]) delete it.hits;
   }
 
   #fail(
@@ -223,8 +227,9 @@ export class SimulatedClaude {
     }
     if (this.config.latencyMs > 0) await sleep(this.config.latencyMs);
     if (res.destroyed) return;
-    const message = this.#reply(body);
-    if (body.stream) return sendStream(res, message, this.config, headers, fault);
+    const saying = takeSaying(this.config.sayings, currentTurn(body.messages ?? []).text);
+    const message = this.#reply(body, saying);
+    if (body.stream) return sendStream(res, message, this.config, headers, fault, saying?.events);
     if (fault) return void req.socket.resetAndDestroy();
     send(res, 200, message, headers);
   }
@@ -237,17 +242,14 @@ export class SimulatedClaude {
     res.once("close", () => this.stats.inFlight--);
   }
 
-  #reply(body: WireRequest): WireReply {
-    const { content, stopReason } = withinWindow(
-      nextSaying(this.config, body),
-      this.#window(body.model) - countTokens(body),
-    );
+  #reply(body: WireRequest, exact?: ExactSaying): WireReply {
+    const { content, stopReason } = exact ? exactly(exact) : this.#saying(body);
     for (const block of content) {
-      if (block.type !== "tool_use") continue;
+      if (block.type !== "tool_use" || exact) continue;
       block.id = `toolu_${String(++this.#toolUses).padStart(10, "0")}`;
       this.stats.toolUses++;
     }
-    const spoken = content.map((it) => tokensOf(it.text ?? JSON.stringify(it.thinking ?? it.input)));
+    const spoken = content.map((it) => tokensOf(it.text ?? JSON.stringify(it.thinking ?? it.input ?? null)));
     return {
       id: `msg_${String(++this.#messages).padStart(10, "0")}`,
       type: "message",
@@ -261,8 +263,13 @@ export class SimulatedClaude {
         cache_creation_input_tokens: 0,
         cache_read_input_tokens: 0,
         output_tokens: spoken.reduce((sum, it) => sum + it, 0),
+        ...exact?.usage,
       },
     };
+  }
+
+  #saying(body: WireRequest) {
+    return withinWindow(nextSaying(this.config, body), this.#window(body.model) - countTokens(body));
   }
 
   #control(req: IncomingMessage, res: ServerResponse, path: string, body: unknown): void {
@@ -290,6 +297,11 @@ export class SimulatedClaude {
     send(res, 200, this.config);
   }
 }
+
+const exactly = ({ content = [], stopReason = "end_turn" }: ExactSaying) => ({
+  content: content as Block[],
+  stopReason,
+});
 
 const MODELS = ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"];
 const DEFAULT_WINDOW = 200_000;

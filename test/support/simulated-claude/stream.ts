@@ -24,8 +24,11 @@ function pieces(text: string, chunks: SimulatedConfig["chunks"]): string[] {
 function started(block: Block): Block {
   if (block.type === "text") return { ...block, text: "" };
   if (block.type === "thinking") return { ...block, thinking: "", signature: "" };
-  return { ...block, input: {} };
+  return block.type === "tool_use" ? { ...block, input: {} } : block;
 }
+
+/** A string in the place of an input goes out as it is: what of it is JSON is for the reader to find out. */
+const inputText = ({ input }: Block): string => (typeof input === "string" ? input : JSON.stringify(input));
 
 function deltas(block: Block, chunks: SimulatedConfig["chunks"]): { type: string; [more: string]: unknown }[] {
   if (block.type === "text") return pieces(block.text ?? "", chunks).map((text) => ({ type: "text_delta", text }));
@@ -33,7 +36,8 @@ function deltas(block: Block, chunks: SimulatedConfig["chunks"]): { type: string
     const thoughts = pieces(String(block.thinking), chunks).map((thinking) => ({ type: "thinking_delta", thinking }));
     return [...thoughts, { type: "signature_delta", signature: block.signature }];
   }
-  const json = pieces(JSON.stringify(block.input), chunks).map((partial_json) => ({
+  if (block.type !== "tool_use") return [];
+  const json = pieces(inputText(block), chunks).map((partial_json) => ({
     type: "input_json_delta",
     partial_json,
   }));
@@ -87,8 +91,9 @@ export async function sendStream(
   config: SimulatedConfig,
   headers: Record<string, string>,
   fault?: Fault,
+  exact?: { type: string }[],
 ) {
-  const events = streamEvents(message, config.chunks);
+  const events = exact?.map(sse) ?? streamEvents(message, config.chunks);
   res.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", ...headers });
   if (!fault && config.chunkDelayMs <= 0) {
     res.end(events.join("")); // one write: the cheapest there is
