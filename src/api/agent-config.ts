@@ -16,6 +16,8 @@ export const AGENT_FILES = {
   transcriptKeys: "/etc/agentpg/transcript-keys",
   /** A folder for each module, with the files of its ConfigMap. */
   modules: "/etc/agentpg/modules",
+  /** A file for each tool whose MCP server wants a token, under the tool's name. */
+  mcpTokens: "/etc/agentpg/mcp-tokens",
 } as const;
 
 /** The keys of the credentials Secret: one file each, published together (a Secret volume swaps all of them at once). */

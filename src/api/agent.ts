@@ -69,6 +69,10 @@ const mcpTool = z
       .max(128)
       .meta({ "x-kubernetes-list-type": "set" })
       .describe("Which of the server's tools the model is offered, as NAME_TOOL."),
+    tokenSecretRef: z
+      .object({ name: objectName, key: dataKey.default("token") })
+      .optional()
+      .describe("A Secret in the tenant's namespace with the bearer token for the server. Left out: none is sent."),
   })
   .describe("Tools of a Model Context Protocol server.");
 

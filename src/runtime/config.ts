@@ -21,6 +21,7 @@ const environment = z.object({
   AGENTPG_ACCESS_DIR: z.string().default(AGENT_FILES.access),
   AGENTPG_TRANSCRIPT_KEYS_DIR: z.string().default(AGENT_FILES.transcriptKeys),
   AGENTPG_MODULES_DIR: z.string().default(AGENT_FILES.modules),
+  AGENTPG_MCP_TOKENS_DIR: z.string().default(AGENT_FILES.mcpTokens),
   AGENTPG_WORKSPACE_DIR: z.string().default(WORKSPACE_PATH),
   AGENTPG_SECRETS_DIR: z.string().optional(),
   AGENTPG_POD_NAME: z.string().default(""),

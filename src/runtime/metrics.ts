@@ -103,6 +103,29 @@ export class RuntimeMetrics {
     build.set({ version: info.version, agent: info.agent, model: info.model }, 1);
   }
 
+  /** @param read the agent's MCP servers as they are now; called at each scrape */
+  observeMcp(read: () => { name: string; connected: boolean; tools: number; leftOut: number }[]): void {
+    const gauge = (name: string, help: string, value: (it: ReturnType<typeof read>[0]) => number) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ["server"],
+        registers: [this.registry],
+        collect() {
+          for (const it of read()) this.set({ server: it.name }, value(it));
+        },
+      });
+    gauge("agentpg_mcp_connected", "Whether the MCP server answered when its tools were last listed.", (it) =>
+      Number(it.connected),
+    );
+    gauge("agentpg_mcp_tools", "Tools of the MCP server that the model is offered.", (it) => it.tools);
+    gauge(
+      "agentpg_mcp_tools_left_out",
+      "Allowed tools that the server lacks or that cannot be offered; /status says why.",
+      (it) => it.leftOut,
+    );
+  }
+
   observe(sources: GaugeSources): void {
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({

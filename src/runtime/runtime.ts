@@ -24,6 +24,7 @@ import { Claude, type Model } from "./model/client.ts";
 import { ModelHealth } from "./model/health.ts";
 import { type LoadedModule, loadModules } from "./modules/load.ts";
 import { type HttpNetwork, INTERNET } from "./tools/http.ts";
+import { bearerToken } from "./credentials/bearer-token.ts";
 import { McpServers } from "./tools/mcp/servers.ts";
 import { createTools } from "./tools/registry.ts";
 import { startSweep } from "./tools/workspace/sweep.ts";
@@ -147,10 +148,12 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const mcp = new McpServers(agent.tools, tools, {
     network: parts.network ?? INTERNET,
     version: VERSION,
+    tokenOf: (tool) => bearerToken(env.AGENTPG_MCP_TOKENS_DIR, tool),
     log,
     defaultTimeoutSeconds,
     approvals: agent.approvals?.tools ?? [],
   });
+  metrics.observeMcp(() => mcp.status);
   const mcpTried = mcp.start();
   const metricsServer = await listen(
     createMetricsApp(metrics, status, readiness, log),

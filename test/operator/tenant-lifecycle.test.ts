@@ -469,6 +469,33 @@ describe("an Agent in its surroundings", () => {
     await eventually(revision, (now) => now !== before);
   });
 
+  test("an MCP server's token that is not there, and one that is not for it", async () => {
+    await readyTenant("wikis");
+    const mcp = { url: "https://wiki.example.com/mcp", allowedTools: ["search"] };
+    const wiki = (name: string) => ({
+      tools: [{ name: "Wiki", description: "d", mcp: { ...mcp, tokenSecretRef: { name } } }],
+    });
+    await it.apply(AGENT, anAgent("wikis", "reader", wiki("agentpg-database")));
+    const own = await it.condition("Agent", "wikis/reader", "ConfigurationValid", "False", "McpTokenMissing");
+    expect(own.message).toContain("Wiki.mcp.tokenSecretRef: Secret agentpg-database is not for MCP servers");
+    await it.apply(AGENT, anAgent("wikis", "reader", wiki("wiki-token")));
+    await eventually(
+      async () => (await it.condition("Agent", "wikis/reader", "ConfigurationValid", "False")).message,
+      (now) => now.includes("Secret wiki-token does not exist"),
+    );
+    const metadata = { name: "wiki-token", namespace: "wikis" };
+    await it.apply(kinds.SECRET, { metadata, stringData: { token: "t0ken" } });
+    // Secrets are not watched
+    await it.client.mergePatch(AGENT, "reader", "wikis", { metadata: { annotations: { looked: "again" } } });
+    await it.condition("Agent", "wikis/reader", "ConfigurationValid", "True");
+    const live = await it.client.get(kinds.DEPLOYMENT, "agent-reader", "wikis");
+    expect(JSON.stringify(live)).not.toContain("t0ken");
+    expect(JSON.stringify(live)).toContain("/etc/agentpg/mcp-tokens");
+    const secret = { name: "wiki-token", optional: true, items: [{ key: "token", path: "Wiki" }] };
+    const { volumes } = (live as unknown as { spec: { template: { spec: { volumes: object[] } } } }).spec.template.spec;
+    expect(volumes).toContainEqual({ name: "mcp-tokens", projected: { defaultMode: 0o440, sources: [{ secret }] } });
+  });
+
   test("a model that the tenant does not allow", async () => {
     await readyTenant("picky", { anthropic: { allowedModels: ["claude-haiku-5-5"] } });
     await it.apply(AGENT, anAgent("picky", "big"));

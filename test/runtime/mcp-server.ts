@@ -22,6 +22,8 @@ export class TestMcpServer {
   tools: (server: McpServer) => void = () => {};
   /** Answers in the server's place, when it is there. */
   instead: Answer | undefined;
+  /** When it is there, the only bearer token that is let in. */
+  bearer: string | undefined;
   /** Answers that nobody waited for. */
   givenUp = 0;
   readonly requests: { method: string; body: string }[] = [];
@@ -46,7 +48,9 @@ export class TestMcpServer {
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
     const it = new TestMcpServer(http, ca);
     http.on("request", (request: IncomingMessage, response: ServerResponse) => {
-      if (it.instead) it.instead(request, response);
+      const { authorization } = request.headers;
+      if (it.bearer && authorization !== `Bearer ${it.bearer}`) response.writeHead(401).end();
+      else if (it.instead) it.instead(request, response);
       else void it.#answer(request, response).catch(() => response.destroy());
     });
     return it;

@@ -1,9 +1,11 @@
+import { mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
 import { type McpServer } from "@modelcontextprotocol/server";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { ConfigError } from "../../src/runtime/config.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { World } from "./fixture.ts";
+import { SecretVolume, World } from "./fixture.ts";
 import { bodyOf, MCP_HOST, TestMcpServer } from "./mcp-server.ts";
 
 let world: World;
@@ -22,7 +24,7 @@ beforeEach(async () => {
   await world.fresh();
 });
 afterEach(async () => {
-  remote.instead = undefined;
+  remote.instead = remote.bearer = undefined;
   await world.stopAgents();
 });
 
@@ -69,7 +71,8 @@ const wiki = (allowedTools: string[], more: object = {}, url = `https://${MCP_HO
 const start = (tool: ReturnType<typeof wiki>, parts: object = {}) =>
   world.start({ tools: [tool] }, { network: remote.network, ...parts });
 const statusOf = (runtime: Runtime) =>
-  (runtime.status() as { mcp: { connected: boolean; tools: number; problem: string | null }[] }).mcp[0];
+  (runtime.status() as { mcp: { connected: boolean; tools: number; leftOut: number; problem: string | null }[] })
+    .mcp[0];
 
 type Message = { content: { content: string; is_error?: boolean }[] };
 const lastRequest = () =>
@@ -94,7 +97,14 @@ describe("the tools of an MCP server", () => {
       { name: "wiki_search", description: "Our wiki.\n\nFinds pages.", input_schema: { type: "object" } },
       { name: "wiki_count", description: "Our wiki." },
     ]);
-    expect(statusOf(runtime)).toEqual({ name: "wiki", host: MCP_HOST, connected: true, tools: 2, problem: null });
+    expect(statusOf(runtime)).toEqual({
+      name: "wiki",
+      host: MCP_HOST,
+      connected: true,
+      tools: 2,
+      leftOut: 0,
+      problem: null,
+    });
   });
 
   it("are called with the model's input and the call's idempotency key", async () => {
@@ -190,6 +200,69 @@ describe("an MCP server that is down when the agent starts", () => {
   });
 });
 
+describe("an MCP server that was away and is back as it was", () => {
+  it("is told of while it is away, and no longer", async () => {
+    const runtime = await start(wiki(["search"]));
+    await remote.goDown();
+    try {
+      expect((await call(runtime, "wiki_search", { query: "a" }))?.content).toMatch(/cannot be reached/);
+      const away = { connected: false, tools: 1, problem: expect.stringMatching(/ECONNREFUSED/) };
+      await vi.waitFor(() => expect(statusOf(runtime)).toMatchObject(away), { timeout: 5000 });
+    } finally {
+      await remote.comeUp();
+    }
+    const back = { connected: true, tools: 1, problem: null };
+    await vi.waitFor(() => expect(statusOf(runtime)).toMatchObject(back), { timeout: 8000 });
+    expect((await call(runtime, "wiki_search", { query: "b" }))?.content).toContain("found b");
+  });
+});
+
+describe("an MCP server that wants a token", () => {
+  const tokenSecretRef = { name: "wiki-token", key: "token" };
+  const entry = wiki(["search"]);
+  const withToken = { ...entry, mcp: { ...entry.mcp, tokenSecretRef } };
+  let volume: SecretVolume;
+  beforeEach(async () => {
+    volume = new SecretVolume(await mkdtemp(join(world.folder, "tokens-")));
+    remote.bearer = "s3cret-token-of-the-wiki";
+  });
+  const startWithToken = () =>
+    world.start({ tools: [withToken] }, { network: remote.network }, { AGENTPG_MCP_TOKENS_DIR: volume.path });
+
+  it("gets the mounted one with every request, and a changed one within seconds", async () => {
+    await volume.publish({ wiki: "s3cret-token-of-the-wiki\n" });
+    const runtime = await startWithToken();
+    expect(statusOf(runtime)).toMatchObject({ connected: true, tools: 1, problem: null });
+    remote.bearer = "another-token";
+    expect((await call(runtime, "wiki_search", { query: "a" }))?.content).toMatch(/^the MCP server refused the token/);
+    const refused = { connected: false, tools: 1, problem: expect.stringMatching(/refused the token/) };
+    await vi.waitFor(() => expect(statusOf(runtime)).toMatchObject(refused), { timeout: 5000 });
+    await volume.publish({ wiki: "another-token" });
+    await vi.waitFor(() => expect(statusOf(runtime)).toMatchObject({ connected: true, problem: null }), {
+      timeout: 8000,
+    });
+    expect((await call(runtime, "wiki_search", { query: "b" }))?.content).toContain("found b");
+  });
+
+  it.each([
+    ["that there is not", {}, /there is no token .*Secret wiki-token, key token \(mcp\.tokenSecretRef\), is missing/],
+    ["that is two lines", { wiki: "a\r\nx-user: root" }, /no bearer token/],
+    ["that it refuses", { wiki: "stale" }, /refused the token \(HTTP 401\): check Secret wiki-token, key token/],
+  ])("is not used with one %s, which the status says", async (_what, files, problem) => {
+    await volume.publish(files as Record<string, string>);
+    const runtime = await startWithToken();
+    expect(statusOf(runtime)).toMatchObject({ connected: false, tools: 0, problem: expect.stringMatching(problem) });
+    expect(JSON.stringify(runtime.status())).not.toContain("stale");
+  });
+
+  it("and says it back is not listened to in that", async () => {
+    remote.tools = (server) =>
+      void server.registerTool("search", { inputSchema: z.object({}) }, () => text(`you are ${remote.bearer}`));
+    await volume.publish({ wiki: "s3cret-token-of-the-wiki" });
+    expect((await call(await startWithToken(), "wiki_search"))?.content).toBe("you are [the token]");
+  });
+});
+
 describe("an MCP server that is not to be trusted", () => {
   const json = (result: (request: { method: string; id: number }) => object | undefined) => {
     remote.instead = async (request, response) => {
@@ -231,6 +304,41 @@ describe("an MCP server that is not to be trusted", () => {
     expect(hidden?.description.length).toBeLessThan(4200);
   });
 
+  it("cannot make the model API refuse the agent's tools", async () => {
+    const choice = { anyOf: [{ properties: { id: { type: "number" } }, required: ["id"] }, { required: ["name"] }] };
+    listing([
+      { name: "choice", inputSchema: { ...object, properties: { name: { type: "string" } }, ...choice } },
+      {
+        name: "odd",
+        inputSchema: { ...object, properties: { "$filter by": {}, né: {}, ["x".repeat(65)]: {}, ok: {} } },
+      },
+      { name: "needs", inputSchema: { ...object, properties: { "@type": {} }, required: ["@type"] } },
+      {
+        name: "halves",
+        description: `${"x".repeat(4095)}😀`,
+        inputSchema: { ...object, title: "\ud800", description: "a\u{E0041}b" },
+      },
+    ]);
+    const runtime = await start(wiki(["choice", "odd", "needs", "halves"]));
+    expect(statusOf(runtime)).toMatchObject({
+      tools: 3,
+      leftOut: 1,
+      problem: expect.stringContaining('needs the property "@type"'),
+    });
+    expect((await runtime.client.ask((await runtime.client.createSession()).id, "Hello")).state).toBe("completed");
+    const [first, odd, halves] = lastRequest().tools;
+    expect(first?.input_schema).toEqual({
+      ...object,
+      properties: { name: { type: "string" }, id: { type: "number" } },
+    });
+    expect(first?.description).toContain('Its input has to fit: {"anyOf"');
+    expect(odd?.input_schema).toEqual({ ...object, properties: { ok: {} } });
+    expect(halves?.input_schema).toEqual({ ...object, title: "\ufffd", description: "ab" });
+    expect((await call(runtime, "wiki_choice", {}))?.content).toMatch(/does not fit the tool's schema/);
+    const metrics = await (await fetch(`http://127.0.0.1:${runtime.metricsPort}/metrics`)).text();
+    expect(metrics).toMatch(/agentpg_mcp_tools_left_out\{server="wiki"\} 1/);
+  });
+
   it("may have ten thousand tools: the allowed one is there", async () => {
     listing(Array.from({ length: 10_000 }, (_, i) => ({ name: `tool${i}`, inputSchema: object })));
     expect(statusOf(await start(wiki(["tool9999"])))).toMatchObject({ tools: 1, problem: null });
@@ -243,6 +351,21 @@ describe("an MCP server that is not to be trusted", () => {
       /more than 100 pages/,
     ],
     ["a list without end", () => listing([{ name: "a", description: "x".repeat(5_000_000) }]), /larger than/],
+    [
+      "a list of too many pages' worth",
+      () =>
+        json(({ method }) =>
+          method === "tools/list"
+            ? { tools: [{ name: "a", description: "x".repeat(2e6) }], nextCursor: "x" }
+            : undefined,
+        ),
+      /answers are too large/,
+    ],
+    [
+      "a list of too many tools",
+      () => listing(Array.from({ length: 20_001 }, (_, i) => ({ name: `${i}`, inputSchema: object }))),
+      /more than 20000 tools/,
+    ],
     ["nonsense", () => json(({ method }) => (method === "tools/list" ? { tools: 7 } : undefined)), /not MCP/],
     [
       "a page of HTML",

@@ -15,6 +15,7 @@ import type { OwnedObject } from "../owned-object.ts";
 import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
+import { mcpTokenProblem, mcpTokensOf } from "./mcp-tokens.ts";
 import { readModules } from "./modules.ts";
 import { agentConfigOf, configMap, configRevision } from "./objects/config-map.ts";
 import { deployment } from "./objects/deployment.ts";
@@ -95,6 +96,7 @@ export class AgentReconciler {
       siblings,
       promptFound: prompt !== undefined,
       missingModules: modules.missing,
+      noMcpToken: await mcpTokenProblem(this.#deps.client, agent, tenant),
       noEncryption: await this.#deps.encryptionProblem(),
     });
     const keys = transcriptKeysProblem(agent, tenant);
@@ -111,8 +113,8 @@ export class AgentReconciler {
       }
     }
     const settled = await this.#statusFromPods(agent, tenant, problem ?? applyProblem, credentials, fields);
-    // ConfigMaps of users are not watched.
-    if (agent.spec.systemPromptFrom || agent.spec.modules.length > 0)
+    // ConfigMaps and Secrets of users are not watched.
+    if (agent.spec.systemPromptFrom || agent.spec.modules.length > 0 || mcpTokensOf(agent).length > 0)
       return { requeueAfterMs: settled ? 30_000 : SOON_MS };
     return { requeueAfterMs: settled ? Math.min(HEALTH_MS, this.#deps.config.resyncSeconds * 1000) : SOON_MS };
   }

@@ -109,3 +109,12 @@ test.each([
     message: expect.stringMatching(message),
   });
 });
+
+test("a token that cannot be had is told as it was found", () => {
+  const agent = anAgent("a");
+  const missing = { agent, tenant: tenant(), siblings: [agent], promptFound: true, missingModules: [] };
+  expect(configurationProblem({ ...missing, noEncryption: undefined, noMcpToken: "spec.tools: wiki" })).toEqual({
+    reason: "McpTokenMissing",
+    message: "spec.tools: wiki",
+  });
+});

@@ -19,6 +19,8 @@ export interface Surroundings {
   promptFound: boolean;
   /** Of spec.modules, those whose ConfigMap or key is not there. */
   missingModules: Agent["spec"]["modules"];
+  /** Why a token for an MCP server cannot be had. */
+  noMcpToken?: string | undefined;
   /** Why nothing can be encrypted, when that is so. */
   noEncryption: Problem | undefined;
 }
@@ -151,6 +153,9 @@ const mcpNamesDoNotFit: Check = ({ agent: { spec } }) => {
   return problem === undefined ? undefined : { reason: "ToolInvalid", message: `spec.tools: ${problem}` };
 };
 
+const mcpTokenIsMissing: Check = ({ noMcpToken }) =>
+  noMcpToken === undefined ? undefined : { reason: "McpTokenMissing", message: noMcpToken };
+
 const CHECKS: readonly Check[] = [
   modelIsNotAllowed,
   promptIsMissing,
@@ -162,6 +167,7 @@ const CHECKS: readonly Check[] = [
   parametersAreNoObjectSchema,
   sqlArgumentsDoNotFit,
   mcpNamesDoNotFit,
+  mcpTokenIsMissing,
   commandsAreWrong,
 ];
 

@@ -1,4 +1,4 @@
-import { blocksOf, type Block, type WireMessage, type WireRequest } from "./conversation.ts";
+import { blocksOf, type Block, type WireMessage, type WireRequest, type WireTool } from "./conversation.ts";
 
 interface Side {
   role: string;
@@ -67,6 +67,15 @@ function refusedMessage(messages: WireMessage[], i: number): string | undefined 
 /** The signature of every thinking block that the simulated model makes; a changed one is refused. */
 export const SIGNATURE = "c2ltdWxhdGVkLXNpZ25hdHVyZQ==";
 
+function refusedTool({ name, input_schema: schema }: WireTool, i: number): string | undefined {
+  if (!/^[a-zA-Z0-9_-]{1,128}$/.test(name)) return `tools.${i}.custom.name: String should match pattern`;
+  if (["oneOf", "anyOf", "allOf"].some((it) => schema && it in schema))
+    return `tools.${i}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level`;
+  return Object.keys(schema?.properties ?? {}).every((it) => /^[a-zA-Z0-9_.-]{1,64}$/.test(it))
+    ? undefined
+    : `tools.${i}.custom.input_schema.properties: Property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'`;
+}
+
 /** Why the real API would refuse this request with a 400, in its words; nothing when it would take it. */
 export function refusal(body: WireRequest | undefined, needsMaxTokens = true): string | undefined {
   if (!body || typeof body !== "object") return "body: Input should be an object";
@@ -88,6 +97,8 @@ export function refusal(body: WireRequest | undefined, needsMaxTokens = true): s
   const open = idsOf(sides.at(-1)?.blocks ?? [], "tool_use", "id")[0];
   if (open)
     return `messages.${sides.length - 1}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${open}.`;
+  const refused = (body.tools ?? []).map(refusedTool).find((it) => it !== undefined);
+  if (refused) return refused;
   const names = (body.tools ?? []).map((it) => it.name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   return twice ? `tools: Tool names must be unique: ${twice}` : undefined;

@@ -7,6 +7,7 @@ import type { OperatorConfig } from "../../config.ts";
 import { agentLabels, agentSelector } from "../../labels.ts";
 import { owned } from "../../owned-object.ts";
 import { TRANSCRIPT_KEYS_SECRET } from "../../shared-names.ts";
+import { mcpTokensOf } from "../mcp-tokens.ts";
 import { controllerOf, ownedName } from "./owner.ts";
 import { rolloutStrategy, workspaceMounts, workspaceVolumes } from "./workspace.ts";
 
@@ -21,6 +22,14 @@ export interface PodInputs {
   configRevision: string;
   credentialsSecret: string;
   accessConfigMap: string;
+}
+
+/** One volume for all, in which each tool finds its own; optional, as the API key is. */
+function mcpTokenVolumes(agent: Agent) {
+  const sources = mcpTokensOf(agent).map(({ tool, ref: { name, key } }) => ({
+    secret: { name, optional: true, items: [{ key, path: tool }] },
+  }));
+  return sources.length ? [{ name: "mcp-tokens", projected: { defaultMode: 0o440, sources } }] : [];
 }
 
 const volumes = ({ agent, tenant, configMapName, credentialsSecret, accessConfigMap }: PodInputs) => {
@@ -41,6 +50,7 @@ const volumes = ({ agent, tenant, configMapName, credentialsSecret, accessConfig
       name: `module-${module}`,
       configMap: { name: configMapKeyRef.name },
     })),
+    ...mcpTokenVolumes(agent),
     ...workspaceVolumes(agent),
     { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
   ];
@@ -57,6 +67,7 @@ const volumeMounts = (agent: Agent) => [
     mountPath: `${AGENT_FILES.modules}/${name}`,
     readOnly: true,
   })),
+  ...mcpTokenVolumes(agent).map(({ name }) => ({ name, mountPath: AGENT_FILES.mcpTokens, readOnly: true })),
   ...workspaceMounts(agent),
   { name: "tmp", mountPath: "/tmp" },
 ];

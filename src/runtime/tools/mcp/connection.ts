@@ -1,9 +1,9 @@
 import type { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { z } from "zod";
 import type { HttpNetwork } from "../http.ts";
 import { type ToolCall, ToolError, type ToolOutcome } from "../tool.ts";
 import { explained } from "./errors.ts";
 import { exchange, mcpNetwork } from "./network.ts";
+import { type Listing, page, take } from "./listing.ts";
 import { outcomeOf } from "./result.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -12,38 +12,31 @@ const GOODBYE_MS = 1000;
 /** A server decides how soon its streams are asked for again; but not sooner than this. */
 const RECONNECT_MS = 5000;
 const MAX_PAGES = 100;
-const MAX_NAMES = 1000;
-/** Of one tool with all that comes with it: icons, output schema. */
-const MAX_TOOL_CHARS = 128 * 1024;
+const MAX_TOOLS = 20_000;
+/** Of all pages together. */
+const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 
 export interface Target {
   url: URL;
   network: HttpNetwork;
   version: string;
+  /** The bearer token for the server, when it wants one. */
+  token: () => string | undefined;
   onListChanged: () => void;
   onProblem: (error: Error) => void;
 }
 
-export interface Listing {
-  /** As the server sent them, nothing of them checked; an Error in the place of what is too large. */
-  wanted: Map<string, unknown>;
-  /** Of the others, for advice. */
-  names: string[];
-}
-
-// Tools one by one, so that a broken one does not hide the others.
-const page = z.object({ tools: z.array(z.unknown()), nextCursor: z.string().max(8192).optional() });
-const nameOf = (tool: unknown): string | undefined => {
-  const { name } = (tool ?? {}) as { name?: unknown };
-  return typeof name === "string" && name.length <= 128 ? name : undefined;
-};
-
 /** Runs one exchange: it ends by the signal, or when its answer cannot be taken. @throws ToolError */
-async function exchanging<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function exchanging<T>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+  bytes?: number,
+): Promise<T> {
   const unacceptable = new AbortController();
   const either = AbortSignal.any([signal, unacceptable.signal]);
   try {
-    return await exchange.run({ signal: either, fail: (it) => unacceptable.abort(it) }, () => work(either));
+    const own = { signal: either, fail: (it: Error) => unacceptable.abort(it) };
+    return await exchange.run({ ...own, ...(bytes === undefined ? {} : { left: bytes }) }, () => work(either));
   } catch (error) {
     signal.throwIfAborted();
     throw explained(unacceptable.signal.aborted ? unacceptable.signal.reason : error);
@@ -68,7 +61,7 @@ export class Connection {
   static async open(target: Target): Promise<Connection> {
     // Only agents with an MCP server load the SDK: it takes megabytes.
     const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
-    const network = mcpNetwork(target.url.hostname, target.network);
+    const network = mcpNetwork(target.url.hostname, target.network, target.token);
     const transport = new StreamableHTTPClientTransport(target.url, {
       fetch: network.fetch,
       reconnectionScheduler: (reconnect, delay) => {
@@ -97,20 +90,26 @@ export class Connection {
   /** The server's tools, those that are wanted whole. @throws ToolError */
   async list(isWanted: (name: string) => boolean): Promise<Listing> {
     const listing: Listing = { wanted: new Map(), names: [] };
-    await exchanging(AbortSignal.timeout(LIST_TIMEOUT_MS), async (signal) => {
-      let cursor: string | undefined;
-      for (let pages = 0; pages < MAX_PAGES; pages++) {
-        const params = cursor === undefined ? {} : { cursor };
-        const found = await this.#client.request({ method: "tools/list", params }, page, { signal });
-        for (const tool of found.tools) take(listing, tool, isWanted);
-        cursor = found.nextCursor;
-        if (cursor === undefined) return;
-      }
-      throw new ToolError(`the server's list of tools has more than ${MAX_PAGES} pages`);
-    }).catch((error) => {
+    const read = (signal: AbortSignal) => this.#readPages(listing, isWanted, signal);
+    await exchanging(AbortSignal.timeout(LIST_TIMEOUT_MS), read, MAX_LISTING_BYTES).catch((error) => {
       throw explained(error);
     });
     return listing;
+  }
+
+  async #readPages(listing: Listing, isWanted: (name: string) => boolean, signal: AbortSignal): Promise<void> {
+    let cursor: string | undefined;
+    let tools = 0;
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const params = cursor === undefined ? {} : { cursor };
+      const found = await this.#client.request({ method: "tools/list", params }, page, { signal });
+      tools += found.tools.length;
+      if (tools > MAX_TOOLS) throw new ToolError(`the server's list has more than ${MAX_TOOLS} tools`);
+      for (const tool of found.tools) take(listing, tool, isWanted);
+      cursor = found.nextCursor;
+      if (cursor === undefined) return;
+    }
+    throw new ToolError(`the server's list of tools has more than ${MAX_PAGES} pages`);
   }
 
   /** @throws ToolError, SessionLost, the signal's reason */
@@ -133,13 +132,4 @@ export class Connection {
     await this.#client.close().catch(() => {});
     await this.#network.close().catch(() => {});
   }
-}
-
-function take({ wanted, names }: Listing, tool: unknown, isWanted: (name: string) => boolean): void {
-  const name = nameOf(tool);
-  if (name === undefined) return;
-  const size = JSON.stringify(tool).length;
-  const bounded = size > MAX_TOOL_CHARS ? new Error(`its definition has ${size} characters`) : tool;
-  if (isWanted(name)) wanted.set(name, bounded);
-  else if (names.length < MAX_NAMES) names.push(name);
 }

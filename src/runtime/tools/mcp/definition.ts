@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { searchingPattern } from "../../../api/linear-pattern.ts";
 import type { ToolDefinition } from "../../model/client.ts";
+import { shownSchema, visible } from "./shown-schema.ts";
 import { type InputCheck, InputChecks, type Pattern } from "../validation.ts";
 
 const MAX_DESCRIPTION = 4096;
@@ -19,12 +20,10 @@ const remoteTool = z.object({
 export interface Definition {
   remote: string;
   definition: ToolDefinition;
+  /** As the server sent it. */
+  schema: Record<string, unknown>;
   check: InputCheck;
 }
-
-/** Without what does not show: it could hide from people what the model reads. */
-const visible = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Cf}]/gu, (it) => (it === "\n" || it === "\t" ? it : "")).slice(0, MAX_DESCRIPTION);
 
 /** Patterns of a stranger could hold the process up: those that take more than linear time are left to the server. */
 function harmlessPattern(pattern: string): Pattern {
@@ -52,10 +51,15 @@ export class Definitions {
     const { $schema: _, ...schema } = data.inputSchema; // many name a draft that differs in nothing they use
     const size = Buffer.byteLength(JSON.stringify(schema));
     if (size > MAX_SCHEMA_BYTES) throw new Error(`its schema has ${size} bytes, ${MAX_SCHEMA_BYTES} being the most`);
-    const description = [ownDescription, visible(data.description ?? "")].filter(Boolean).join("\n\n");
+    const check = this.#checkOf(schema);
+    const shown = shownSchema(schema);
+    const said = visible(data.description ?? "")
+      .slice(0, MAX_DESCRIPTION)
+      .toWellFormed();
+    const description = [ownDescription, said, shown.note].filter(Boolean).join("\n\n");
     this.#bytes += size + Buffer.byteLength(description);
     if (this.#bytes > MAX_SERVER_BYTES) throw new Error("the server's definitions are too large together");
-    return { remote: data.name, definition: { name, description, input_schema: schema }, check: this.#checkOf(schema) };
+    return { remote: data.name, definition: { name, description, input_schema: shown.schema }, schema, check };
   }
 
   #checkOf(schema: Record<string, unknown>): InputCheck {

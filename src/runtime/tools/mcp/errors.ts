@@ -8,6 +8,10 @@ export class SessionLost extends RetryTool {
   }
 }
 
+export class Unauthorized extends ToolError {
+  override name = "ToolError";
+}
+
 const MAX_MESSAGE = 1000;
 /** Of Node and OpenSSL. */
 const NETWORK_CODE = /^(E[A-Z]{3,}|EAI_[A-Z]+|ERR_\w+|UND_ERR_\w+|CERT_\w+|\w+_CERT\w*)$/;
@@ -18,7 +22,9 @@ function* chain(error: unknown): Generator<Error & { status?: unknown; code?: un
 
 function ofStatus(status: number, cause: unknown): ToolError {
   if (status === 401)
-    return new ToolError("the MCP server asks for credentials (HTTP 401): it has to be open to this agent", { cause });
+    return new Unauthorized("the MCP server asks for credentials (HTTP 401): name its token in mcp.tokenSecretRef", {
+      cause,
+    });
   if (status === 403) return new ToolError("the MCP server forbids it (HTTP 403)", { cause });
   if (status === 404) return new SessionLost(cause);
   const message = `the MCP server answered HTTP ${status}`;

@@ -13,19 +13,24 @@ const MAX_REQUESTS = 256;
 /** The exchange that a request is part of: what ends it, and how to end it at once when its answer cannot be taken. */
 export interface Exchange {
   signal: AbortSignal;
+  /** Bytes that may still be read in it; nothing: as many as one answer may have. */
+  left?: number;
   fail(error: Error): void;
 }
 export const exchange = new AsyncLocalStorage<Exchange>();
 
-function limited(response: Response, maxBytes: number, fail: (error: Error) => void): Response {
+function limited(response: Response, maxBytes: number, own: Exchange | undefined): Response {
   if (!response.body) return response;
   let size = 0;
   const limit = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       size += chunk.length;
-      if (size <= maxBytes) return controller.enqueue(chunk);
-      const error = new ToolError(`the server's answer is larger than ${maxBytes} bytes`);
-      fail(error);
+      if (own?.left !== undefined) own.left -= chunk.length;
+      if (size <= maxBytes && (own?.left ?? 0) >= 0) return controller.enqueue(chunk);
+      const error = new ToolError(
+        size > maxBytes ? `the server's answer is larger than ${maxBytes} bytes` : "the server's answers are too large",
+      );
+      own?.fail(error);
       controller.error(error);
     },
   });
@@ -37,8 +42,11 @@ function limited(response: Response, maxBytes: number, fail: (error: Error) => v
 const isOwn = ({ method, headers }: RequestInit): boolean =>
   method === "POST" || (method === "GET" && (headers as unknown as Headers).has("last-event-id"));
 
-/** https to one host, by the rules of the http tool: each address is looked at, redirects are refused, answers are bounded. */
-export function mcpNetwork(host: string, network: HttpNetwork) {
+/**
+ * https to one host, by the rules of the http tool: each address is looked at, redirects are refused, answers are bounded.
+ * @param token what each request carries; asked anew for each
+ */
+export function mcpNetwork(host: string, network: HttpNetwork, token: () => string | undefined) {
   // Calls have their own time limits, and a server may have no news for hours.
   const times = { headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 1000 };
   const dispatcher = new Agent({ connect: connector(network) as never, connections: 64, ...times });
@@ -51,13 +59,17 @@ export function mcpNetwork(host: string, network: HttpNetwork) {
       (it) => it instanceof AbortSignal && !it.aborted,
     ) as AbortSignal[];
     if (init.signal?.aborted) throw init.signal.reason;
-    const response = await fetch(url, { ...init, signal: AbortSignal.any(signals), redirect: "manual", dispatcher });
+    const headers = new Headers(init.headers as never);
+    const bearer = token();
+    if (bearer) headers.set("authorization", `Bearer ${bearer}`);
+    const options = { ...init, headers: Object.fromEntries(headers), signal: AbortSignal.any(signals) };
+    const response = await fetch(url, { ...options, redirect: "manual", dispatcher });
     if (response.status >= 300 && response.status < 400) {
       await response.body?.cancel();
       throw new ToolError(`the server redirects (HTTP ${response.status}), which is not followed: correct mcp.url`);
     }
     const maxBytes = init.method === "GET" && !own ? MAX_NEWS_BYTES : MAX_ANSWER_BYTES;
-    return limited(response, maxBytes, (error) => own?.fail(error));
+    return limited(response, maxBytes, own);
   }
 
   async function boundedFetch(input: string | URL, init: RequestInit = {}): Promise<Response> {

@@ -1,16 +1,19 @@
 import type { ToolSpec } from "../../../api/agent.ts";
 import { mcpToolName } from "../../../api/mcp-tool-name.ts";
+import type { Watched } from "../../credentials/watched.ts";
 import type { Logger } from "../../../telemetry/log.ts";
 import type { HttpNetwork } from "../http.ts";
 import type { Tool } from "../registry.ts";
 import type { ToolCall, ToolOutcome } from "../tool.ts";
-import type { Listing } from "./connection.ts";
+import type { Listing } from "./listing.ts";
 import { type Definition, Definitions } from "./definition.ts";
 import { nearest } from "./nearest.ts";
 
 export interface McpHost {
   network: HttpNetwork;
   version: string;
+  /** The token that the entry of this name has, as its file says it. */
+  tokenOf(name: string): Watched<string>;
   log: Logger;
   defaultTimeoutSeconds: number;
   approvals: readonly string[];
@@ -22,7 +25,12 @@ export type Execute = (remote: string, schema: Record<string, unknown>, call: To
 
 const MAX_PROBLEM = 2000;
 
-function toolOf({ remote, definition, check }: Definition, spec: McpSpec, host: McpHost, execute: Execute): Tool {
+function toolOf(
+  { remote, definition, schema, check }: Definition,
+  spec: McpSpec,
+  host: McpHost,
+  execute: Execute,
+): Tool {
   const { idempotent, maxAttempts, timeoutSeconds, name } = spec;
   return {
     name: definition.name,
@@ -32,7 +40,7 @@ function toolOf({ remote, definition, check }: Definition, spec: McpSpec, host: 
     timeoutMs: (timeoutSeconds ?? host.defaultTimeoutSeconds) * 1000,
     definition,
     check,
-    body: { kind: "mcp", execute: (call) => execute(remote, definition.input_schema, call) },
+    body: { kind: "mcp", execute: (call) => execute(remote, schema, call) },
   };
 }
 

@@ -4,8 +4,9 @@ import type { Tool } from "../registry.ts";
 import { RetryTool, type ToolCall, type ToolOutcome } from "../tool.ts";
 import { Alarm } from "./alarm.ts";
 import type { Connection } from "./connection.ts";
-import { SessionLost } from "./errors.ts";
+import { SessionLost, Unauthorized } from "./errors.ts";
 import { type McpHost, type McpSpec, offerOf } from "./offer.ts";
+import { ServerToken } from "./token.ts";
 
 const REFRESH_MS = 5 * 60_000;
 /** Between two listings, however often a server says that its list has changed. */
@@ -28,6 +29,7 @@ export class McpServer {
   #misses = 0;
   #problem: string | undefined = "not connected yet";
   #stopped = false;
+  readonly #token: ServerToken;
   readonly #alarm = new Alarm(GAP_MS);
   #round = Promise.withResolvers<void>();
 
@@ -37,26 +39,31 @@ export class McpServer {
     this.#url = new URL(spec.mcp.url);
     this.#onTools = onTools;
     this.#log = host.log.child({ mcp: spec.name, host: this.#url.host });
+    this.#token = new ServerToken(spec, host, () => this.#alarm.ring());
   }
 
   get tools(): readonly Tool[] {
     return this.#tools;
   }
   get status() {
-    const { name } = this.#spec;
-    const connected = this.#connection !== undefined;
-    return { name, host: this.#url.host, connected, tools: this.#tools.length, problem: this.#problem ?? null };
+    const { name, mcp } = this.#spec;
+    const connected = this.#connection !== undefined && this.#misses === 0;
+    const tools = this.#tools.length;
+    const leftOut = this.#listed ? mcp.allowedTools.length - tools : 0;
+    return { name, host: this.#url.host, connected, tools, leftOut, problem: this.#problem ?? null };
   }
 
   /** Connects, and stays connected. @returns when the first attempt is over */
   async start(): Promise<void> {
     const first = this.#round.promise;
+    await this.#token.start();
     void this.#run();
     await first;
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#token.stop();
     this.#alarm.ring();
     this.#round.resolve();
     await this.#drop();
@@ -80,17 +87,20 @@ export class McpServer {
     } catch (err) {
       // Calls may be under way: a server that was slow once keeps the connection.
       if (err instanceof SessionLost || this.#misses++ > 0 || this.#tools.length === 0) await this.#drop();
-      if (!this.#stopped) this.#tell((err as Error).message, err);
+      if (!this.#stopped) this.#tell(this.#token.told(err as Error), this.#token.safe(err));
       return false;
     }
   }
 
+  /** @throws ToolError */
   async #open(): Promise<Connection> {
+    this.#token.check();
     const { Connection } = await import("./connection.ts");
     const opened = await Connection.open({
       url: this.#url,
       network: this.#host.network,
       version: this.#host.version,
+      token: () => this.#token.value,
       onListChanged: () => this.#alarm.ring(),
       onProblem: (err) => this.#log.debug({ err }, "a problem with an MCP server"),
     });
@@ -130,9 +140,16 @@ export class McpServer {
   async #call(remote: string, schema: Record<string, unknown>, call: ToolCall): Promise<ToolOutcome> {
     const connection = this.#connection;
     if (!connection) throw new RetryTool(`the MCP server ${this.#spec.name} cannot be reached at present`);
+    const ask = async (from: Connection) => {
+      const outcome = await from.call(remote, schema, call);
+      return { ...outcome, output: this.#token.hide(outcome.output) };
+    };
     try {
-      return await connection.call(remote, schema, call);
+      return await ask(connection);
     } catch (error) {
+      if (error instanceof Unauthorized && (await this.#token.refresh())) return ask(connection); // it was not made
+      if (error instanceof Unauthorized) this.#alarm.ring();
+      this.#token.safe(error);
       if (!(error instanceof RetryTool)) throw error;
       if (error instanceof SessionLost && this.#connection === connection) await this.#drop();
       this.#alarm.ring(); // looks at once whether the server is still there
@@ -141,7 +158,7 @@ export class McpServer {
       call.signal.throwIfAborted();
       const renewed = this.#connection;
       if (!renewed) throw error;
-      return renewed.call(remote, schema, call);
+      return ask(renewed);
     }
   }
 }
