@@ -249,7 +249,7 @@ describe("an MCP server that wants a token", () => {
     ["that is two lines", { wiki: "a\r\nx-user: root" }, /no bearer token/],
     ["that it refuses", { wiki: "stale" }, /refused the token \(HTTP 401\): check Secret wiki-token, key token/],
   ])("is not used with one %s, which the status says", async (_what, files, problem) => {
-    await volume.publish(files as Record<string, string>);
+    await volume.publish(files);
     const runtime = await startWithToken();
     expect(statusOf(runtime)).toMatchObject({ connected: false, tools: 0, problem: expect.stringMatching(problem) });
     expect(JSON.stringify(runtime.status())).not.toContain("stale");

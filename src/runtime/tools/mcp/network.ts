@@ -59,7 +59,7 @@ export function mcpNetwork(host: string, network: HttpNetwork, token: () => stri
       (it) => it instanceof AbortSignal && !it.aborted,
     ) as AbortSignal[];
     if (init.signal?.aborted) throw init.signal.reason;
-    const headers = new Headers(init.headers as never);
+    const headers = new Headers(init.headers);
     const bearer = token();
     if (bearer) headers.set("authorization", `Bearer ${bearer}`);
     const options = { ...init, headers: Object.fromEntries(headers), signal: AbortSignal.any(signals) };

@@ -55,6 +55,6 @@ function clean(value: unknown): unknown {
     throw new Error(
       `its input needs the property ${JSON.stringify(needed.slice(0, 80))}, a name that the model API refuses`,
     );
-  for (const it of odd) delete (cleaned.properties as Schema)[it];
+  for (const it of odd) delete cleaned.properties[it];
   return cleaned;
 }
