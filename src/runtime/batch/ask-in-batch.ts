@@ -46,7 +46,7 @@ async function answerOf(host: BatchAskHost, { run }: Execution, group: string, b
   const { model } = host.config;
   const refused = refusalOf(batchId, model);
   if (refused) throw refused;
-  const result = (await resultsOf(host, group, batchId))?.get(customId(run.id, group));
+  const result = await resultOf(host, group, batchId, customId(run.id, group));
   if (result?.kind === "succeeded") return result.answer;
   const failed = result?.kind === "errored" ? failureOf(result.error, model) : undefined;
   if (!failed) return again(host, run, result);
@@ -55,10 +55,10 @@ async function answerOf(host: BatchAskHost, { run }: Execution, group: string, b
   throw failed;
 }
 
-/** @returns undefined when the API does not know the batch any more */
-async function resultsOf(host: BatchAskHost, batchGroup: string, batchId: string) {
+/** @returns undefined when it is not there, or the API does not know the batch any more */
+async function resultOf(host: BatchAskHost, batchGroup: string, batchId: string, id: string) {
   try {
-    return await host.results.of(batchId);
+    return await host.results.of(batchId, id);
   } catch (error) {
     if (error instanceof APIError && error.status === 404) return undefined;
     const failure = classifyModelError(error, host.config.model);

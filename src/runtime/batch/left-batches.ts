@@ -83,13 +83,10 @@ export class LeftBatches {
       it.cancelled = true;
       return false;
     }
-    const results = await api.results(it.batchId);
-    const ours = [...results].filter(([id]) => isOfGroup(id, group));
-    await settleCancelled(
-      db,
-      group,
-      ours.map(([id, result]) => this.#spendOf(runOf(id), result)),
-    );
+    const spends: LateSpend[] = [];
+    for await (const [id, result] of api.results(it.batchId))
+      if (isOfGroup(id, group)) spends.push(this.#spendOf(runOf(id), result));
+    await settleCancelled(db, group, spends);
     return true;
   }
 

@@ -1,5 +1,5 @@
 import { batchCreated, type BatchGroup, giveUpGroup } from "../../database/runs/batches.ts";
-import type { BatchInfo } from "../model/batch-api.ts";
+import type { BatchApi, BatchInfo } from "../model/batch-api.ts";
 import { isOfGroup } from "./custom-id.ts";
 import type { BatchHost } from "./host.ts";
 
@@ -29,8 +29,7 @@ export async function recoverGroup(
     !strangers.has(id);
   const candidates = (await api.createdSince(submitted - SKEW_MS)).filter(mayBeOurs);
   for (const { id } of candidates.filter((it) => it.ended)) {
-    const ids = [...(await api.results(id)).keys()];
-    if (!ids.some((it) => isOfGroup(it, group))) {
+    if (!(await isBatchOf(group, api.results(id)))) {
       strangers.add(id);
       continue;
     }
@@ -44,4 +43,10 @@ export async function recoverGroup(
   metrics.batches.inc({ outcome: "not_created" });
   log.info({ group, runs }, "a submission had not arrived: its runs are submitted again");
   return "given_up";
+}
+
+/** All requests of a batch are of one group: the first one tells, and no more is read. */
+async function isBatchOf(group: string, results: ReturnType<BatchApi["results"]>): Promise<boolean> {
+  for await (const [id] of results) return isOfGroup(id, group);
+  return false;
 }

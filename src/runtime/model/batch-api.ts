@@ -29,8 +29,8 @@ export interface BatchApi {
   /** The youngest first, back to this moment. */
   createdSince(since: number): Promise<BatchInfo[]>;
   cancel(id: string): Promise<void>;
-  /** By custom id, in any order. */
-  results(id: string): Promise<Map<string, BatchResult>>;
+  /** With their custom ids, in any order, as they are read: all of them may be more than the memory holds. */
+  results(id: string): AsyncIterable<[customId: string, result: BatchResult]>;
 }
 
 type Batch = Awaited<ReturnType<Anthropic["messages"]["batches"]["retrieve"]>>;
@@ -98,11 +98,8 @@ export function batchApi(client: Anthropic, params: (request: ModelRequest) => C
     async cancel(id) {
       await batches.cancel(id, undefined, PATIENCE);
     },
-    async results(id) {
-      const results = new Map<string, BatchResult>();
-      for await (const line of await batches.results(id, undefined, PATIENCE))
-        results.set(line.custom_id, resultOf(line));
-      return results;
+    async *results(id) {
+      for await (const line of await batches.results(id, undefined, PATIENCE)) yield [line.custom_id, resultOf(line)];
     },
   };
 }

@@ -4,6 +4,12 @@ type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Respon
 
 /** Chunks of a body that are not read yet, in bytes, before the connection is told to wait. */
 const AHEAD_BYTES = 256 * 1024;
+/** More than any answer has that is read at once. */
+const MOST_BYTES = 32 * 1024 * 1024;
+/** More than any answer has that is a line of a batch's results. */
+const MOST_LINE_BYTES = 8 * 1024 * 1024;
+/** A file of results that is silent for so long is given up. */
+const FILE_STALL_MS = 30_000;
 
 /** A body as the chunks of its socket, without a stream in between. */
 class Body implements AsyncIterable<Buffer> {
@@ -14,8 +20,10 @@ class Body implements AsyncIterable<Buffer> {
   #wake: (() => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
 
-  push(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  start(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+  }
+  push(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > AHEAD_BYTES) controller.pause();
@@ -43,9 +51,32 @@ class Body implements AsyncIterable<Buffer> {
     }
   }
 
+  /** As it comes, for as long as its lines end; whoever stops reading gives the rest of it up. */
+  async *lines(): AsyncGenerator<Buffer> {
+    let line = 0;
+    try {
+      for await (const chunk of this) {
+        const end = chunk.lastIndexOf("\n");
+        line = end < 0 ? line + chunk.length : chunk.length - end;
+        if (line > MOST_LINE_BYTES) throw new Error(`a line of the answer has more than ${MOST_LINE_BYTES} bytes`);
+        yield chunk;
+      }
+    } finally {
+      if (!this.#ended) this.#controller?.abort(new Error("nobody reads on"));
+    }
+  }
+
   async text(): Promise<string> {
     const all: Buffer[] = [];
-    for await (const chunk of this) all.push(chunk);
+    let bytes = 0;
+    for await (const chunk of this) {
+      bytes += chunk.length;
+      if (bytes > MOST_BYTES) {
+        this.#controller?.abort(new Error("the answer is too large"));
+        throw new Error(`the answer has more than ${MOST_BYTES} bytes`);
+      }
+      all.push(chunk);
+    }
     return Buffer.concat(all).toString("utf8");
   }
 }
@@ -75,7 +106,8 @@ function dispatch(agent: Agent, options: Dispatcher.DispatchOptions, signal: Abo
         if (signal?.aborted) abort();
         else signal?.addEventListener("abort", abort, { once: true });
       },
-      onResponseStart(_controller, status, headers) {
+      onResponseStart(controller, status, headers) {
+        body.start(controller);
         if (status >= 200) resolve({ status, headers: headersOf(headers), body });
       },
       onResponseData: (controller, chunk) => body.push(controller, chunk),
@@ -102,16 +134,21 @@ export function modelFetch(): Fetch {
   const agent = new Agent({ keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
   return async (url, init = {}) => {
     const { href, origin, pathname, search } = new URL(url instanceof Request ? url.url : url);
+    const sent = init.headers as Headers; // that is what the SDK gives
+    const isFile = sent.get("accept") === "application/binary";
     const options = {
       origin,
       path: pathname + search,
       method: init.method ?? "GET",
-      headers: init.headers as Iterable<[string, string]>, // the SDK gives a Headers object
+      headers: sent as Iterable<[string, string]>,
+      ...(isFile ? { bodyTimeout: FILE_STALL_MS } : {}),
       body: (init.body ?? null) as string | null,
     };
     const { status, headers, body } = await dispatch(agent, options, init.signal ?? null);
-    const streams = status < 300 && headers.get("content-type")?.startsWith("text/event-stream");
+    const streams = status < 300 && !isFile && headers.get("content-type")?.startsWith("text/event-stream");
     if (streams) return { ok: true, status, headers, url: href, body } as unknown as Response;
+    if (isFile && status < 300)
+      return { ok: true, status, headers, url: href, body: body.lines() } as unknown as Response;
     const bare = status === 204 || status === 205 || status === 304;
     return new Response(bare ? null : await body.text(), { status, headers: [...headers] });
   };
