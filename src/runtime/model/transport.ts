@@ -51,16 +51,23 @@ class Body implements AsyncIterable<Buffer> {
     }
   }
 
-  /** As it comes, for as long as its lines end; whoever stops reading gives the rest of it up. */
+  /** Whole lines (the SDK looks through what it has of a line with each chunk); whoever stops reading gives the rest up. */
   async *lines(): AsyncGenerator<Buffer> {
-    let line = 0;
+    let begun: Buffer[] = [];
+    let bytes = 0;
     try {
       for await (const chunk of this) {
-        const end = chunk.lastIndexOf("\n");
-        line = end < 0 ? line + chunk.length : chunk.length - end;
-        if (line > MOST_LINE_BYTES) throw new Error(`a line of the answer has more than ${MOST_LINE_BYTES} bytes`);
-        yield chunk;
+        const end = chunk.lastIndexOf("\n") + 1;
+        if (end > 0) {
+          yield Buffer.concat([...begun, chunk.subarray(0, end)]);
+          begun = [];
+          bytes = 0;
+        }
+        begun.push(chunk.subarray(end));
+        bytes += chunk.length - end;
+        if (bytes > MOST_LINE_BYTES) throw new Error(`a line of the answer has more than ${MOST_LINE_BYTES} bytes`);
       }
+      yield Buffer.concat(begun);
     } finally {
       if (!this.#ended) this.#controller?.abort(new Error("nobody reads on"));
     }
