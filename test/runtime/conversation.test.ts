@@ -186,3 +186,16 @@ describe("a conversation", () => {
     expect(head?.ok).toBe(true);
   });
 });
+
+describe("the stream of a run that waits", () => {
+  it("that is erased ends without a last event, and says when to ask what became of it", async () => {
+    world.claude.config.latencyMs = 3000;
+    const { client, url } = await world.start({ tenantLimits: { runsPerMinute: 100_000, concurrentRuns: 1 } });
+    await client.startRun((await client.createSession()).id, "Hello");
+    const { id } = await client.startRun((await client.createSession()).id, "Hello too");
+    const stream = await fetch(`${url}/v1/runs/${id}/events`, { headers: { accept: "text/event-stream" } });
+    await world.sql("DELETE FROM runs WHERE id = $1", [id]);
+    expect(await stream.text()).toMatch(/retry: 2000\n\n$/);
+    expect((await fetch(`${url}/v1/runs/${id}`)).status).toBe(404);
+  });
+});

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { DatabaseUnreachable } from "../../database/errors.ts";
 import type { StoredMessage } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
 import { RunChannel } from "./events.ts";
@@ -50,4 +51,27 @@ test("for who listens too slowly little is kept: the rest is read from the datab
   const types = [(await first).value?.type];
   for await (const event of events) types.push(event.type);
   expect(types).toEqual(["delegation.started", "delegation.finished", "text.delta", "run.completed"]);
+});
+
+test("who listens while the database is away hears the rest when it is back", async () => {
+  let away = 3;
+  const run: FollowSource["run"] = (id) =>
+    away-- > 0 ? Promise.reject(new DatabaseUnreachable("away")) : source.run(id);
+  const from = { at: { seq: 3, part: 0 }, begun: true };
+  const types: string[] = [];
+  for await (const event of followRun({ ...source, run }, "r", "s", from, new AbortController().signal))
+    types.push(event.type);
+  expect(types).toEqual(["text.delta", "run.completed"]);
+});
+
+test("a fault that does not pass ends what is told", async () => {
+  const run = () => Promise.reject(new TypeError("ours"));
+  const events = followRun(
+    { ...source, run },
+    "r",
+    "s",
+    { at: { seq: 0, part: 0 }, begun: true },
+    new AbortController().signal,
+  );
+  await expect(events.next()).rejects.toThrow("ours");
 });

@@ -1,4 +1,5 @@
 import type { ContentBlock, StoredMessage } from "../../database/runs/run.ts";
+import { isTransient } from "../../database/runs/database.ts";
 import { isFinal } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
 import { ApprovalNews, type ApprovalSource } from "./approval-news.ts";
@@ -127,6 +128,7 @@ class Follower {
   #at: Position;
   #begun: boolean;
   #idle = 0;
+  #state = "";
   readonly #approvals: ApprovalNews;
   /** The batch that was told of. */
   #submittedAt: string | null = null;
@@ -211,27 +213,39 @@ class Follower {
     }
   }
 
+  /** @returns whether there is nothing more to tell */
+  async *#look(): AsyncGenerator<PlacedEvent, boolean> {
+    yield* this.#startMessageAgain();
+    yield* this.#placed(this.#approvals.decided());
+    const channel = this.#source.channel(this.#runId);
+    if (channel && (yield* this.#live(channel))) return true;
+    if (this.#signal.aborted) return true;
+    const run = await this.#source.run(this.#runId);
+    if (!run) return true; // erased
+    if (run.startedAt) yield* this.#begin();
+    yield* this.#startMessageAgain();
+    yield* this.#stored();
+    if (isFinal(run.state)) {
+      yield { type: `run.${run.state}`, data: resultOf(run), at: this.#at };
+      return true;
+    }
+    yield* this.#submitted(run);
+    if (run.state === "awaiting_approval") yield* this.#placed(this.#approvals.requested());
+    this.#state = run.state;
+    return false;
+  }
+
   async *events(): AsyncGenerator<PlacedEvent> {
-    let [seen, state] = [-1, ""];
+    let seen = "";
     while (!this.#signal.aborted) {
-      yield* this.#startMessageAgain();
-      yield* this.#placed(this.#approvals.decided());
-      const channel = this.#source.channel(this.#runId);
-      if (channel && (yield* this.#live(channel))) return;
-      if (this.#signal.aborted) return;
-      const run = await this.#source.run(this.#runId);
-      if (!run) return;
-      if (run.startedAt) yield* this.#begin();
-      yield* this.#startMessageAgain();
-      yield* this.#stored();
-      if (isFinal(run.state)) {
-        yield { type: `run.${run.state}`, data: resultOf(run), at: this.#at };
-        return;
+      try {
+        if (yield* this.#look()) return;
+      } catch (error) {
+        if (!isTransient(error)) throw error; // else the run goes on, and so does who listens to it
       }
-      yield* this.#submitted(run);
-      if (run.state === "awaiting_approval") yield* this.#placed(this.#approvals.requested());
-      this.#idle = this.#at.seq === seen && run.state === state ? this.#idle + 1 : 0;
-      [seen, state] = [this.#at.seq, run.state];
+      const now = `${this.#at.seq} ${this.#state}`;
+      this.#idle = now === seen ? this.#idle + 1 : 0;
+      seen = now;
       await this.#source.pause(this.#runId, this.#signal, this.#idle);
     }
   }

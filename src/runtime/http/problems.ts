@@ -115,7 +115,7 @@ export const problemHandler =
     if (problem.status === 503) log.warn(at, "a request was put off");
     else if (problem.status >= 500) log.error(at, "a request failed");
     if (res.headersSent) {
-      res.destroy();
+      if (!res.writableEnded) res.destroy();
       return;
     }
     res.status(problem.status).set(problem.headers).type("application/problem+json");

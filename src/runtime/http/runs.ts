@@ -176,7 +176,7 @@ export function runRoutes(routes: RunRoutes): Router {
     mustTakeEvents(req);
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
     const last = lastEventId(req);
-    const stream = new EventStream(res);
+    const stream = new EventStream(res).open();
     const from = { at: last ?? { seq: 0, part: 0 }, begun: last !== undefined };
     await sendEvents(stream, followRun(source, run.id, run.sessionId, from, stream.signal));
   });

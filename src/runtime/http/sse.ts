@@ -2,6 +2,8 @@ import type { Response } from "express";
 import { eventId, isFinalEvent, type PlacedEvent, type Position, type RunChannel } from "../engine/events.ts";
 
 const KEEP_ALIVE_MS = 15_000;
+/** When a client is to come again, with `Last-Event-ID`, after a stream without a last event: what SSE has `retry` for. */
+const COME_AGAIN = "retry: 2000\n\n";
 const GONE = new Error("the client is gone"); // one for all: an error with a stack for each is dear
 
 /**
@@ -17,6 +19,7 @@ export class EventStream {
   readonly #whenGone: (() => void)[] = [];
   #waiting = "";
   #scheduled = false;
+  #isWhole = false;
   #draining: Promise<void> | undefined;
 
   constructor(res: Response) {
@@ -33,6 +36,12 @@ export class EventStream {
       this.#gone?.abort(GONE);
     });
     this.#keepAlive = setInterval(() => res.write(": keep-alive\n\n"), KEEP_ALIVE_MS);
+  }
+
+  /** Tells the client at once that it is listened to: the first event may be long in coming. */
+  open(): this {
+    this.#res.flushHeaders();
+    return this;
   }
 
   /** Aborts when the client has gone, or the response is over. */
@@ -54,7 +63,9 @@ export class EventStream {
     return this.#draining !== undefined;
   }
 
-  send({ type, data, at }: PlacedEvent): void {
+  send(event: PlacedEvent): void {
+    const { type, data, at } = event;
+    this.#isWhole ||= isFinalEvent(event);
     this.#waiting += `id: ${eventId(at)}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -85,7 +96,7 @@ export class EventStream {
 
   end(): void {
     clearInterval(this.#keepAlive);
-    const text = this.#waiting;
+    const text = this.#waiting + (this.#isWhole ? "" : COME_AGAIN);
     this.#waiting = "";
     if (!this.gone) this.#res.end(text);
   }
