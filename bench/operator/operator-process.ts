@@ -1,0 +1,101 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { operatorConfig } from "../../src/operator/config.ts";
+import { freePort } from "../../test/support/postgres.ts";
+import { SYSTEM_NAMESPACE, type World } from "./world.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+export interface OperatorProgram {
+  pid: number;
+  /** A metric's samples that have these labels, added up; undefined while it does not answer. */
+  metric(name: string, labels?: Record<string, string>): Promise<number | undefined>;
+  /** SIGTERM, and waits until it is gone. */
+  stop(): Promise<void>;
+}
+
+export interface OperatorFiles {
+  kubeconfig: string;
+  config: string;
+  metricsPort: number;
+}
+
+/** The configuration as the chart writes it, but for the ports and a retention that stays out of the measurement. */
+export async function operatorFiles(world: World): Promise<OperatorFiles> {
+  const admin = await world.postgres.createOperatorRole();
+  const credentialsDir = join(world.folder, "credentials");
+  await mkdir(credentialsDir);
+  await writeFile(join(credentialsDir, "username"), admin.user);
+  await writeFile(join(credentialsDir, "password"), admin.password);
+  await writeFile(join(credentialsDir, "ca.crt"), world.postgres.ca);
+  const metricsPort = await freePort();
+  const settings = operatorConfig.parse({
+    namespace: SYSTEM_NAMESPACE,
+    image: "agentpg:bench",
+    database: { host: admin.host, port: admin.port, name: admin.database, credentialsDir },
+    healthPort: 0,
+    metricsPort,
+    adminPort: 0,
+    retention: { firstAfterSeconds: 86_400 },
+  });
+  const config = join(world.folder, "operator.json");
+  await writeFile(config, JSON.stringify(settings));
+  return { config, metricsPort, kubeconfig: await world.kubeconfigOf("operator") };
+}
+
+const labelled = (line: string, labels: Record<string, string>): boolean =>
+  Object.entries(labels).every(([name, value]) => line.includes(`${name}="${value}"`));
+
+/** The operator from its bundle, as its image runs it. It ends with this process, however that ends. */
+export async function startOperatorProgram(
+  world: World,
+  files: OperatorFiles,
+  bundle: string,
+  nodeFlags: string[] = [],
+): Promise<OperatorProgram> {
+  const program = [join(bundle, "agentpg.mjs"), "operator", "--config", files.config, "--kubeconfig", files.kubeconfig];
+  const args = [...nodeFlags, ...program, "--migrations", join(root, "migrations")];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"], NODE_ENV: "production" },
+  });
+  const said: string[] = [];
+  const heard = (chunk: unknown) => void (said.push(String(chunk)) > 20 && said.shift());
+  child.stdout.on("data", heard);
+  child.stderr.on("data", heard);
+  let asked = false;
+  child.once("exit", (code) => {
+    if (!asked) process.stderr.write(`the operator ended by itself (${code}); it said last:\n${said.join("")}\n`);
+  });
+  const stop = async () => {
+    asked = true;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGTERM");
+    await gone;
+  };
+  world.onStop(stop);
+  return {
+    pid: child.pid ?? 0,
+    stop,
+    async metric(name, labels = {}) {
+      const answer = await fetch(`http://127.0.0.1:${files.metricsPort}/metrics`).catch(() => undefined);
+      const lines = (await answer?.text())?.split("\n").filter((it) => it.startsWith(name) && labelled(it, labels));
+      return lines?.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+    },
+  };
+}
+
+/** Waits until every key was worked on at least once since the start and none waits; seconds since `started`. */
+export async function untilWorkedOff(operator: OperatorProgram, agents: number, started: number): Promise<number> {
+  for (;;) {
+    const done = await operator.metric("controller_runtime_reconcile_total", { controller: "agent" });
+    const waiting = await operator.metric("workqueue_depth");
+    const active = await operator.metric("controller_runtime_active_workers");
+    if ((done ?? 0) >= agents && waiting === 0 && active === 0) return (performance.now() - started) / 1000;
+    await sleep(50);
+  }
+}
