@@ -29,6 +29,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   readonly kind: ResourceKind;
   readonly #options: ReflectorOptions<T>;
   readonly #objects = new Map<string, T>();
+  readonly #namespaces = new Map<string, Map<string, T>>();
   readonly #listeners: ((change: Change<T>) => void)[] = [];
   #resourceVersion: string | undefined;
   #synced = false;
@@ -45,6 +46,11 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
 
   list(): T[] {
     return [...this.#objects.values()];
+  }
+
+  /** Those of one namespace, without a look at all others. */
+  inNamespace(namespace: string): T[] {
+    return [...(this.#namespaces.get(namespace)?.values() ?? [])];
   }
 
   /** Whether the first list is in. */
@@ -153,6 +159,10 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     const object = this.#options.parse ? this.#parse(raw) : (raw as T);
     if (object === undefined) return this.#remove(key);
     this.#objects.set(key, object);
+    const { namespace = "" } = object.metadata;
+    const neighbours = this.#namespaces.get(namespace);
+    if (neighbours) neighbours.set(key, object);
+    else this.#namespaces.set(namespace, new Map([[key, object]]));
     this.#tell({ type: "set", key, object, previous });
   }
 
@@ -172,6 +182,9 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     const previous = this.#objects.get(key);
     if (previous === undefined) return;
     this.#objects.delete(key);
+    const { namespace = "" } = previous.metadata;
+    this.#namespaces.get(namespace)?.delete(key);
+    if (this.#namespaces.get(namespace)?.size === 0) this.#namespaces.delete(namespace);
     this.#tell({ type: "deleted", key, previous });
   }
 

@@ -48,9 +48,8 @@ export class Applier {
     namespace: string,
     unwanted: (object: KubernetesObject) => boolean,
   ): Promise<string[]> {
-    const stale = (this.#caches.owned(kind)?.list() ?? []).filter(
-      (it) => it.metadata.namespace === namespace && !it.metadata.deletionTimestamp && unwanted(it),
-    );
+    const there = this.#caches.owned(kind)?.inNamespace(namespace) ?? [];
+    const stale = there.filter((it) => !it.metadata.deletionTimestamp && unwanted(it));
     for (const it of stale) await this.#client.delete(kind, it.metadata.name, namespace, it.metadata.uid);
     return stale.map((it) => it.metadata.name);
   }

@@ -31,6 +31,8 @@ export class Caches {
   readonly tenants: Reflector<Tenant & KubernetesObject>;
   readonly agents: Reflector<Agent & KubernetesObject>;
   readonly #owned = new Map<string, Reflector>();
+  /** By the namespace that they want, the names of Tenants. */
+  readonly #wanting = new Map<string, Set<string>>();
 
   constructor(client: KubernetesClient, logger: Logger) {
     this.tenants = new Reflector({
@@ -44,6 +46,14 @@ export class Caches {
       logger,
       kind: AGENT,
       parse: (it) => agentSchema.parse(it) as Agent & KubernetesObject,
+    });
+    this.tenants.onChange((change) => {
+      const before = change.previous && tenantNamespace(change.previous);
+      const others = before === undefined ? undefined : this.#wanting.get(before);
+      if (before !== undefined && others?.delete(change.key) && others.size === 0) this.#wanting.delete(before);
+      if (change.type === "deleted") return;
+      const now = tenantNamespace(change.object);
+      this.#wanting.set(now, (this.#wanting.get(now) ?? new Set()).add(change.key));
     });
     for (const kind of OWNED_KINDS) {
       this.#owned.set(kind.kind, new Reflector({ client, logger, kind, labelSelector: MANAGED_SELECTOR }));
@@ -71,14 +81,13 @@ export class Caches {
   tenantsOfNamespace(namespace: string): Tenant[] {
     const holder = this.owned(kinds.NAMESPACE)?.get(namespace)?.metadata.labels?.[TENANT_UID_LABEL];
     const holds = (it: Tenant) => (it.metadata.uid === holder ? 0 : 1);
-    return this.tenants
-      .list()
-      .filter((it) => tenantNamespace(it) === namespace)
+    return [...(this.#wanting.get(namespace) ?? [])]
+      .flatMap((name) => this.tenants.get(name) ?? [])
       .sort((a, b) => holds(a) - holds(b) || created(a) - created(b) || (a.metadata.uid < b.metadata.uid ? -1 : 1));
   }
 
   agentsOfNamespace(namespace: string): Agent[] {
-    return this.agents.list().filter((it) => it.metadata.namespace === namespace);
+    return this.agents.inNamespace(namespace);
   }
 }
 

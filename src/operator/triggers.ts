@@ -1,3 +1,4 @@
+import type { Agent } from "../api/agent.ts";
 import type { Tenant } from "../api/tenant.ts";
 import { keyOf } from "../kubernetes/object.ts";
 import { splitKey } from "../kubernetes/object.ts";
@@ -22,20 +23,41 @@ const onlyStatusChanged = (now: Seen, before: Seen | undefined): boolean =>
   JSON.stringify([now.metadata.annotations, now.metadata.labels, now.metadata.finalizers]) ===
     JSON.stringify([before.metadata.annotations, before.metadata.labels, before.metadata.finalizers]);
 
+/** What an Agent looks at in its Tenant; the rest of the status, such as the number of Agents, is no news to it. */
+const agentsSee = ({ metadata, status }: Tenant): string => {
+  const conditions = (status.conditions ?? []).filter(({ type }) => AGENTS_SEE_CONDITIONS.includes(type));
+  const { generation, uid, deletionTimestamp } = metadata;
+  return JSON.stringify([generation, uid, deletionTimestamp, status.credentialsRevision, conditions]);
+};
+const AGENTS_SEE_CONDITIONS = ["CredentialsReady", "EncryptionReady"];
+
+/** An Agent that asks others is wrong when one of them is missing, or asks it in turn. */
+const asksOthers = ({ spec }: Agent): boolean => spec.tools.some((tool) => tool.agent);
+
+/** The Tenant has to have data keys for it. */
+const encrypts = (it: Agent | undefined): boolean => it?.spec.dataProtection.encryptTranscripts ?? false;
+
+/** Agents by the dozen are counted once, not one after the other: the number is only shown. */
+const COUNT_AFTER_MS = 10_000;
+
 /** Which keys a change in a cache puts into which queue. What the first lists bring is backlog: fresh changes go before it. */
 export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }: Queues): void {
-  const agentsOf = (namespace: string, priority: "high" | "low") => {
-    for (const it of caches.agentsOfNamespace(namespace)) agent.add(keyOf(it), priority);
+  const agentsOf = (namespace: string, priority: "high" | "low", which: (it: Agent) => boolean = () => true) => {
+    for (const it of caches.agentsOfNamespace(namespace)) if (which(it)) agent.add(keyOf(it), priority);
   };
   const allTenantsOf = (namespace: string) => {
     for (const it of caches.tenantsOfNamespace(namespace)) tenant.add(it.metadata.name);
+  };
+  const countAgents = (namespace: string) => {
+    for (const it of caches.tenantsOfNamespace(namespace)) tenant.addAfter(it.metadata.name, COUNT_AFTER_MS);
   };
   caches.tenants.onChange((change) => {
     const priority = caches.tenants.synced ? "high" : "low";
     if (change.type === "deleted" || !onlyStatusChanged(change.object, change.previous))
       tenant.add(change.key, priority);
     const it = change.type === "set" ? change.object : change.previous;
-    agentsOf(tenantNamespace(it), priority);
+    if (change.type === "deleted" || !change.previous || agentsSee(change.object) !== agentsSee(change.previous))
+      agentsOf(tenantNamespace(it), priority);
     if (change.type === "deleted") allTenantsOf(tenantNamespace(it)); // the next in line may have the namespace now
   });
   caches.agents.onChange((change) => {
@@ -44,8 +66,10 @@ export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }:
     const previous = change.type === "set" ? change.previous : undefined;
     if (onlyStatusChanged(it, previous)) return;
     agent.add(change.key, priority);
-    agentsOf(it.metadata.namespace ?? "", priority); // whoever delegates to it, or waited for it
-    allTenantsOf(it.metadata.namespace ?? "");
+    const namespace = it.metadata.namespace ?? "";
+    agentsOf(namespace, priority, asksOthers); // it may be among those that they wait for
+    if (encrypts(it) !== encrypts(previous)) allTenantsOf(namespace);
+    else if (change.type === "deleted" || !previous) countAgents(namespace);
   });
   for (const reflector of caches.ownedReflectors()) {
     reflector.onChange((change) => {
