@@ -17,7 +17,7 @@ import { type CredentialsRequest, type EnsuredCredentials, ensureCredentials } f
 import { operatorPool, Sessions } from "./session.ts";
 import { hasCode, SQLSTATE } from "./sqlstate.ts";
 import { TenantDatabases } from "./tenant-databases.ts";
-import { type WorkerReport, workerReports } from "./worker-reports.ts";
+import { reportedProblems, type WorkerReport } from "./worker-reports.ts";
 
 export type { ConnectionSettings } from "./connection.ts";
 export type { DeletionPolicy } from "./deprovision.ts";
@@ -51,7 +51,7 @@ export interface TenantDatabase {
   /** The registry's row. */
   find(uid: string): Promise<TenantRecord | undefined>;
   /** What the pods of one of the tenant's agents say of themselves; [] without a schema. */
-  workerReports(tenant: { uid: string }, agent: string): Promise<WorkerReport[]>;
+  reportedProblems(tenant: { uid: string }): Promise<(WorkerReport & { agent: string })[]>;
   /** Logs in anew with the admin credentials; returns or throws within 5 seconds or so. */
   ping(): Promise<void>;
   /** Takes new admin credentials. Transactions under way end on the old ones. */
@@ -91,10 +91,10 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
     lifecycle: tenantLifecycle(environment),
     openClaims: () => sessions.read("reading the registry", (client) => openClaims(client, clusterUid)),
     find: (uid) => sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)),
-    async workerReports({ uid }, agent) {
+    async reportedProblems({ uid }) {
       const doing = "reading what the pods report";
       return sessions
-        .readTenant(uid, doing, (client, { id }) => workerReports(client, id, agent))
+        .readTenant(uid, doing, (client, { id }) => reportedProblems(client, id))
         .catch((error: unknown) => (error instanceof TenantNotProvisioned ? [] : Promise.reject(error)));
     },
     ping: () => verifyLogin(admin),

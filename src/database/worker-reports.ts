@@ -17,15 +17,25 @@ const OF_HONEST_SIZE = "CASE WHEN pg_column_size(report) > 8192 THEN false ELSE 
 /** What a runtime process last said of itself. */
 export type WorkerReport = z.infer<typeof workerReport>;
 
-/** What the living processes of an agent say of themselves, the youngest first. Its transaction may be read-only. */
-export async function workerReports(client: Queryable, tenantId: string, agent: string): Promise<WorkerReport[]> {
+/**
+ * What is wrong with each agent of a tenant, as the youngest of its living processes that has something to complain of puts it.
+ * Its transaction may be read-only.
+ */
+export async function reportedProblems(
+  client: Queryable,
+  tenantId: string,
+): Promise<(WorkerReport & { agent: string })[]> {
   const { owner, schema } = tenantDatabaseNames(tenantId);
   await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
-  const { rows } = await client.query<{ report: unknown }>(
-    `SELECT report FROM ${identifier(schema)}.workers WHERE agent = $1 AND expires_at > now() AND ${OF_HONEST_SIZE} ORDER BY started_at DESC LIMIT 100`,
-    [agent],
+  const { rows } = await client.query<{ agent: string; report: unknown }>(
+    `SELECT DISTINCT ON (agent) agent, report FROM ${identifier(schema)}.workers
+      WHERE expires_at > now() AND CASE WHEN ${OF_HONEST_SIZE} THEN jsonb_typeof(report -> 'problem') = 'object' ELSE false END
+      ORDER BY agent, started_at DESC LIMIT 1000`,
   );
-  return rows.flatMap(({ report }) => workerReport.safeParse(report).data ?? []);
+  return rows.flatMap(({ agent, report }) => {
+    const { data } = workerReport.safeParse(report);
+    return data ? [{ agent, ...data }] : [];
+  });
 }
 
 /** Living pods of the tenant, of all its agents, that report other credentials than these; 20 at most. Processes that know no revision are left out. */

@@ -73,6 +73,16 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     this.#listeners.push(listener);
   }
 
+  /**
+   * Takes in what the API server answered to a write of this process: the next look sees it, and its event from the watch is no
+   * news to listeners. What the watch has already gone past is left to the watch: the object may be gone since.
+   */
+  learn(written: KubernetesObject): void {
+    const { resourceVersion } = written.metadata;
+    const known = this.#objects.get(keyOf(written))?.metadata.resourceVersion;
+    if (isLater(resourceVersion, this.#resourceVersion) && isLater(resourceVersion, known)) this.#set(written, false);
+  }
+
   get #stallMs(): number {
     return this.#options.stallMs ?? 120_000;
   }
@@ -149,7 +159,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     }
   }
 
-  #set(raw: KubernetesObject): void {
+  #set(raw: KubernetesObject, tell = true): void {
     const key = keyOf(raw);
     const previous = this.#objects.get(key);
     if (previous && previous.metadata.resourceVersion === raw.metadata.resourceVersion) return;
@@ -163,7 +173,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     const neighbours = this.#namespaces.get(namespace);
     if (neighbours) neighbours.set(key, object);
     else this.#namespaces.set(namespace, new Map([[key, object]]));
-    this.#tell({ type: "set", key, object, previous });
+    if (tell) this.#tell({ type: "set", key, object, previous });
   }
 
   #parse(raw: KubernetesObject): T | undefined {
@@ -191,4 +201,9 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   #tell(change: Change<T>): void {
     for (const listener of this.#listeners) listener(change);
   }
+}
+
+/** Resource versions of one kind are numbers that grow, however long (KEP-5504). */
+function isLater(version = "", than = ""): boolean {
+  return version.length === than.length ? version > than : version.length > than.length;
 }

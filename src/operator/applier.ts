@@ -66,7 +66,8 @@ export class Applier {
   async #write({ kind, object }: OwnedObject, reason: ApplyReason): Promise<void> {
     try {
       // What is missing from the cache may still be there without our label: then it is somebody else's, and 409 tells.
-      await this.#client.apply(kind, object, { fieldManager: this.#fieldManager, force: reason !== "missing" });
+      const options = { fieldManager: this.#fieldManager, force: reason !== "missing" };
+      this.#caches.owned(kind)?.learn(await this.#client.apply(kind, object, options));
     } catch (error) {
       if (!isConflict(error) || reason !== "missing") throw error;
       const { name, namespace } = object.metadata;

@@ -1,6 +1,7 @@
 import { covers } from "../kubernetes/apply.ts";
 import type { KubernetesClient } from "../kubernetes/client.ts";
 import { nextConditions, type ConditionInput } from "../kubernetes/conditions.ts";
+import type { KubernetesObject } from "../kubernetes/object.ts";
 import type { ResourceKind } from "../kubernetes/resource-kind.ts";
 import type { Condition } from "../api/resource.ts";
 
@@ -18,6 +19,7 @@ export async function writeStatus(
   object: WithStatus,
   wanted: { conditions: readonly ConditionInput[]; fields: Record<string, unknown> },
   fieldManager: string,
+  onWritten: (written: KubernetesObject) => void = () => {},
 ): Promise<ConditionInput[]> {
   const { name, namespace, generation } = object.metadata;
   const before = object.status.conditions ?? [];
@@ -30,7 +32,7 @@ export async function writeStatus(
   const status = { observedGeneration: generation, ...wanted.fields, conditions };
   if (same(JSON.parse(JSON.stringify(status)), object.status)) return [];
   const metadata = { name, ...(namespace ? { namespace } : {}) };
-  await client.apply(kind, { metadata, status }, { fieldManager, subresource: "status" });
+  onWritten(await client.apply(kind, { metadata, status }, { fieldManager, subresource: "status" }));
   return wanted.conditions.filter((it) => {
     const old = before.find(({ type }) => type === it.type);
     return old?.status !== it.status || old.reason !== it.reason;

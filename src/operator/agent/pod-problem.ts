@@ -4,6 +4,11 @@ import { DatabaseError } from "../../database/errors.ts";
 import type { DatabaseAccess } from "../database-access.ts";
 import type { Problem } from "./validate.ts";
 
+/** Agents of one tenant are looked at together, most often: one read serves them all. */
+const FOR_MS = 1_000;
+
+type Problems = Map<string, Problem>;
+
 /**
  * What an Agent's pods last wrote about themselves in their tenant's schema. Postgres carries it, because the operator
  * need not be able to reach pods (NetworkPolicy), and a pod must not be able to reach the API server.
@@ -11,13 +16,24 @@ import type { Problem } from "./validate.ts";
 export function podProblemSource(
   database: DatabaseAccess,
 ): (tenant: Tenant, agent: Agent) => Promise<Problem | undefined> {
-  return async (tenant, agent) => {
-    try {
-      const reports = await database.use((it) => it.workerReports({ uid: tenant.metadata.uid }, agent.metadata.name));
-      return reports.find(({ problem }) => problem)?.problem ?? undefined; // the youngest pod has the newest configuration
-    } catch (error) {
-      if (error instanceof DatabaseError && error.reason !== "StaleEpoch") return undefined; // the Tenant's conditions tell
-      throw error;
-    }
+  const recent = new Map<string, Promise<Problems>>();
+  const read = (uid: string): Promise<Problems> => {
+    const known = recent.get(uid);
+    if (known) return known;
+    const reading = problemsOf(database, uid);
+    recent.set(uid, reading);
+    setTimeout(() => recent.delete(uid), FOR_MS).unref();
+    return reading;
   };
+  return async (tenant, agent) => (await read(tenant.metadata.uid)).get(agent.metadata.name);
+}
+
+async function problemsOf(database: DatabaseAccess, uid: string): Promise<Problems> {
+  try {
+    const reports = await database.use((it) => it.reportedProblems({ uid }));
+    return new Map(reports.flatMap(({ agent, problem }) => (problem ? [[agent, problem]] : [])));
+  } catch (error) {
+    if (error instanceof DatabaseError && error.reason !== "StaleEpoch") return new Map(); // the Tenant's conditions tell
+    throw error;
+  }
 }

@@ -5,7 +5,7 @@ import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ReconcileResult } from "../../kubernetes/controller.ts";
 import { isInvalid, isNotFound } from "../../kubernetes/errors.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
-import type { KubernetesObject } from "../../kubernetes/object.ts";
+import { keyOf, type KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import { Applier, ForeignObject } from "../applier.ts";
 import { AGENT, type Caches } from "../caches.ts";
@@ -23,12 +23,16 @@ import { networkPolicy } from "./objects/network-policy.ts";
 import { ownedName } from "./objects/owner.ts";
 import { endpointOf, podDisruptionBudget, service, serviceAccount } from "./objects/service.ts";
 import { startProblem } from "./start-problem.ts";
-import { agentConditions, deploymentStatus, type AgentFacts } from "./status.ts";
+import { agentConditions, deploymentStatus, isRolledOut, type AgentFacts } from "./status.ts";
 import { credentialsProblem, transcriptKeysProblem } from "./tenant-problem.ts";
 import { configurationProblem, type Problem } from "./validate.ts";
 
 const FIELD_MANAGER = "agentpg-agent-controller";
 const SOON_MS = 5_000;
+/** What a rollout that has only begun says of itself is old before it is written: pods that come up sooner cost one write, not two. */
+const JUST_BEGUN_MS = 1_000;
+/** Why an Agent is not ready although nothing is wrong. */
+const STARTING = new Set(["NoPods", "NoPodReady", "TenantNotReady"]);
 /** How often a settled Agent's pods are asked how they are, at the least. */
 const HEALTH_MS = 60_000;
 
@@ -48,6 +52,8 @@ export interface AgentDependencies {
 export class AgentReconciler {
   readonly #deps: AgentDependencies;
   readonly #applier: Applier;
+  /** When a Deployment was last written, by the Agent's key, until it was looked at after that. */
+  readonly #begun = new Map<string, number>();
 
   constructor(deps: AgentDependencies) {
     this.#deps = deps;
@@ -56,6 +62,7 @@ export class AgentReconciler {
 
   async reconcile(key: string): Promise<ReconcileResult> {
     const agent = this.#deps.caches.agents.get(key);
+    if (!agent) this.#begun.delete(key);
     if (!agent || agent.metadata.deletionTimestamp) return {}; // what it owns goes with it
     const tenant = this.#deps.caches.tenantOfNamespace(agent.metadata.namespace ?? "");
     if (!tenant || tenant.metadata.deletionTimestamp) return this.#withoutTenant(agent, tenant);
@@ -112,6 +119,8 @@ export class AgentReconciler {
         if (!applyProblem) throw error;
       }
     }
+    const left = problem || applyProblem || credentials ? 0 : this.#hasJustBegunFor(agent);
+    if (left > 0) return { requeueAfterMs: left };
     const settled = await this.#statusFromPods(agent, tenant, problem ?? applyProblem, credentials, fields);
     // ConfigMaps and Secrets of users are not watched.
     if (agent.spec.systemPromptFrom || agent.spec.modules.length > 0 || mcpTokensOf(agent).length > 0)
@@ -156,8 +165,17 @@ export class AgentReconciler {
         `${it.kind} ${it.name} had been changed and was set right`,
       );
     }
+    if (applied.length > 0) this.#begun.set(keyOf(agent), Date.now());
     await this.#prune(agent, map.object.metadata.name);
     return { configRevision: revision, endpoint: endpointOf(agent, tenant) };
+  }
+
+  /** Milliseconds until the status of a rollout is worth a look, 0 for now. */
+  #hasJustBegunFor(agent: Agent): number {
+    const left = JUST_BEGUN_MS - (Date.now() - (this.#begun.get(keyOf(agent)) ?? 0));
+    if (left > 0 && !isRolledOut(this.#deployment(agent), agent.spec.replicas)) return left;
+    this.#begun.delete(keyOf(agent));
+    return 0;
   }
 
   /** Old configurations go once no pod reads them; the disruption budget goes with the second replica. */
@@ -207,11 +225,14 @@ export class AgentReconciler {
       .join(",");
     const kept = { endpoint: agent.status.endpoint, configRevision: agent.status.configRevision };
     const wanted = { conditions, fields: { ...kept, ...fields, replicas, readyReplicas, selector } };
-    const changed = await writeStatus(this.#deps.client, AGENT, agent, wanted, FIELD_MANAGER);
+    const { client, caches } = this.#deps;
+    const before = agent.status.conditions?.find(({ type }) => type === "Ready")?.reason;
+    const changed = await writeStatus(client, AGENT, agent, wanted, FIELD_MANAGER, (it) => caches.agents.learn(it));
     for (const it of changed.filter(({ type }) => type === "Ready" || type === "ConfigurationValid")) {
-      if (it.type === "Ready" && it.status === "True")
-        await this.#deps.events.record(agent, "Normal", "Ready", it.message);
-      else if (it.status === "False" && it.reason !== "NoPodReady" && it.reason !== "NoPods")
+      if (it.type === "Ready" && it.status === "True") {
+        // A start without trouble is no event: the condition says it.
+        if (before && !STARTING.has(before)) await this.#deps.events.record(agent, "Normal", "Ready", it.message);
+      } else if (it.status === "False" && it.reason !== "NoPodReady" && it.reason !== "NoPods")
         await this.#deps.events.record(agent, "Warning", it.reason, it.message);
     }
   }

@@ -38,6 +38,19 @@ const condition = (
 export const deploymentStatus = (deployment: KubernetesObject | undefined): DeploymentStatus =>
   deployment?.["status"] ?? {};
 
+/** Whether the Deployment's controller has seen its newest spec, and all its pods run that. */
+export function isRolledOut(deployment: KubernetesObject | undefined, wanted: number): boolean {
+  if (!deployment) return false;
+  const {
+    updatedReplicas = 0,
+    replicas = 0,
+    availableReplicas = 0,
+    observedGeneration = 0,
+  } = deploymentStatus(deployment);
+  const counts = [updatedReplicas, replicas, availableReplicas];
+  return observedGeneration >= (deployment.metadata.generation ?? 0) && counts.every((count) => count === wanted);
+}
+
 function available({ agent, deployment }: AgentFacts): ConditionInput {
   if (!deployment)
     return condition("Available", "False", "NoPods", "no pods yet: see ConfigurationValid and CredentialsReady");
@@ -56,16 +69,9 @@ function available({ agent, deployment }: AgentFacts): ConditionInput {
 
 function progressing({ agent, deployment, startProblem }: AgentFacts): ConditionInput {
   if (!deployment) return condition("Progressing", "False", "Waiting", "nothing is rolled out");
-  const {
-    updatedReplicas = 0,
-    replicas = 0,
-    availableReplicas = 0,
-    observedGeneration = 0,
-    conditions = [],
-  } = deploymentStatus(deployment);
-  const current = observedGeneration >= (deployment.metadata.generation ?? 0);
+  const { updatedReplicas = 0, conditions = [] } = deploymentStatus(deployment);
   const wanted = agent.spec.replicas;
-  if (current && updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted) {
+  if (isRolledOut(deployment, wanted)) {
     return condition("Progressing", "False", "RolledOut", "all pods run the current configuration");
   }
   if (startProblem) return condition("Progressing", "False", startProblem.reason, startProblem.message);

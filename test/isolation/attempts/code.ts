@@ -64,7 +64,7 @@ async function bait(field: Field): Promise<void> {
      CREATE VIEW ${schema}.workers AS SELECT 'x'::text AS agent, 'infinity'::timestamptz AS expires_at, now() AS started_at, ${schema}.bait() AS report;
      GRANT SELECT ON ${schema}.workers TO PUBLIC`,
   ).catch(() => {});
-  await field.leader.database.workerReports(field.b.request, "x");
+  await field.leader.database.reportedProblems(field.b.request);
 }
 
 /** A trigger on rows that the operator deletes as the owner. */

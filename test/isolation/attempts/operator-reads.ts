@@ -4,10 +4,12 @@ import type { Attempt } from "../attempt.ts";
 import { asAttacker, type Field, superuser } from "../field.ts";
 import { mayCreateInOwnSchema } from "./weaknesses.ts";
 
+const PROBLEM = `jsonb_build_object('reason', 'Broken', 'message', '')`;
+
 /** Reports that the operator would believe or choke on, written with the tenant's own login. */
 const REPORTS = {
-  "a report of a megabyte": `jsonb_build_object('pod', 'x', 'credentials', '', 'problem', null, 'more', repeat('x', 1000000))`,
-  "a report with a pod's name that is none": `jsonb_build_object('pod', repeat('x', 300), 'credentials', '', 'problem', null)`,
+  "a report of a megabyte": `jsonb_build_object('pod', 'x', 'credentials', '', 'problem', ${PROBLEM}, 'more', repeat('x', 1000000))`,
+  "a report with a pod's name that is none": `jsonb_build_object('pod', repeat('x', 300), 'credentials', '', 'problem', ${PROBLEM})`,
   "a report that is no object": `'[1, "x"]'::jsonb`,
   "a report with a reason that is none": `'{"pod": "x", "credentials": "", "problem": {"reason": "<b>", "message": ""}}'::jsonb`,
   "a report whose message is a page": `jsonb_build_object('pod', 'x', 'credentials', '', 'problem', jsonb_build_object('reason', 'Broken', 'message', repeat('x', 5000)))`,
@@ -20,7 +22,8 @@ async function believed(field: Field): Promise<unknown[]> {
     const { rows } = await superuser(field, "own").query(`SELECT report FROM ${schema}.workers WHERE agent = 'forged'`);
     return rows;
   }
-  return deadline(field.leader.database.workerReports(field.b.request, "forged"), 20_000);
+  const problems = await deadline(field.leader.database.reportedProblems(field.b.request), 20_000);
+  return problems.filter(({ agent }) => agent === "forged");
 }
 
 const confuse = (name: string, report: string): Attempt => ({
@@ -54,9 +57,9 @@ export const operatorReads: Attempt[] = [
       await run(
         where,
         `INSERT INTO ${into}.workers (id, agent, expires_at, report)
-         VALUES (gen_random_uuid(), '${agent}', 'infinity', '{"pod": "forged", "credentials": "", "problem": null}')`,
+         VALUES (gen_random_uuid(), '${agent}', 'infinity', '{"pod": "forged", "credentials": "", "problem": {"reason": "Broken", "message": ""}}')`,
       );
-      return field.leader.database.workerReports(field.a.request, agent ?? "");
+      return field.leader.database.reportedProblems(field.a.request);
     },
     harm: (_field, { rows, message }) => (rows.some((it) => it["pod"] === "forged") ? "it was believed" : message),
     weakness: "unconfined",
