@@ -1,11 +1,13 @@
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fetch, type Response } from "undici";
 import { HttpMethod, RequestContext } from "@kubernetes/client-node";
 import { ApiError, ApiUnreachable } from "./errors.ts";
 import type { PooledKubeConfig } from "./kube-config.ts";
 import type { KubernetesObject } from "./object.ts";
 import { resourcePath, type ResourceKind } from "./resource-kind.ts";
+import { type Answer, flowOf, isPushback, PRIORITY_LEVEL_HEADER, Throttle } from "./throttle.ts";
 
 type Query = Record<string, string | number | boolean | undefined>;
 
@@ -13,10 +15,18 @@ interface RequestOptions {
   query?: Query;
   body?: unknown;
   contentType?: string;
-  /** Milliseconds until the request is given up; 30 s unless told, none for `0`. */
+  /** Milliseconds until the request is given up, waits that the server asks for included; 30 s unless told, none for `0`. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** true: neither held back nor asked about by {@link KubernetesClient.beforeWrite}: what keeps a Lease. */
+  urgent?: boolean;
 }
+
+/** How a single request may be told apart from the others. */
+type Limits = Pick<RequestOptions, "timeoutMs" | "signal" | "urgent">;
+
+/** What a client tells of each answer; `code` is `<error>` where there was none. */
+export type RequestObserver = (request: { method: string; host: string; code: string }) => void;
 
 export interface ListPage<T> {
   items: T[];
@@ -38,17 +48,50 @@ const APPLY = "application/apply-patch+yaml"; // JSON is YAML
  */
 export class KubernetesClient {
   readonly #config: PooledKubeConfig;
+  readonly #throttle = new Throttle();
   /** Number of requests sent, by method: for tests and benchmarks of how chatty a controller is. */
   readonly sent: Record<string, number> = {};
+  /** Asked before each write; what it throws stops the write. */
+  beforeWrite: () => void = () => {};
+  observe: RequestObserver = () => {};
 
   constructor(config: PooledKubeConfig) {
     this.#config = config;
   }
 
-  async #send(
+  /** Sends, and sends again what the server refused unseen (429, 503 with Retry-After) once it may, as long as there is time. */
+  async #send(method: string, path: string, options: RequestOptions): Promise<Response> {
+    const { timeoutMs = 30_000, signal, urgent = false } = options;
+    const deadline = performance.now() + (timeoutMs > 0 ? timeoutMs : 30_000);
+    const signals = [...(signal ? [signal] : []), ...(timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : [])];
+    const given = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+    const flow = flowOf(method, path);
+    for (;;) {
+      const wait = urgent ? 0 : this.#throttle.waitMs(flow);
+      if (wait > 0) await this.#held(`${method} ${path}`, wait, deadline, given);
+      const response = await this.#sendOnce(method, path, options, given);
+      const answer = answerOf(response);
+      this.#throttle.heard(flow, answer);
+      const mayRepeat = !urgent && (answer.status === 429 || method !== "POST");
+      if (!mayRepeat || !isPushback(answer) || performance.now() + this.#throttle.waitMs(flow) > deadline)
+        return response;
+      await response.body?.cancel();
+    }
+  }
+
+  async #held(what: string, ms: number, deadline: number, signal: AbortSignal | undefined): Promise<void> {
+    if (performance.now() + ms > deadline)
+      throw new ApiError(429, "TooManyRequests", `${what}: the API server asked to wait ${Math.round(ms)} ms`, ms);
+    await sleep(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => {
+      throw new ApiUnreachable(`${what}: given up while the API server asked to wait`, { cause: error });
+    });
+  }
+
+  async #sendOnce(
     method: string,
     path: string,
-    { query = {}, body, contentType, timeoutMs = 30_000, signal }: RequestOptions,
+    { query = {}, body, contentType, urgent = false }: RequestOptions,
+    signal: AbortSignal | undefined,
   ): Promise<Response> {
     const cluster = this.#config.getCurrentCluster();
     if (!cluster)
@@ -56,25 +99,33 @@ export class KubernetesClient {
     const url = new URL(cluster.server.replace(/\/$/, "") + path);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
-    const context = new RequestContext(url.toString(), method as HttpMethod);
-    await this.#config.applySecurityAuthentication(context);
-    const signals = [...(signal ? [signal] : []), ...(timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : [])];
-    this.sent[method] = (this.sent[method] ?? 0) + 1;
-    try {
-      return await fetch(url, {
+    const send = async (): Promise<Response> => {
+      const context = new RequestContext(url.toString(), method as HttpMethod);
+      await this.#config.applySecurityAuthentication(context);
+      if (method !== "GET" && !urgent) this.beforeWrite();
+      this.sent[method] = (this.sent[method] ?? 0) + 1;
+      const response = await fetch(url, {
         method,
         headers: {
           ...context.getHeaders(),
+          "user-agent": "agentpg",
           accept: "application/json, */*;q=0.1",
           ...(body === undefined ? {} : { "content-type": contentType ?? "application/json" }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         dispatcher: context.getDispatcher() as never,
-        ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}),
+        ...(signal ? { signal } : {}),
+      }).catch((error: unknown) => {
+        this.observe({ method, host: url.host, code: "<error>" });
+        throw new ApiUnreachable(`${method} ${path}: the API server does not answer`, { cause: error });
       });
-    } catch (error) {
-      throw new ApiUnreachable(`${method} ${path}: the API server does not answer`, { cause: error });
-    }
+      this.observe({ method, host: url.host, code: String(response.status) });
+      return response;
+    };
+    const response = await send();
+    if (response.status !== 401 || !this.#config.reloadToken()) return response;
+    await response.body?.cancel(); // the token had been replaced
+    return send();
   }
 
   /** One request; the body of the answer. */
@@ -87,8 +138,8 @@ export class KubernetesClient {
     return (text && response.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text) as T;
   }
 
-  get<T = KubernetesObject>(kind: ResourceKind, name: string, namespace?: string): Promise<T> {
-    return this.request("GET", resourcePath(kind, namespace, name));
+  get<T = KubernetesObject>(kind: ResourceKind, name: string, namespace?: string, limits: Limits = {}): Promise<T> {
+    return this.request("GET", resourcePath(kind, namespace, name), limits);
   }
 
   /** One page of a list. */
@@ -121,13 +172,23 @@ export class KubernetesClient {
     return items;
   }
 
-  create<T = KubernetesObject>(kind: ResourceKind, object: unknown, namespace?: string): Promise<T> {
-    return this.request("POST", resourcePath(kind, namespace), { body: object });
+  create<T = KubernetesObject>(
+    kind: ResourceKind,
+    object: unknown,
+    namespace?: string,
+    limits: Limits = {},
+  ): Promise<T> {
+    return this.request("POST", resourcePath(kind, namespace), { ...limits, body: object });
   }
 
-  replace<T extends KubernetesObject>(kind: ResourceKind, object: T, subresource?: string): Promise<T> {
+  replace<T extends KubernetesObject>(
+    kind: ResourceKind,
+    object: T,
+    subresource?: string,
+    limits: Limits = {},
+  ): Promise<T> {
     const { name, namespace } = object.metadata;
-    return this.request("PUT", resourcePath(kind, namespace, name, subresource), { body: object });
+    return this.request("PUT", resourcePath(kind, namespace, name, subresource), { ...limits, body: object });
   }
 
   /** Server-side apply: what this manager no longer says goes. `force`: what it says wins over others; else 409. */
@@ -165,11 +226,17 @@ export class KubernetesClient {
     });
   }
 
-  /** The events of a watch until it ends or `signal` aborts. Each event passes through `onAny` as it arrives, bookmarks too. */
-  async *watch(kind: ResourceKind, query: Query, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+  /** The events of a watch, bookmarks too, until it ends or `signal` aborts. `opened` is called once the server has accepted it. */
+  async *watch(
+    kind: ResourceKind,
+    query: Query,
+    signal: AbortSignal,
+    opened: () => void = () => {},
+  ): AsyncGenerator<WatchEvent> {
     const path = resourcePath(kind);
     const response = await this.#send("GET", path, { query: { ...query, watch: true }, timeoutMs: 0, signal });
     if (!response.ok) throw await apiError(response);
+    opened();
     if (!response.body) return;
     const lines = createInterface(Readable.fromWeb(response.body as never));
     try {
@@ -190,14 +257,24 @@ async function apiError(response: Response): Promise<ApiError> {
   } catch {
     // not a metav1.Status: a proxy, or an API server that is starting
   }
-  const seconds = Number(response.headers.get("retry-after") ?? status.details?.retryAfterSeconds ?? Number.NaN);
   return new ApiError(
     response.status,
     status.reason ?? "",
     status.message ?? `the API server answered ${response.status}`,
-    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+    answerOf(response).retryAfterMs ?? milliseconds(status.details?.retryAfterSeconds),
   );
 }
+
+const milliseconds = (seconds: unknown): number | undefined => {
+  const ms = Number(seconds ?? Number.NaN) * 1000;
+  return Number.isFinite(ms) ? ms : undefined;
+};
+
+const answerOf = ({ status, headers }: Response): Answer => ({
+  status,
+  level: headers.get(PRIORITY_LEVEL_HEADER) ?? undefined,
+  retryAfterMs: milliseconds(headers.get("retry-after") ?? undefined),
+});
 
 /** What an ERROR event of a watch says. */
 export function watchError(object: unknown): ApiError {

@@ -3,7 +3,7 @@ import { ApiError, TerminalError } from "./errors.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import { WorkQueue } from "./work-queue.ts";
 
-/** `done`, or come again after a while (milliseconds) although nothing changed. Throw to be retried with back-off. */
+/** Done, or come again after a while (milliseconds) although nothing changed. Throw to be retried with back-off. */
 export type ReconcileResult = { requeueAfterMs?: number };
 
 export interface ControllerOptions {
@@ -18,18 +18,18 @@ export interface ControllerOptions {
 /** Workers over a queue of keys. */
 export class Controller {
   readonly queue = new WorkQueue();
-  readonly #options: ControllerOptions;
+  readonly #options: ControllerOptions & { concurrency: number };
 
   constructor(options: ControllerOptions) {
-    this.#options = options;
-    options.metrics.observeQueue(options.name, this.queue);
+    this.#options = { concurrency: 4, ...options };
+    options.metrics.observeController(options.name, this.queue, this.#options.concurrency);
   }
 
   /** Works until `signal` aborts, then lets what is under way finish. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.queue.close(), { once: true });
     if (signal.aborted) this.queue.close();
-    const workers = Array.from({ length: this.#options.concurrency ?? 4 }, () => this.#work(signal));
+    const workers = Array.from({ length: this.#options.concurrency }, () => this.#work(signal));
     await Promise.all(workers);
   }
 
@@ -55,6 +55,7 @@ export class Controller {
       if (signal.aborted) return;
       if (error instanceof TerminalError) {
         this.queue.forget(key);
+        metrics.failedForGood(name);
         return logger.error({ controller: name, key, err: error }, "given up until the object changes");
       }
       const delay = this.queue.retry(key, error instanceof ApiError ? error.retryAfterMs : 0);

@@ -1,7 +1,14 @@
 import { Agent, type Dispatcher } from "undici";
 import { KubeConfig } from "@kubernetes/client-node";
+import { TokenFile } from "./token-file.ts";
+
+/** Idle connections are given up before the API server does (90 s), so that no request is sent into a closing one. */
+const IDLE_MS = 60_000;
+/** Of one process to the API server, watches included (HTTP/1.1: one connection each). */
+const MOST_CONNECTIONS = 64;
 
 type Internals = {
+  authenticators: object[];
   createDispatcher(cluster: unknown, options: Record<string, unknown>): Dispatcher | undefined;
 };
 
@@ -12,9 +19,11 @@ type Internals = {
 export class PooledKubeConfig extends KubeConfig {
   #key = "";
   #agent: Agent | undefined;
+  readonly #tokenFile = new TokenFile();
 
   constructor() {
     super();
+    (this as unknown as Internals).authenticators.unshift(this.#tokenFile); // the first that fits is asked
     const stock = (this as unknown as Internals).createDispatcher.bind(this);
     (this as unknown as Internals).createDispatcher = (cluster, options) => {
       const wanted = this.createDispatcherOptions(cluster as never, options);
@@ -30,16 +39,21 @@ export class PooledKubeConfig extends KubeConfig {
       if (this.#agent === undefined || key !== this.#key) {
         void this.#agent?.close();
         this.#key = key;
-        // A watch is one connection for a long time (HTTP/1.1), so the number of connections is not bounded by a small number here.
         this.#agent = new Agent({
           connect: wanted.connect as never,
-          connections: 64,
+          connections: MOST_CONNECTIONS,
+          keepAliveTimeout: IDLE_MS,
           headersTimeout: 30_000,
           bodyTimeout: 0,
         });
       }
       return this.#agent;
     };
+  }
+
+  /** Reads the token file again, if there is one; whether it brought another token. */
+  reloadToken(): boolean {
+    return this.#tokenFile.reload();
   }
 
   /** Ends the kept connections. */

@@ -20,6 +20,11 @@ export interface ElectionOptions {
   retrySeconds?: number;
 }
 
+/** This process does not lead any more, whatever it was about to do. */
+export class LeaseExpired extends Error {
+  override readonly name = "LeaseExpired";
+}
+
 interface Lease extends KubernetesObject {
   spec?: {
     holderIdentity?: string;
@@ -29,6 +34,9 @@ interface Lease extends KubernetesObject {
     leaseTransitions?: number;
   };
 }
+
+/** A clock that nobody sets: the machine's own may jump by an hour, and the lease must not change hands for it. */
+const monotonicNow = (): number => performance.now();
 
 /** RFC 3339 with microseconds, as `metav1.MicroTime` wants it. */
 const microTime = (ms: number): string => new Date(ms).toISOString().replace("Z", "000Z");
@@ -41,7 +49,7 @@ const microTime = (ms: number): string => new Date(ms).toISOString().replace("Z"
 export class LeaderElection {
   readonly #options: Required<ElectionOptions>;
   #seen = { version: "", at: 0 };
-  #renewedAt = 0;
+  #renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ElectionOptions) {
     this.#options = { leaseSeconds: 15, renewDeadlineSeconds: 10, retrySeconds: 2, ...options };
@@ -61,8 +69,23 @@ export class LeaderElection {
       await sleep(this.#options.retrySeconds * 1000, undefined, { signal }).catch(() => {});
       if (signal.aborted) return "stopped";
       if (await this.#try()) continue;
-      if (Date.now() - this.#renewedAt > this.#options.renewDeadlineSeconds * 1000) return "lost";
+      if (this.#leftMs() <= 0) return "lost";
     }
+  }
+
+  /** Milliseconds that this process may still count itself as the leader. After a long stop there are none, before any renewal is tried. */
+  #leftMs(): number {
+    return this.#renewedAt + this.#options.renewDeadlineSeconds * 1000 - monotonicNow();
+  }
+
+  /**
+   * What a leader asks before it writes. A process that was stopped and continued may have had a successor meanwhile.
+   * @throws LeaseExpired
+   */
+  assertLeading(): void {
+    const late = -this.#leftMs();
+    if (late > 0)
+      throw new LeaseExpired(`the lease was not renewed in time (${Math.round(late)} ms ago): nothing more is written`);
   }
 
   /** Gives the lease up, so that a successor need not wait for it to expire. */
@@ -78,7 +101,7 @@ export class LeaderElection {
   }
 
   async #try(): Promise<boolean> {
-    const began = Date.now();
+    const began = monotonicNow();
     try {
       const held = await this.#write();
       if (held) this.#renewedAt = began;
@@ -89,18 +112,26 @@ export class LeaderElection {
     }
   }
 
+  /** A connection that swallows everything must not swallow the deadline: half of it at most, and never more than is left. */
+  #patienceMs(): number {
+    const half = (this.#options.renewDeadlineSeconds * 1000) / 2;
+    const left = this.#leftMs();
+    return left > 0 ? Math.min(half, left) : half;
+  }
+
   async #write(): Promise<boolean> {
     const { client, name, namespace, identity, leaseSeconds } = this.#options;
-    const now = Date.now();
+    const now = Date.now(); // only for people to read: nobody decides on it
+    const limits = { timeoutMs: this.#patienceMs(), urgent: true };
     const ours = { holderIdentity: identity, leaseDurationSeconds: leaseSeconds, renewTime: microTime(now) };
     let lease: Lease;
     try {
-      lease = await client.get<Lease>(LEASE, name, namespace);
+      lease = await client.get<Lease>(LEASE, name, namespace, limits);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       const spec = { ...ours, acquireTime: microTime(now), leaseTransitions: 0 };
       const object = { apiVersion: LEASE.apiVersion, kind: LEASE.kind, metadata: { name, namespace }, spec };
-      return client.create(LEASE, object, namespace).then(
+      return client.create(LEASE, object, namespace, limits).then(
         () => true,
         (failure: unknown) => {
           if (isAlreadyExists(failure)) return false;
@@ -115,15 +146,15 @@ export class LeaderElection {
       acquireTime,
     } = lease.spec ?? {};
     const version = lease.metadata.resourceVersion ?? "";
-    if (version !== this.#seen.version) this.#seen = { version, at: now };
+    if (version !== this.#seen.version) this.#seen = { version, at: monotonicNow() };
     const mine = holderIdentity === identity;
-    if (!mine && holderIdentity !== "" && now - this.#seen.at < leaseDurationSeconds * 1000) return false;
+    if (!mine && holderIdentity !== "" && monotonicNow() - this.#seen.at < leaseDurationSeconds * 1000) return false;
     const spec = {
       ...ours,
       acquireTime: mine ? acquireTime : microTime(now),
       leaseTransitions: mine ? leaseTransitions : leaseTransitions + 1,
     };
-    await client.replace(LEASE, { ...lease, spec }); // a stale resourceVersion is refused with 409
+    await client.replace(LEASE, { ...lease, spec }, undefined, limits); // a stale resourceVersion is refused with 409
     return true;
   }
 }

@@ -1,35 +1,41 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { QueueMetrics } from "./queue-metrics.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
-type Outcome = "success" | "error" | "requeue_after";
+const OUTCOMES = ["success", "error", "requeue_after"] as const;
+type Outcome = (typeof OUTCOMES)[number];
 
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const labelNames = ["controller"] as const;
 
 /** The metrics of controllers, under the names that controller-runtime's dashboards know. */
 export class ControllerMetrics {
   readonly #total: Counter<"controller" | "result">;
   readonly #errors: Counter<"controller">;
+  readonly #terminal: Counter<"controller">;
   readonly #time: Histogram<"controller">;
   readonly #active: Gauge<"controller">;
-  readonly #retries: Counter<"name">;
+  readonly #most: Gauge<"controller">;
   readonly #leader: Gauge<"name">;
-  readonly #queues = new Map<string, WorkQueue>();
+  readonly #requests: Counter<"code" | "method" | "host">;
+  readonly #queues: QueueMetrics;
 
   constructor(registry: Registry) {
     const registers = [registry];
-    const labelNames = ["controller"] as const;
+    const counter = (name: string, help: string) => new Counter({ name, help, labelNames, registers });
+    const gauge = (name: string, help: string) => new Gauge({ name, help, labelNames, registers });
+    this.#queues = new QueueMetrics(registry);
     this.#total = new Counter({
       name: "controller_runtime_reconcile_total",
       help: "Reconciles by controller and result.",
       labelNames: ["controller", "result"],
       registers,
     });
-    this.#errors = new Counter({
-      name: "controller_runtime_reconcile_errors_total",
-      help: "Reconciles that failed.",
-      labelNames,
-      registers,
-    });
+    this.#errors = counter("controller_runtime_reconcile_errors_total", "Reconciles that failed.");
+    this.#terminal = counter(
+      "controller_runtime_terminal_reconcile_errors_total",
+      "Reconciles that failed for good: a retry cannot help until the object changes.",
+    );
     this.#time = new Histogram({
       name: "controller_runtime_reconcile_time_seconds",
       help: "How long a reconcile took, in seconds.",
@@ -37,48 +43,30 @@ export class ControllerMetrics {
       buckets: BUCKETS,
       registers,
     });
-    this.#active = new Gauge({
-      name: "controller_runtime_active_workers",
-      help: "Reconciles under way.",
-      labelNames,
-      registers,
-    });
-    this.#retries = new Counter({
-      name: "workqueue_retries_total",
-      help: "Keys put back after a failure.",
-      labelNames: ["name"],
-      registers,
-    });
+    this.#active = gauge("controller_runtime_active_workers", "Reconciles under way.");
+    this.#most = gauge("controller_runtime_max_concurrent_reconciles", "Reconciles that may be under way at once.");
     this.#leader = new Gauge({
       name: "leader_election_master_status",
-      help: "1 while this process is the leader.",
+      help: "1 while this process is the leader, 0 while another is.",
       labelNames: ["name"],
       registers,
     });
-    this.#queueGauge(registry, "workqueue_depth", "Keys that wait.", (queue) => queue.depth);
-    this.#queueGauge(
-      registry,
-      "workqueue_unfinished_work_seconds",
-      "Age of the key that has waited longest, in seconds.",
-      (queue) => queue.oldestMs() / 1000,
-    );
-  }
-
-  #queueGauge(registry: Registry, name: string, help: string, value: (queue: WorkQueue) => number): void {
-    const queues = this.#queues;
-    new Gauge({
-      name,
-      help,
-      labelNames: ["name"],
-      registers: [registry],
-      collect() {
-        for (const [queue, it] of queues) this.set({ name: queue }, value(it));
-      },
+    this.#requests = new Counter({
+      name: "rest_client_requests_total",
+      help: "Requests to the API server, by HTTP status code, method and host.",
+      labelNames: ["code", "method", "host"],
+      registers,
     });
   }
 
-  observeQueue(name: string, queue: WorkQueue): void {
-    this.#queues.set(name, queue);
+  /** Every series of a controller is there from the start: a rate over what appears later would miss its first increase. */
+  observeController(controller: string, queue: WorkQueue, concurrency: number): void {
+    this.#queues.observe(controller, queue);
+    for (const result of OUTCOMES) this.#total.inc({ controller, result }, 0);
+    this.#errors.inc({ controller }, 0);
+    this.#terminal.inc({ controller }, 0);
+    this.#active.set({ controller }, 0);
+    this.#most.set({ controller }, concurrency);
   }
 
   startReconcile(controller: string): (result: Outcome) => void {
@@ -92,11 +80,19 @@ export class ControllerMetrics {
     };
   }
 
+  failedForGood(controller: string): void {
+    this.#terminal.inc({ controller });
+  }
+
   retried(name: string): void {
-    this.#retries.inc({ name });
+    this.#queues.retried(name);
   }
 
   leader(name: string, leading: boolean): void {
     this.#leader.set({ name }, leading ? 1 : 0);
+  }
+
+  requested(request: { code: string; method: string; host: string }): void {
+    this.#requests.inc(request);
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../telemetry/log.ts";
 import { watchError, type KubernetesClient } from "./client.ts";
-import { isGone } from "./errors.ts";
+import { ApiError, ApiUnreachable, isGone } from "./errors.ts";
 import { keyOf, type KubernetesObject } from "./object.ts";
 import type { ResourceKind } from "./resource-kind.ts";
 
@@ -15,6 +15,14 @@ export interface ReflectorOptions<T> {
   /** Silence after which a watch counts as stalled, in milliseconds. Bookmarks come about every minute. */
   stallMs?: number;
 }
+
+const DEFAULT_STALL_MS = 120_000;
+/** A watch that ended sooner and brought nothing counts as a failure: a server that closes each at once is not to be asked without pause. */
+const SHORT_WATCH_MS = 1_000;
+const MOST_WAIT_MS = 30_000;
+
+/** A clock that nobody sets: the machine's own may jump, and freshness must not come or go with it. */
+const monotonicNow = (): number => performance.now();
 
 export type Change<T> =
   | { type: "set"; key: string; object: T; previous: T | undefined }
@@ -33,7 +41,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   readonly #listeners: ((change: Change<T>) => void)[] = [];
   #resourceVersion: string | undefined;
   #synced = false;
-  #heardAt = 0;
+  #heardAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReflectorOptions<T>) {
     this.kind = options.kind;
@@ -63,8 +71,8 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     while (!this.#synced) await sleep(20, undefined, { signal });
   }
 
-  /** Whether the cache has heard from the API server lately enough to be believed. */
-  fresh(now = Date.now()): boolean {
+  /** Whether the cache has heard from the API server lately enough to be believed. That we asked does not count. */
+  fresh(now = monotonicNow()): boolean {
     return this.#synced && now - this.#heardAt < 2 * this.#stallMs;
   }
 
@@ -84,14 +92,14 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   }
 
   get #stallMs(): number {
-    return this.#options.stallMs ?? 120_000;
+    return this.#options.stallMs ?? DEFAULT_STALL_MS;
   }
 
   /** Runs until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
-      const began = Date.now();
+      const began = monotonicNow();
       try {
         if (this.#resourceVersion === undefined) await this.#relist(signal);
         await this.#follow(signal);
@@ -99,10 +107,9 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
       } catch (error) {
         if (signal.aborted) return;
         if (isGone(error)) this.#resourceVersion = undefined;
-        failures = Date.now() - began > 30_000 ? 1 : failures + 1;
+        failures = monotonicNow() - began > MOST_WAIT_MS ? 1 : failures + 1;
         this.#options.logger.warn({ kind: this.kind.kind, failures, err: error }, "list-watch failed; trying again");
-        const wait = Math.min(30_000, 200 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
-        await sleep(wait, undefined, { signal }).catch(() => {});
+        await sleep(pauseMs(failures, error), undefined, { signal }).catch(() => {});
       }
     }
   }
@@ -124,18 +131,23 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     for (const key of this.#objects.keys()) if (!seen.has(key)) this.#remove(key); // a Map may lose keys while it is walked
     this.#resourceVersion = version;
     this.#synced = true;
-    this.#heardAt = Date.now();
+    this.#heardAt = monotonicNow();
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
     const stalled = new AbortController();
+    const began = monotonicNow();
+    let events = 0;
     let watchdog: NodeJS.Timeout | undefined;
-    const heard = () => {
-      this.#heardAt = Date.now();
+    const arm = () => {
       clearTimeout(watchdog);
       watchdog = setTimeout(() => stalled.abort(new Error(`nothing heard for ${this.#stallMs} ms`)), this.#stallMs);
     };
-    heard();
+    const heard = () => {
+      this.#heardAt = monotonicNow();
+      arm();
+    };
+    arm(); // the request itself may be swallowed
     const query = {
       resourceVersion: this.#resourceVersion,
       allowWatchBookmarks: true,
@@ -147,8 +159,10 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
         this.kind,
         query,
         AbortSignal.any([signal, stalled.signal]),
+        heard,
       )) {
         heard();
+        events++;
         if (event.type === "ERROR") throw watchError(event.object);
         if (event.type === "DELETED") this.#remove(keyOf(event.object));
         else if (event.type !== "BOOKMARK") this.#set(event.object);
@@ -157,6 +171,8 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     } finally {
       clearTimeout(watchdog);
     }
+    if (events === 0 && monotonicNow() - began < SHORT_WATCH_MS && !signal.aborted)
+      throw new ApiUnreachable(`the watch of ${this.kind.plural} was closed at once`);
   }
 
   #set(raw: KubernetesObject, tell = true): void {
@@ -206,4 +222,10 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
 /** Resource versions of one kind are numbers that grow, however long (KEP-5504). */
 function isLater(version = "", than = ""): boolean {
   return version.length === than.length ? version > than : version.length > than.length;
+}
+
+/** Exponential with jitter, and never sooner than the server asked for. */
+function pauseMs(failures: number, error: unknown): number {
+  const own = Math.min(MOST_WAIT_MS, 200 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
+  return Math.max(own, (error instanceof ApiError && error.retryAfterMs) || 0);
 }

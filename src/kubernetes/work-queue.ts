@@ -6,62 +6,89 @@ export interface QueueOptions {
   random?: () => number;
 }
 
+/** `low`: the backlog of a start and looks at what is settled; it waits while there is anything fresh. */
+export type Priority = "high" | "low";
+
+/** What a queue tells of itself; see {@link ControllerMetrics}. Times in milliseconds. */
+export interface QueueObserver {
+  added?(): void;
+  taken?(waitedMs: number): void;
+  finished?(workedMs: number): void;
+}
+
+/** A clock that nobody sets: the machine's own may jump. */
+const monotonicNow = (): number => performance.now();
+
 /**
  * Keys to work on, each at most once in the queue and never in two hands at a time; a key that is added while it
- * is in work comes again afterwards. Fresh changes go before the startup backlog (`low`).
+ * is in work comes again afterwards. Fresh changes go before the startup backlog (`low`), and lift a key out of it.
  */
 export class WorkQueue {
-  readonly #high: string[] = [];
-  readonly #low: string[] = [];
-  readonly #queued = new Map<string, number>(); // key → when it was added
-  readonly #active = new Set<string>();
-  readonly #again = new Set<string>();
+  readonly #queues: Record<Priority, Set<string>> = { high: new Set(), low: new Set() };
+  readonly #addedAt = new Map<string, number>();
+  readonly #active = new Map<string, { since: number; priority: Priority }>();
+  readonly #again = new Map<string, Priority>();
   readonly #failures = new Map<string, number>();
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; at: number }>();
   readonly #waiting: (() => void)[] = [];
   readonly #options: Required<QueueOptions>;
+  #observer: QueueObserver = {};
   #closed = false;
 
   constructor({ baseDelayMs = 200, maxDelayMs = 30_000, random = Math.random }: QueueOptions = {}) {
     this.#options = { baseDelayMs, maxDelayMs, random };
   }
 
+  observe(observer: QueueObserver): void {
+    this.#observer = observer;
+  }
+
   /** Keys that wait to be worked on. */
   get depth(): number {
-    return this.#queued.size;
+    return this.#addedAt.size;
+  }
+
+  /** Keys of one priority that wait. */
+  waiting(priority: Priority): number {
+    return this.#queues[priority].size;
   }
 
   get active(): number {
     return this.#active.size;
   }
 
-  /** Milliseconds that the longest-waiting key has waited. */
-  oldestMs(now = Date.now()): number {
-    let oldest = now;
-    for (const at of this.#queued.values()) oldest = Math.min(oldest, at);
-    return now - oldest;
+  /** How long each key in work has been so, in milliseconds. */
+  activeMs(now = monotonicNow()): number[] {
+    return [...this.#active.values()].map(({ since }) => now - since);
   }
 
-  add(key: string, priority: "high" | "low" = "high"): void {
+  add(key: string, priority: Priority = "high"): void {
     if (this.#closed) return;
     this.#cancelTimer(key);
-    if (this.#active.has(key)) return void this.#again.add(key);
-    if (this.#queued.has(key)) return;
-    this.#queued.set(key, Date.now());
-    (priority === "high" ? this.#high : this.#low).push(key);
+    const queued = this.#addedAt.has(key);
+    if (this.#active.has(key)) {
+      if (priority === "high" || !this.#again.has(key)) this.#again.set(key, priority);
+      return;
+    }
+    if (priority === "high") this.#queues.low.delete(key);
+    if (queued && this.#queues.high.has(key)) return;
+    this.#queues[priority].add(key);
+    if (queued) return; // only lifted
+    this.#addedAt.set(key, monotonicNow());
+    this.#observer.added?.();
     this.#waiting.shift()?.();
   }
 
   /** Adds the key after a while, unless it comes earlier by itself. */
-  addAfter(key: string, ms: number): void {
+  addAfter(key: string, ms: number, priority: Priority = "high"): void {
     if (this.#closed) return;
-    const at = Date.now() + ms;
+    const at = monotonicNow() + ms;
     const pending = this.#timers.get(key);
     if (pending && pending.at <= at) return;
     this.#cancelTimer(key);
     const timer = setTimeout(() => {
       this.#timers.delete(key);
-      this.add(key);
+      this.add(key, priority);
     }, ms);
     timer.unref();
     this.#timers.set(key, { timer, at });
@@ -71,19 +98,30 @@ export class WorkQueue {
   async take(): Promise<string | undefined> {
     for (;;) {
       if (this.#closed) return undefined;
-      const key = this.#high.shift() ?? this.#low.shift();
-      if (key !== undefined) {
-        this.#queued.delete(key);
-        this.#active.add(key);
-        return key;
-      }
+      const key = this.#next("high") ?? this.#next("low");
+      if (key !== undefined) return key;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
+  #next(priority: Priority): string | undefined {
+    const [key] = this.#queues[priority];
+    if (key === undefined) return undefined;
+    this.#queues[priority].delete(key);
+    const since = monotonicNow();
+    this.#observer.taken?.(since - (this.#addedAt.get(key) ?? since));
+    this.#addedAt.delete(key);
+    this.#active.set(key, { since, priority });
+    return key;
+  }
+
   done(key: string): void {
+    const began = this.#active.get(key);
+    if (began) this.#observer.finished?.(monotonicNow() - began.since);
     this.#active.delete(key);
-    if (this.#again.delete(key)) this.add(key);
+    const again = this.#again.get(key);
+    this.#again.delete(key);
+    if (again) this.add(key, again);
   }
 
   /** Puts a failed key back after its own exponential back-off with jitter; returns the delay in milliseconds. */
@@ -95,7 +133,7 @@ export class WorkQueue {
       atLeastMs,
       Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failures - 1, 20)) * (0.75 + random() / 4),
     );
-    this.addAfter(key, delay);
+    this.addAfter(key, delay, this.#active.get(key)?.priority); // the backlog stays backlog
     return delay;
   }
 

@@ -34,16 +34,15 @@ export class Caches {
   /** By the namespace that they want, the names of Tenants. */
   readonly #wanting = new Map<string, Set<string>>();
 
-  constructor(client: KubernetesClient, logger: Logger) {
+  constructor(client: KubernetesClient, logger: Logger, stallMs: number) {
+    const shared = { client, logger, stallMs };
     this.tenants = new Reflector({
-      client,
-      logger,
+      ...shared,
       kind: TENANT,
       parse: (it) => tenantSchema.parse(it) as Tenant & KubernetesObject,
     });
     this.agents = new Reflector({
-      client,
-      logger,
+      ...shared,
       kind: AGENT,
       parse: (it) => agentSchema.parse(it) as Agent & KubernetesObject,
     });
@@ -56,7 +55,7 @@ export class Caches {
       this.#wanting.set(now, (this.#wanting.get(now) ?? new Set()).add(change.key));
     });
     for (const kind of OWNED_KINDS) {
-      this.#owned.set(kind.kind, new Reflector({ client, logger, kind, labelSelector: MANAGED_SELECTOR }));
+      this.#owned.set(kind.kind, new Reflector({ ...shared, kind, labelSelector: MANAGED_SELECTOR }));
     }
   }
 

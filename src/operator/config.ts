@@ -121,6 +121,19 @@ export const operatorConfig = z.strictObject({
     })
     .prefault({}),
   leaderElection: z.boolean().default(true),
+  /** Of the leader's Lease, in seconds; the defaults are client-go's. Longer ones bear a slower API server and a later successor. */
+  lease: z
+    .strictObject({
+      durationSeconds: z.int().min(2).max(3600).default(15),
+      renewDeadlineSeconds: z.int().min(1).max(3600).default(10),
+      retrySeconds: z.number().min(0.1).max(600).default(2),
+    })
+    .refine((it) => it.retrySeconds < it.renewDeadlineSeconds && it.renewDeadlineSeconds < it.durationSeconds, {
+      error: "must be retrySeconds < renewDeadlineSeconds < durationSeconds",
+    })
+    .prefault({}),
+  /** Silence after which a watch is ended and resumed. Bookmarks come about every minute, so less than that resumes quiet ones needlessly. */
+  watchStallSeconds: z.int().min(1).max(3600).default(120),
   healthPort: z.int().min(0).max(65535).default(8081),
   metricsPort: z.int().min(0).max(65535).default(9090),
   /** The port of the admin operations; it listens on 127.0.0.1 only. */

@@ -73,7 +73,8 @@ export async function startOperator({
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const metrics = new ControllerMetrics(registry);
-  const caches = new Caches(client, logger);
+  client.observe = (request) => metrics.requested(request);
+  const caches = new Caches(client, logger, config.watchStallSeconds * 1000);
   observeCredentials(registry, () => caches.tenants.list());
   const events = new EventRecorder({ client, component: "agentpg-operator", logger });
   const database = new DatabaseAccess({
@@ -147,6 +148,7 @@ export async function startOperator({
   wireTriggers(caches, { tenant: tenantController.queue, agent: agentController.queue, tenantNamespace });
 
   let leading = false;
+  metrics.leader(LEADER_LEASE, false);
   const server = await serveOperations({
     registry,
     healthPort: config.healthPort,
@@ -170,6 +172,9 @@ export async function startOperator({
     name: LEADER_LEASE,
     identity,
     logger,
+    leaseSeconds: config.lease.durationSeconds,
+    renewDeadlineSeconds: config.lease.renewDeadlineSeconds,
+    retrySeconds: config.lease.retrySeconds,
   });
 
   const lead = async (): Promise<"lost" | "stopped"> => {
@@ -180,7 +185,8 @@ export async function startOperator({
       return "stopped"; // asked to end while waiting
     }
     leading = true;
-    metrics.leader("agentpg-operator", true);
+    if (config.leaderElection) client.beforeWrite = () => election.assertLeading();
+    metrics.leader(LEADER_LEASE, true);
     const work = new AbortController();
     const until = AbortSignal.any([signal, fatal.signal, work.signal]);
     const controllers = [
@@ -201,20 +207,22 @@ export async function startOperator({
         (error) => logger.warn({ err: error }, "the claims of deleted Tenants could not be looked at"),
       ),
     ];
+    const drained = new AbortController();
+    const held = config.leaderElection
+      ? election.hold(AbortSignal.any([drained.signal, fatal.signal]))
+      : new Promise<never>(() => {});
     const outcome = await Promise.race([
-      config.leaderElection
-        ? election.hold(AbortSignal.any([signal, fatal.signal]))
-        : new Promise<"stopped">((resolve) =>
-            signal.addEventListener("abort", () => resolve("stopped"), { once: true }),
-          ),
+      held,
+      new Promise<"stopped">((resolve) => signal.addEventListener("abort", () => resolve("stopped"), { once: true })),
       new Promise<"lost">((resolve) => fatal.signal.addEventListener("abort", () => resolve("lost"), { once: true })),
     ]);
     leading = false;
-    metrics.leader("agentpg-operator", false);
+    metrics.leader(LEADER_LEASE, false);
     work.abort();
     if (outcome === "stopped") {
-      await Promise.all(controllers);
-      if (config.leaderElection) await election.release();
+      await Promise.all(controllers); // the lease is renewed meanwhile: what is under way may still write
+      drained.abort();
+      if (config.leaderElection && (await held) === "stopped") await election.release();
     }
     return fatal.signal.aborted ? "lost" : outcome;
   };
