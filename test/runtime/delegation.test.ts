@@ -88,6 +88,38 @@ describe("another agent as a tool", () => {
     expect(world.claude.stats.rejected).toBe(0);
   });
 
+  it("is cancelled four agents down, in the middle of a call, by any pod of the first one's agent", async () => {
+    await world.fresh({ rules: [{ match: ".", tool: "next", input: { task: "go on" }, answer: "{{result}}" }] });
+    const names = ["a", "b", "c", "d"];
+    const asks = (name: string) => ({ tools: [{ name: "next", description: "d", agent: { name } }] });
+    const pods = await Promise.all(names.map((name, i) => world.start({ name, ...asks(names[i + 1] ?? "e") })));
+    const sleep = { name: "next", description: "d", sql: { statement: "SELECT pg_sleep(30)::text AS slept" } };
+    await world.start({ name: "e", tools: [sleep], limits: { toolTimeoutSeconds: 40 } });
+    const other = await world.start({ name: "a", ...asks("b") });
+    const asleep = async () =>
+      (
+        await world.sql(
+          "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)::%' AND state = 'active' AND usename <> current_user",
+        )
+      ).length;
+    const client = pods[0]!.client;
+    const { id } = await client.startRun((await client.createSession()).id, "go");
+    await expect.poll(asleep, { timeout: 15_000 }).toBe(1);
+    await other.client.cancel(id);
+    const states = async () =>
+      (
+        await world.sql<{ it: string }>(
+          `WITH RECURSIVE tree AS (SELECT * FROM runs WHERE id = $1 UNION ALL SELECT r.* FROM tree JOIN runs r ON r.parent_run = tree.id)
+           SELECT agent || ' ' || state AS it FROM tree ORDER BY depth`,
+          [id],
+        )
+      ).map(({ it }) => it);
+    await expect
+      .poll(states, { timeout: 10_000 })
+      .toEqual(["a cancelled", "b cancelled", "c cancelled", "d cancelled", "e cancelled"]);
+    await expect.poll(asleep, { timeout: 5000 }).toBe(0);
+  }, 40_000);
+
   it("asks itself at most five deep", async () => {
     const self = { name: "again", description: "d", agent: { name: "loop" } };
     await world.fresh({ rules: [{ match: ".", tool: "again", input: { task: "go on" }, answer: "{{result}}" }] });

@@ -1,8 +1,17 @@
+import { appendFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { applySteps, type RunStep } from "../../src/database/runs/apply-steps.ts";
 import { AgentDatabase } from "../../src/database/runs/database.ts";
+import { z } from "zod";
+import { clientOptions } from "../../src/database/connection.ts";
+import { contentsOf } from "../../src/runtime/modules/contents.ts";
+import { defineTool } from "../../src/runtime/modules/interface.ts";
 import { type AgentProcess, startProcess } from "./agent-process.ts";
 import { all, secretFiles, World } from "./fixture.ts";
+import { mounted } from "./module-folder.ts";
 
 let world: World;
 let processes: AgentProcess[] = [];
@@ -83,6 +92,69 @@ describe("a process that is killed", () => {
     await expect.poll(state(id), { timeout: 20_000 }).toBe("completed");
     expect(await executions(id)).toEqual([{ name: "slow", state: "completed", attempts: 2, is_error: false }]);
   });
+});
+
+describe("a process that is killed around calls that somebody has approved", () => {
+  const config = { approvals: { tools: ["note"], timeoutSeconds: 60, onTimeout: "Deny" as const } };
+  /** A tool that writes down that it was called, and then takes for ever. */
+  const source = (file: string) => `
+    import { appendFileSync } from "node:fs";
+    import { defineTool } from "agentpg-operator/tools";
+    import { z } from "zod";
+    export default { tools: [defineTool({ name: "note", description: "d", input: z.looseObject({}), execute: (_input, { runId }) => {
+      appendFileSync(${JSON.stringify(file)}, "first " + runId + "\\n");
+      return new Promise(() => setInterval(() => {}, 1000));
+    } })] };`;
+  const approved = async (agent: AgentProcess) => {
+    const { id } = await agent.client.startRun((await agent.client.createSession()).id, "USE_TOOL 1 note");
+    await expect.poll(state(id), { timeout: 10_000 }).toBe("awaiting_approval");
+    const { items } = await agent.client.approvals();
+    const toolUseId = items.find((it) => it.runId === id)?.toolUseId ?? "";
+    return { id, toolUseId, approve: () => agent.client.decide(id, toolUseId, true) };
+  };
+  const locked = async (sql: string, values: unknown[]) => {
+    const client = new Client(clientOptions(world.postgres.adminSettings(world.operatorDatabase), "test"));
+    await client.connect();
+    await client.query(`SET search_path = ${world.names.schema}; BEGIN`);
+    await client.query(`${sql} FOR UPDATE`, values);
+    return client;
+  };
+  const BLOCKED = "pg_stat_activity WHERE wait_event_type = 'Lock' AND usename <> current_user";
+
+  it("has those made once that had not begun, and none of those that had", async () => {
+    const file = join(world.folder, "notes");
+    const { modules, env } = await mounted(world, { notes: { "notes.ts": source(file) } });
+    const first = await start({ ...config, modules }, env);
+    const begun = await approved(first);
+    await begun.approve();
+    await expect.poll(() => readFile(file, "utf8").catch(() => ""), { timeout: 10_000 }).toBe(`first ${begun.id}\n`);
+    const open = await approved(first);
+    const unclaimed = await locked("SELECT FROM runs WHERE id = $1", [open.id]);
+    await open.approve();
+    const unstarted = await locked("SELECT FROM tool_executions WHERE run_id = $1", [open.id]);
+    await unclaimed.end();
+    await expect.poll(async () => (await world.sql(`SELECT FROM ${BLOCKED}`)).length, { timeout: 10_000 }).toBe(1);
+    await first.end("SIGKILL");
+    await world.sql(`SELECT pg_terminate_backend(pid, 5000) FROM ${BLOCKED}`); // what it had sent goes with it
+    await unstarted.end();
+
+    const note = defineTool({
+      name: "note",
+      description: "d",
+      input: z.looseObject({}),
+      execute: (_input, { runId }) => (appendFileSync(file, `second ${runId}\n`), "noted"),
+    });
+    await world.start(config, { modules: [{ name: "notes", ...contentsOf({ tools: [note] }) }] });
+    for (const { id } of [begun, open]) await expect.poll(state(id), { timeout: 15_000 }).toBe("completed");
+    expect(await readFile(file, "utf8")).toBe(`first ${begun.id}\nsecond ${open.id}\n`);
+    expect(await executions(open.id)).toEqual([{ name: "note", state: "completed", attempts: 1, is_error: false }]);
+    expect(await executions(begun.id)).toEqual([{ name: "note", state: "failed", attempts: 1, is_error: true }]);
+    const [told] = await world.sql<{ content: string }>(
+      "SELECT content->0->>'content' AS content FROM messages WHERE run_id = $1 AND seq = 3",
+      [begun.id],
+    );
+    expect(told?.content).toMatch(/may or may not have taken effect/);
+  }, 60_000);
 });
 
 describe("a process that is asked to end", () => {

@@ -35,6 +35,7 @@ function refuseToLeaveRole(statement: string): void {
  * Runs a tool's statement as the tenant's tool role: read-only, in the tenant's data schema, one statement (extended protocol),
  * always rolled back, so that no role or setting stays behind on the connection.
  * @param timeoutMs the server ends the statement after that
+ * @throws the signal's reason, at once; the server notices within a second that the connection is closed, and ends the statement
  */
 export async function runToolQuery(
   db: AgentDatabase,
@@ -45,7 +46,7 @@ export async function runToolQuery(
 ): Promise<ToolQueryResult> {
   refuseToLeaveRole(statement);
   const { tool, dataSchema } = namesOf(db.schema);
-  const prologue = `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(limits.timeoutMs)}', true), set_config('role', '${tool}', true)`;
+  const prologue = `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(limits.timeoutMs)}', true), set_config('client_connection_check_interval', '1000', true), set_config('role', '${tool}', true)`;
   const query = {
     text: onlyFirst(statement, limits.maxRows + 1),
     values,
@@ -54,15 +55,25 @@ export async function runToolQuery(
   }; // one statement, also without values
   const outcome = await db.withConnection(async (client) => {
     await client.query(prologue);
-    const result = await (signal?.aborted ? Promise.reject(signal.reason) : client.query(query)).then(
+    signal?.throwIfAborted();
+    const answer = client.query(query).then(
       (it) => ({ rows: it.rows as Record<string, unknown>[] }),
       (failure: unknown) => ({ failure }),
     );
+    const result = await (signal ? unlessAborted(answer, signal) : answer);
     await client.query("ROLLBACK");
     return result;
   });
   if ("failure" in outcome) throw outcome.failure;
   return { rows: outcome.rows.slice(0, limits.maxRows), cut: outcome.rows.length > limits.maxRows };
+}
+
+/** @throws the signal's reason */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  return Promise.race([work, stopped]).finally(() => signal.removeEventListener("abort", stop));
 }
 
 /** As a subquery the statement can only read: Postgres takes no SET, COMMIT or data-modifying WITH there. */
