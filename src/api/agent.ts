@@ -154,6 +154,12 @@ export const agentSpec = z
         runTimeoutSeconds: z.int().min(1).max(86_400).default(600),
         toolTimeoutSeconds: z.int().min(1).max(3600).default(30),
         maxDelegationDepth: z.int().min(0).max(20).default(5).describe("How deep agents may ask one another."),
+        delegateAbsenceSeconds: z
+          .int()
+          .min(1)
+          .max(86_400)
+          .default(60)
+          .describe("An asked agent that has no running pod for so long is not waited for any more."),
         runsPerMinute: z
           .int()
           .min(1)

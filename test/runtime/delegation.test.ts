@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { applySteps } from "../../src/database/runs/apply-steps.ts";
+import { AgentDatabase } from "../../src/database/runs/database.ts";
+import { DelegateWatch } from "../../src/runtime/engine/delegate-watch.ts";
 import { all, textOf, types, World } from "./fixture.ts";
 
 let world: World;
@@ -9,6 +12,14 @@ afterAll(() => world?.close());
 beforeEach(() => world.fresh({ rules: RULES }));
 afterEach(() => world.stopAgents());
 
+const openDatabase = () =>
+  new AgentDatabase(
+    world.names.schema,
+    world.connection,
+    "test",
+    { min: 0, max: 1, idleMs: 1000, lifetimeSeconds: 60 },
+    () => {},
+  );
 const RESEARCHER = { name: "researcher", description: "Researches.", agent: { name: "researcher" } };
 const RULES = [
   { match: "^ask the researcher (.+)", tool: "researcher", input: { task: "$1" }, answer: "It says: {{result}}" },
@@ -86,6 +97,61 @@ describe("another agent as a tool", () => {
       .toEqual([{ state: "cancelled" }]);
     expect((await client.ask(session.id, "Hello")).state).toBe("completed");
     expect(world.claude.stats.rejected).toBe(0);
+  });
+
+  it("is not waited for when it has no pod: the model is told which, and the run goes on", async () => {
+    const { client } = await world.start({ tools: [RESEARCHER], limits: { delegateAbsenceSeconds: 1 } });
+    const answer = await client.ask((await client.createSession()).id, "Ask the researcher about cats");
+    expect(answer.response).toMatch(/the agent researcher has had no running pod for 1 s\..*scale the Agent/);
+    const runs = await world.sql("SELECT agent, state, error->>'type' AS error FROM runs WHERE parent_run = $1", [
+      answer.runId,
+    ]);
+    expect(runs).toEqual([{ agent: "researcher", state: "cancelled", error: "agent_unavailable" }]);
+    const [line] = await world.sql<{ record: string }>(
+      "SELECT record FROM audit WHERE record LIKE '%agent_unavailable%'",
+    );
+    expect(JSON.parse(line?.record ?? "")).toMatchObject({ agent: "researcher", action: "run.cancelled" });
+  });
+
+  it("is waited for while it restarts, however often; what it had begun is given up as well when it stays away", async () => {
+    const parent = await world.start({ tools: [RESEARCHER] });
+    const { id } = await parent.client.startRun(
+      (await parent.client.createSession()).id,
+      "Ask the researcher about cats",
+    );
+    await expect.poll(async () => (await parent.client.getRun(id)).state).toBe("awaiting_agent");
+    const begun =
+      "UPDATE runs SET state = 'running', lease_owner = gen_random_uuid(), fence = 1, started_at = now(), deadline = now() + interval '1 hour'";
+    await world.sql(`${begun} WHERE parent_run = $1`, [id]);
+    const db = openDatabase();
+    let seconds = 0;
+    const watch = new DelegateWatch({
+      config: world.config({ tools: [RESEARCHER] }),
+      db,
+      write: (step) => applySteps(db, [step]),
+      answered: () => parent.engine.nudge(),
+      now: () => seconds * 1000,
+    });
+    const givenUp = async (at: number) => {
+      seconds = at;
+      await watch.look();
+      return (await world.sql("SELECT cancel_requested AS it FROM runs WHERE parent_run = $1", [id]))[0]?.it;
+    };
+    const pod =
+      "INSERT INTO workers (id, agent, expires_at) VALUES (gen_random_uuid(), 'researcher', now() + interval '1 hour')";
+    expect([await givenUp(0), await givenUp(59)]).toEqual([false, false]);
+    await world.sql(pod);
+    expect(await givenUp(61)).toBe(false);
+    await world.sql("DELETE FROM workers WHERE agent = 'researcher'");
+    expect([await givenUp(62), await givenUp(121), await givenUp(122)]).toEqual([false, false, true]);
+    await expect
+      .poll(async () => (await parent.client.getRun(id)).response)
+      .toMatch(/cancelled: the agent researcher has/);
+    await world.start({ name: "researcher" });
+    await expect
+      .poll(() => world.sql("SELECT state FROM runs WHERE parent_run = $1", [id]), { timeout: 5000 })
+      .toEqual([{ state: "cancelled" }]);
+    await db.close();
   });
 
   it("is cancelled four agents down, in the middle of a call, by any pod of the first one's agent", async () => {

@@ -31,7 +31,7 @@ export const AT_WORK = `state = 'running' AND EXISTS (SELECT 1 FROM workers w WH
 // Users take turns: somebody's second queued run comes after everybody's first, and whoever has runs at work comes later by as many.
 // What was begun goes on before anything new.
 // Claimable: the first of a session's queue; work whose worker is gone or let go of it, after its snooze; a parent whose children
-// are all done; a run that no call keeps waiting for a person. Whatever waits is also taken when it is to be cancelled, is out of
+// are all done, or given up; a run that no call keeps waiting for a person. Whatever waits is also taken when it is to be cancelled, is out of
 // time, or wanted to be looked at by now.
 const CLAIM = `
 WITH working AS MATERIALIZED (
@@ -53,7 +53,8 @@ WITH working AS MATERIALIZED (
       AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = r.lease_owner AND w.expires_at > now())
     WHEN 'awaiting_agent' THEN r.cancel_requested OR r.deadline < now() OR r.wake_at <= now() OR NOT EXISTS (
       SELECT 1 FROM tool_executions t JOIN runs c ON c.id = t.child_run
-      WHERE t.run_id = r.id AND t.state = 'running' AND c.state NOT IN ('completed', 'failed', 'cancelled'))
+      WHERE t.run_id = r.id AND t.state = 'running' AND NOT c.cancel_requested
+        AND c.state NOT IN ('completed', 'failed', 'cancelled'))
     WHEN 'awaiting_approval' THEN r.cancel_requested OR r.wake_at <= now() OR NOT EXISTS (
       SELECT 1 FROM tool_executions t WHERE t.run_id = r.id AND t.state = 'awaiting_approval')
     WHEN 'awaiting_batch' THEN r.cancel_requested OR r.wake_at <= now()

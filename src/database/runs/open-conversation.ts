@@ -63,6 +63,7 @@ interface ExecutionRow {
   approval_seconds_left: number | null;
   child_run: string | null;
   child_state: RunState | null;
+  child_given_up: boolean | null;
   child_response: string | null;
   child_error: unknown;
 }
@@ -73,7 +74,7 @@ export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): P
     "tool_executions_of",
     `SELECT t.tool_use_id, t.name, t.state, t.attempts, t.is_error, t.output, t.input, t.idempotency_key, t.child_run,
             extract(epoch FROM t.approval_until - now())::float8 AS approval_seconds_left,
-            c.state AS child_state, c.response AS child_response, c.error AS child_error
+            c.state AS child_state, c.cancel_requested AS child_given_up, c.response AS child_response, c.error AS child_error
      FROM tool_executions t LEFT JOIN runs c ON c.id = t.child_run
      WHERE t.run_id = $1`,
     [runId],
@@ -92,6 +93,7 @@ export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): P
     approvalSecondsLeft: row.approval_seconds_left,
     childRun: row.child_run,
     childState: row.child_state,
+    childGivenUp: row.child_given_up ?? false,
     childResponse: text(row.child_response, runPlace("response", row.child_run ?? "")),
     childError: transcripts.readJson(row.child_error, runPlace("error", row.child_run ?? "")) as RunError | null,
   }));

@@ -109,6 +109,8 @@ export interface ToolExecution {
   childRun: string | null;
   /** Of the child run, when there is one. */
   childState: RunState | null;
+  /** It is to be cancelled: nobody waits for it any more. */
+  childGivenUp: boolean;
   childResponse: string | null;
   childError: RunError | null;
 }

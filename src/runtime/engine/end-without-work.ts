@@ -1,12 +1,21 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { NOTHING_DONE, type RunStep } from "../../database/runs/apply-steps.ts";
-import { NO_TOKENS, type QueuedRun } from "../../database/runs/run.ts";
+import { NO_TOKENS, type QueuedRun, type RunError } from "../../database/runs/run.ts";
 import { auditLine } from "./audit.ts";
 
-/** Ends a queued run, which nobody holds: it is refused when the run was claimed meanwhile. */
+const ofAnother = ({ agent }: { agent?: string }, error: RunError | null) => ({
+  ...(agent === undefined ? {} : { agent }),
+  ...(error ? { error: error.type } : {}),
+});
+
+/**
+ * Ends a queued run, which nobody holds: it is refused when the run was claimed meanwhile.
+ * @param run.agent left out: this one
+ */
 export function cancelledBeforeWork(
   config: AgentConfig,
-  run: { id: string; sessionId: string; userId: string },
+  run: { id: string; sessionId: string; userId: string; agent?: string },
+  error: RunError | null = null,
 ): RunStep {
   return {
     ...NOTHING_DONE,
@@ -18,8 +27,8 @@ export function cancelledBeforeWork(
     iteration: 0,
     tokens: NO_TOKENS,
     usd: 0,
-    error: null,
-    audit: [auditLine(config, run, "run.cancelled", { success: false, queued: true })],
+    error,
+    audit: [auditLine(config, run, "run.cancelled", { success: false, queued: true, ...ofAnother(run, error) })],
   };
 }
 

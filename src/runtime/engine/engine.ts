@@ -23,6 +23,7 @@ import { AcceptWriter } from "./accept-writer.ts";
 import { askModel, type AskHost } from "./ask.ts";
 import { BudgetKeeper } from "./budget-keeper.ts";
 import { Claimer } from "./claimer.ts";
+import { DelegateWatch } from "./delegate-watch.ts";
 import { cancelledBeforeWork, failedUnread } from "./end-without-work.ts";
 import { RunChannel } from "./events.ts";
 import { Execution, type ExecutionEnd, type ExecutionHost } from "./execution.ts";
@@ -79,6 +80,7 @@ export class Engine {
   readonly #jobs = new Jobs();
   readonly #heartbeat: Heartbeat;
   readonly #claimer: Claimer;
+  readonly #delegates: DelegateWatch;
   readonly #writer: StepWriter;
   readonly #accepter: AcceptWriter;
   readonly #host: ExecutionHost;
@@ -104,6 +106,8 @@ export class Engine {
     const asking = { ...options, budget: this.budget, spentByChildren };
     this.#heartbeat = this.#heartbeatOf(options);
     this.#claimer = this.#claimerOf(options);
+    const write = (step: RunStep) => this.#writer.write(step);
+    this.#delegates = new DelegateWatch({ config, db, write, answered: () => this.hint() });
     this.compactor = createCompactor(asking, db, log);
     const wakeAgent = () => this.#wake([config.agent.name]);
     this.batches = new BatchMode(asking, { db, log, worker: this.worker, settings: options.batch, wake: wakeAgent });
@@ -145,6 +149,7 @@ export class Engine {
       alongside: async () => {
         await this.load.refresh().catch(() => {});
         await this.budget.giveBack().catch(() => {});
+        await this.#delegates.look().catch(() => {});
       },
     });
   }

@@ -36,6 +36,7 @@ const anExecution = (change: Partial<ToolExecution> = {}): ToolExecution => ({
   approvalSecondsLeft: null,
   childRun: null,
   childState: null,
+  childGivenUp: false,
   childResponse: null,
   childError: null,
   ...change,
@@ -79,6 +80,12 @@ describe("a call that was written before", () => {
     }));
   it("and waits for another agent goes on waiting", () =>
     expect(taskOf("other", [anExecution({ childRun: "c", childState: "running" })])).toMatchObject({ do: "await" }));
+  it("and waits for another agent does not go on waiting for what was given up", () => {
+    const childError = { type: "agent_unavailable", message: "it has no pod" };
+    expect(
+      taskOf("other", [anExecution({ childRun: "c", childState: "running", childGivenUp: true, childError })]),
+    ).toMatchObject({ outcome: { output: "the other agent's run was cancelled: it has no pod", isError: true } });
+  });
   it("has the other agent's answer, failure or end", () => {
     expect(
       taskOf("other", [anExecution({ childRun: "c", childState: "completed", childResponse: "yes" })]),

@@ -55,8 +55,10 @@ const NOBODY_DECIDED = "This call needs a person's approval, and nobody gave it 
 
 function ofChild(execution: ToolExecution): ToolOutcome {
   if (execution.childState === "completed") return { output: execution.childResponse || "(no answer)", isError: false };
-  if (execution.childState === "cancelled") return failed("the other agent's run was cancelled");
-  return failed(`the other agent failed: ${execution.childError?.message ?? "no reason given"}`);
+  const why = execution.childError?.message;
+  if (execution.childState === "failed" || execution.childState === null)
+    return failed(`the other agent failed: ${why ?? "no reason given"}`);
+  return failed(`the other agent's run was cancelled${why ? `: ${why}` : ""}`);
 }
 
 function undecided(use: ToolUse, execution: ToolExecution, { onTimeout }: ToolPolicy): ToolTask {
@@ -78,7 +80,8 @@ function known(asked: ToolUse, execution: ToolExecution, policy: ToolPolicy): To
   const { idempotencyKey } = execution;
   if (execution.state === "approved") return { do: "execute", use, again: false, idempotencyKey };
   if (execution.childRun) {
-    const over = execution.childState === null || ["completed", "failed", "cancelled"].includes(execution.childState);
+    const { childState, childGivenUp } = execution;
+    const over = childGivenUp || childState === null || ["completed", "failed", "cancelled"].includes(childState);
     const agent = tool?.body.kind === "agent" ? tool.body.agent : "";
     return over ? { do: "answer", use, outcome: ofChild(execution) } : { do: "await", use, agent };
   }
