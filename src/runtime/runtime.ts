@@ -19,6 +19,7 @@ import { createApiApp, createMetricsApp, type Readiness } from "./http/app.ts";
 import { createHooks } from "./hooks/create-hooks.ts";
 import { listen } from "./listen.ts";
 import { RuntimeMetrics } from "./metrics.ts";
+import { patiently } from "./patiently.ts";
 import type { Patience } from "./model/ask-patiently.ts";
 import { Claude, type Model } from "./model/client.ts";
 import { ModelHealth } from "./model/health.ts";
@@ -208,7 +209,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     batch: parts.batch,
   });
   const { load } = ready;
-  await load.refresh(true);
+  await patiently("the tenant's load", () => load.refresh(true), log);
   metrics.observe({
     active: () => ready.active,
     queued: () => load.queued,
@@ -219,7 +220,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   // The first report should tell of an unknown model or a refused key; an endpoint that is slow or down holds nothing up.
   await Promise.race([modelHealth.verify(), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
   await mcpTried;
-  await ready.start();
+  await patiently("a lease", () => ready.start(), log);
   await access.start();
   engine = ready;
   health.start();

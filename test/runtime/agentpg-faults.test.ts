@@ -5,13 +5,16 @@
 // - a process that stood still answered a second time · `recovery.test.ts`: a process that stands still …
 // - a batch was submitted four times · `batch.test.ts`: a process that is killed …, submits once when the answer to a submission is lost
 // - compaction split calls from their results · `src/runtime/compaction`: property tests; `compaction.test.ts`: goes on when …
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { clientOptions } from "../../src/database/connection.ts";
 import { wakeChannel } from "../../src/database/runs/wake.ts";
+import { Watched } from "../../src/runtime/credentials/watched.ts";
+import { Claude } from "../../src/runtime/model/client.ts";
 import { cpuSeconds } from "../support/field/process-cost.ts";
 import { type AgentProcess, startProcess } from "./agent-process.ts";
-import { World } from "./fixture.ts";
+import { log, World } from "./fixture.ts";
 
 let world: World;
 let processes: AgentProcess[] = [];
@@ -164,5 +167,20 @@ describe("a server that crashes", () => {
     const alive = () => world.sql("SELECT 1 FROM workers WHERE id = $1 AND expires_at > now()", [engine.worker]);
     await expect.poll(alive, { timeout: 10_000 }).toHaveLength(1);
     expect((await client.ask(session.id, "Hello again")).state).toBe("completed");
+  });
+
+  it("while an agent starts is waited for, also when it was there at first", async () => {
+    const apiKey = await new Watched(async () => "sk-ant-test-0001").start();
+    apiKey.stop();
+    const model = new Claude({ apiKey, baseURL: world.claudeUrl, stallMs: 1000, log });
+    let back: Promise<void> | undefined;
+    model.verify = async () => {
+      if (back) return;
+      await world.postgres.halt(); // it was found in order, and is needed next
+      back = sleep(300).then(() => world.postgres.restart());
+    };
+    const { client } = await world.start({}, { model });
+    await back;
+    expect((await client.ask((await client.createSession()).id, "Hello")).state).toBe("completed");
   });
 });
