@@ -1,6 +1,6 @@
 // The operator at scale, on a real API server with its etcd and a real Postgres: how long a fleet of Agents takes from apply to a
 // current status, over a bare loop that creates the same objects; requests, memory, restarts, and what it does when nothing changes.
-//   npm run bench:operator [-- --agents 5000] [--tenants 250] [--rest-seconds 60] [--skip-go]      the last line is one JSON object
+//   npm run bench:operator [-- --agents 5000] [--tenants 250] [--rest-seconds 60] [--skip-growth] [--skip-go]      the last line is one JSON object
 import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -24,6 +24,8 @@ const { values } = parseArgs({
     "rest-seconds": { type: "string", default: "60" },
     /** More flags for the operator's Node, such as --cpu-prof. */
     "node-flags": { type: "string", default: "" },
+    /** This size alone, not the smaller ones before it. */
+    "skip-growth": { type: "boolean", default: false },
     "skip-go": { type: "boolean", default: false },
   },
 });
@@ -39,7 +41,8 @@ const restSeconds = wholeNumber("rest-seconds", values["rest-seconds"], 1);
 const AGENTS_PER_TENANT = 20;
 /** The size at which the operator is held against others. */
 const compared = Math.min(1000, most);
-const sizes = [100, 1000].filter((size) => size < most).concat(most);
+const smaller = values["skip-growth"] ? [] : [100, 1000];
+const sizes = smaller.filter((size) => size < most).concat(most);
 const progress = terminalProgress(process.stderr, 5_000);
 
 let world: World | undefined;
@@ -50,6 +53,8 @@ async function cleanUp(): Promise<void> {
 }
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => void cleanUp().finally(() => process.exit(signal === "SIGINT" ? 130 : 143)));
+
+let goOperator: string | undefined;
 
 const planOf = (agents: number): Plan => ({
   agents,
@@ -68,12 +73,14 @@ async function measureSize(plan: Plan) {
     const { growth, names } = await measureFleet(fleet, plan);
     const effect = plan.agents === compared ? await measureEffect(fleet, names, plan) : {};
     const restart = plan.agents === most ? await measureRestartAndRest(fleet, plan, restSeconds) : undefined;
+    let controllerRuntime: Awaited<ReturnType<typeof measureGoOperator>> | undefined;
     let bare: Awaited<ReturnType<typeof measureBareLoop>> | undefined;
     if (plan.agents === compared) {
       await fleet.operator.stop();
       bare = await measureBareLoop(fleet, plan);
+      if (goOperator) controllerRuntime = await measureGoOperator(fleet, plan, goOperator);
     }
-    return { growth, effect, restart, bare };
+    return { growth, effect, restart, bare, controllerRuntime };
   } finally {
     await world.stop();
   }
@@ -83,10 +90,11 @@ try {
   await progress.step("the operator is bundled", async () =>
     execFileSync(process.execPath, [join(import.meta.dirname, "..", "dev", "bundle.ts"), bundle]),
   );
+  if (!values["skip-go"]) goOperator = await buildGoOperator(bundle, progress);
   const results: Awaited<ReturnType<typeof measureSize>>[] = [];
   for (const size of sizes) results.push(await measureSize(planOf(size)));
   const at = (size: number) => results[sizes.indexOf(size)];
-  const { growth, bare, effect } = at(compared) ?? {};
+  const { growth, bare, effect, controllerRuntime } = at(compared) ?? {};
   const { growth: largest, restart } = at(most) ?? {};
   const result = {
     wallToBareLoopRatio: (growth?.wallSeconds ?? Number.NaN) / (bare?.bareLoopSeconds ?? Number.NaN),
@@ -96,6 +104,7 @@ try {
     restartSyncSeconds5000: restart?.restartSyncSeconds,
     ...restart,
     ...bare,
+    controllerRuntime,
     growth: results.map((it) => it.growth),
     agents: most,
     cores: cpus().length,

@@ -43,6 +43,20 @@ function ownedObjects(created: KubernetesObject, tenant: Tenant, config: Operato
 const bareTenant = (name: string): Tenant =>
   tenantSchema.parse({ ...aTenant(name), metadata: { name, uid: `uid-of-${name}`, generation: 1 } });
 
+/** The objects of an Agent for another operator to fill in: JSON with the names that bench/controller-runtime replaces. */
+export function objectTemplates(config: OperatorConfig, labels: Record<string, string>): object[] {
+  const name = { namespace: "template-namespace", name: "template-agent" };
+  const agent = benchAgent(name);
+  const metadata = { ...agent.metadata, uid: "template-uid", generation: 1 };
+  const objects = ownedObjects({ ...agent, metadata }, bareTenant(name.namespace), config);
+  const map = objects.find(({ kind }) => kind.kind === "ConfigMap")?.object.metadata.name ?? "";
+  const revision = map.slice(map.lastIndexOf("-") + 1);
+  return objects.map(({ kind, object }) => {
+    const labelled = { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } };
+    return { kind: kind.kind, object: JSON.parse(JSON.stringify(labelled).replaceAll(revision, "template-revision")) };
+  });
+}
+
 /** What nobody can do without: creates the Agents and the objects that the operator would make, and looks at nothing. Seconds. */
 export async function bareLoop(
   client: KubernetesClient,

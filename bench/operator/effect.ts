@@ -6,8 +6,8 @@ import { AGENT } from "../../src/operator/caches.ts";
 import type { AgentName } from "./fleet.ts";
 import type { Watcher } from "./watcher.ts";
 
-const CHANGES = 200;
-const EVERY_MS = 100;
+const CHANGES = 150;
+const EVERY_MS = 300;
 
 type Deployment = KubernetesObject & {
   spec: { template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } };
@@ -19,7 +19,7 @@ const revisionOf = (object: KubernetesObject): string | undefined =>
 
 const percentile = (sorted: number[], p: number): number => sorted[Math.ceil(sorted.length * p) - 1] ?? Number.NaN;
 
-/** Changes one Agent's spec every 100 ms; seconds from the API server's answer until its Deployment has the new configuration. */
+/** Changes one Agent's spec every 300 ms; seconds from the API server's answer until its Deployment has the new configuration. */
 export async function effectOfChanges(
   client: KubernetesClient,
   deployments: Watcher<KubernetesObject>,

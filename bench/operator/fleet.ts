@@ -26,8 +26,8 @@ export const agentNames = (count: number, namespaces: readonly string[]): AgentN
   }));
 
 /** An Agent of usual size: a prompt of a paragraph, two tools. */
-export const benchAgent = ({ namespace, name }: AgentName) =>
-  anAgent(namespace, name, {
+export const benchAgent = ({ namespace, name }: AgentName, labels: Record<string, string> = {}) => {
+  const agent = anAgent(namespace, name, {
     systemPrompt: `You are ${name}. ${"Answer in a sentence or two, and say where you have it from. ".repeat(8)}`,
     tools: [
       {
@@ -44,7 +44,9 @@ export const benchAgent = ({ namespace, name }: AgentName) =>
         http: { allowedHosts: ["weather.example.com"] },
       },
     ],
-  }) as unknown as KubernetesObject;
+  });
+  return { ...agent, metadata: { ...agent.metadata, labels } } as unknown as KubernetesObject;
+};
 
 /** Does `work` for all of a list, {@link CONCURRENCY} at once. */
 export async function forAll<T>(list: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
@@ -84,12 +86,13 @@ export async function serveAgents(
   agents: Watcher<Conditioned>,
   names: readonly AgentName[],
   onDone?: (left: number) => void,
+  labels: Record<string, string> = {},
 ): Promise<void> {
   const served = agents.until(
     names.map((metadata) => keyOf({ metadata })),
     isCurrent,
     onDone,
   );
-  await forAll(names, (name) => client.create(AGENT, benchAgent(name), name.namespace));
+  await forAll(names, (name) => client.create(AGENT, benchAgent(name, labels), name.namespace));
   await served;
 }
