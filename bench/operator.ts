@@ -7,6 +7,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { terminalProgress } from "../src/telemetry/progress.ts";
+import { buildGoOperator, measureGoOperator } from "./operator/go-operator.ts";
 import {
   measureBareLoop,
   measureEffect,

@@ -110,6 +110,8 @@ export async function measureFleet(fleet: Fleet, { agents, progress }: Plan) {
       requests: requests.by,
       rssMiB: memory.now,
       peakRssMiB: memory.peak,
+      heapUsedMiB: ((await operator.metric("nodejs_heap_size_used_bytes")) ?? Number.NaN) / 2 ** 20,
+      externalMiB: ((await operator.metric("nodejs_external_memory_bytes")) ?? Number.NaN) / 2 ** 20,
     },
   };
 }

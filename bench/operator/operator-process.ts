@@ -9,6 +9,9 @@ import { SYSTEM_NAMESPACE, type World } from "./world.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
+/** As the chart has it. */
+const NODE_OPTIONS = "--max-semi-space-size=8";
+
 export interface OperatorProgram {
   pid: number;
   /** A metric's samples that have these labels, added up; undefined while it does not answer. */
@@ -60,7 +63,7 @@ export async function startOperatorProgram(
   const args = [...nodeFlags, ...program, "--migrations", join(root, "migrations")];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"], NODE_ENV: "production" },
+    env: { PATH: process.env["PATH"], NODE_ENV: "production", NODE_OPTIONS },
   });
   const said: string[] = [];
   const heard = (chunk: unknown) => void (said.push(String(chunk)) > 20 && said.shift());

@@ -19,6 +19,7 @@ import { AgentReconciler } from "./agent/reconcile.ts";
 import { Caches } from "./caches.ts";
 import { loadOperatorConfig, type OperatorConfig } from "./config.ts";
 import { DatabaseAccess } from "./database-access.ts";
+import { keepHeapSmall } from "./frugal-heap.ts";
 import { MigrationCoordinator } from "./migrations/coordinator.ts";
 import { knownTenants } from "./migrations/known-tenants.ts";
 import { MigrationMetrics } from "./migrations/metrics.ts";
@@ -251,6 +252,7 @@ export async function runOperator(options: {
   logLevel?: string;
   migrationsDir?: string;
 }): Promise<number> {
+  keepHeapSmall();
   const logger = createLogger("operator", options.logLevel ?? "info");
   const config = loadOperatorConfig(options.config);
   const migrationsDir =

@@ -1,0 +1,12 @@
+import { setFlagsFromString } from "node:v8";
+
+/** How much the old generation may grow beyond what lives before it is collected. */
+const GROWTH_PERCENT = 50;
+
+/**
+ * V8 lets a small heap grow to several times of what lives in it before it looks for garbage, more so on a machine with much
+ * memory. A cache of thousands of objects is looked through often enough at half as much again, for less than a percent of CPU.
+ */
+export function keepHeapSmall(): void {
+  setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
+}
