@@ -23,6 +23,9 @@ const onlyStatusChanged = (now: Seen, before: Seen | undefined): boolean =>
   JSON.stringify([now.metadata.annotations, now.metadata.labels, now.metadata.finalizers]) ===
     JSON.stringify([before.metadata.annotations, before.metadata.labels, before.metadata.finalizers]);
 
+/** What nobody has looked at yet goes before the backlog of a start, although it was there before. */
+const isNews = ({ metadata, status }: Agent): boolean => status.observedGeneration !== metadata.generation;
+
 /** What an Agent looks at in its Tenant; the rest of the status, such as the number of Agents, is no news to it. */
 const agentsSee = ({ metadata, status }: Tenant): string => {
   const conditions = (status.conditions ?? []).filter(({ type }) => AGENTS_SEE_CONDITIONS.includes(type));
@@ -61,8 +64,8 @@ export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }:
     if (change.type === "deleted") allTenantsOf(tenantNamespace(it)); // the next in line may have the namespace now
   });
   caches.agents.onChange((change) => {
-    const priority = caches.agents.synced ? "high" : "low";
     const it = change.type === "set" ? change.object : change.previous;
+    const priority = caches.agents.synced || isNews(it) ? "high" : "low";
     const previous = change.type === "set" ? change.previous : undefined;
     if (onlyStatusChanged(it, previous)) return;
     agent.add(change.key, priority);
