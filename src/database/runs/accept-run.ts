@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import { type MessageRow, readConversation, writeQuestion } from "../encryption/messages.ts";
 import { runPlace } from "../encryption/place.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
-import { AT_WORK } from "./claim-runs.ts";
 import { isForeignKey, violates } from "./database.ts";
+import { AT_WORK, type Crowd, othersThan, putBackExcess } from "./put-back.ts";
 import { storableJson } from "./storable.ts";
 import { OPEN_STATES, type Message, type RunState } from "./run.ts";
 
@@ -46,11 +46,12 @@ interface Row {
   state: RunState | null;
   lastSeq: number;
   history: MessageRow[] | null;
+  crowd: Crowd;
 }
 
 const ACCEPT = `
 WITH working AS MATERIALIZED (
-  SELECT count(*) AS tenant, count(*) FILTER (WHERE agent = $2) AS agent FROM runs WHERE ${AT_WORK}
+  SELECT count(*) AS tenant, count(*) FILTER (WHERE agent = $2) AS agent, ${othersThan("$3")} AS others FROM runs WHERE ${AT_WORK}
 ), item AS MATERIALIZED (
   SELECT i.*, s.agent IS NOT NULL AS "exists", coalesce(s.agent = $2 AND s.user_id = i."userId", false) AS found,
          i."startNow" AND busy.run IS NULL AND working.tenant + n <= $6 AND working.agent + n <= $7 AS starts,
@@ -86,7 +87,8 @@ WITH working AS MATERIALIZED (
   SELECT item."sessionId", item.last_seq + 1, item.id, 'user', item.question
   FROM accepted JOIN item USING (id) WHERE accepted.state = 'running'
 )
-SELECT item.id, item.found, item."exists", accepted.state, item.last_seq AS "lastSeq", item.history
+SELECT item.id, item.found, item."exists", accepted.state, item.last_seq AS "lastSeq", item.history,
+  (SELECT to_json(working) FROM working) AS crowd
 FROM item LEFT JOIN accepted USING (id)`;
 
 /**
@@ -100,6 +102,9 @@ export async function acceptRuns(db: TranscriptDatabase, acceptance: Acceptance,
   const items = storableJson(runs.map((run) => stored(db, run)));
   const values = [items, agent, worker, model, timeoutSeconds, concurrency.tenant, concurrency.agent];
   const rows = await db.query<Row>("accept_runs", ACCEPT, values);
+  const started = rows.filter((it) => it.state === "running").map((it) => it.id);
+  const back = await putBackExcess(db, acceptance, started, rows[0]?.crowd).catch(() => new Set());
+  for (const row of rows) if (back.has(row.id)) row.state = "pending";
   const byId = new Map(rows.map((row) => [row.id, row]));
   return Promise.all(runs.map((run) => outcomeOf(db, run, byId.get(run.id))));
 }

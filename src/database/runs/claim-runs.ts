@@ -1,4 +1,5 @@
 import type { Queryable } from "./database.ts";
+import { AT_WORK, type Crowd, othersThan, putBackExcess } from "./put-back.ts";
 import { storableJson } from "./storable.ts";
 import { OPEN_STATES, type QueuedRun, type RunState } from "./run.ts";
 
@@ -23,10 +24,8 @@ interface Row {
   cache_read_tokens: string;
   cache_write_tokens: string;
   usd: string;
+  crowd: Crowd;
 }
-
-/** Runs that a living worker works on. */
-export const AT_WORK = `state = 'running' AND EXISTS (SELECT 1 FROM workers w WHERE w.id = lease_owner AND w.expires_at > now())`;
 
 // Users take turns: somebody's second queued run comes after everybody's first, and whoever has runs at work comes later by as many.
 // What was begun goes on before anything new.
@@ -78,7 +77,9 @@ WHERE r.id = candidate.id AND s.id = r.session_id
 RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, r.variables, candidate.was,
   r.batch_group, r.batch_id, s.user_id, r.cancel_requested,
   extract(epoch FROM r.deadline - now())::float8 AS seconds_left,
-  r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd`;
+  r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd,
+  (SELECT json_build_object('tenant', count(*), 'agent', count(*) FILTER (WHERE agent = $1), 'others', ${othersThan("$2")})
+   FROM working) AS crowd`;
 
 /** Runs of this agent that nobody works on, now held by `worker`; the oldest first, `room` at most. */
 export async function claimRuns(
@@ -97,7 +98,10 @@ export async function claimRuns(
   const { agent, worker, room, timeoutSeconds, model, concurrency, served = {} } = claim;
   const limits = [concurrency.tenant, concurrency.agent];
   const values = [agent, worker, room, timeoutSeconds, model, ...limits, storableJson(served)];
-  const rows = await db.query<Row>("claim_runs", CLAIM, values);
+  const claimed = await db.query<Row>("claim_runs", CLAIM, values);
+  const ids = claimed.map((it) => it.id);
+  const back = await putBackExcess(db, claim, ids, claimed[0]?.crowd).catch(() => new Set());
+  const rows = claimed.filter((it) => !back.has(it.id));
   return rows.map((row) => ({
     id: row.id,
     sessionId: row.session_id,

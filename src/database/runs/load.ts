@@ -1,4 +1,4 @@
-import { AT_WORK } from "./claim-runs.ts";
+import { AT_WORK } from "./put-back.ts";
 import type { Queryable } from "./database.ts";
 import { OPEN_STATES } from "./run.ts";
 
