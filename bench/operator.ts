@@ -48,12 +48,21 @@ const progress = terminalProgress(process.stderr, 5_000);
 
 let world: World | undefined;
 const bundle = await mkdtemp(join(tmpdir(), "agentpg-bench-bundle-"));
-async function cleanUp(): Promise<void> {
-  await world?.stop();
-  await rm(bundle, { recursive: true, force: true });
-}
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => void cleanUp().finally(() => process.exit(signal === "SIGINT" ? 130 : 143)));
+let cleaning: Promise<void> | undefined;
+const cleanUp = () =>
+  (cleaning ??= (async () => {
+    await world?.stop();
+    await rm(bundle, { recursive: true, force: true });
+  })());
+let interrupted: number | undefined;
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)
+  process.once(signal, () => {
+    interrupted = code;
+    void cleanUp().then(() => process.exit(code)); // what is under way fails meanwhile, and has nothing to say
+  });
 
 let goOperator: string | undefined;
 
@@ -114,4 +123,5 @@ try {
   console.log(JSON.stringify(result, rounded));
 } finally {
   await cleanUp();
+  if (interrupted !== undefined) process.exit(interrupted);
 }

@@ -58,9 +58,11 @@ async function kubeconfigWith(token: string, administrator: string, path: string
 
 export async function startWorld(progress: Progress): Promise<World> {
   const stops: (() => Promise<unknown>)[] = [];
-  const stop = async () => {
-    for (const end of stops.splice(0).toReversed()) await end();
+  let stopping: Promise<void> | undefined;
+  const stopAll = async () => {
+    for (const end of stops.splice(0).toReversed()) await end().catch(() => {}); // the rest goes all the same
   };
+  const stop = () => (stopping ??= stopAll());
   try {
     const folder = await mkdtemp(join(tmpdir(), "agentpg-bench-operator-"));
     stops.push(() => rm(folder, { recursive: true, force: true }));
