@@ -272,9 +272,9 @@ describe("a tool", () => {
   it("gets the run's variables, which the model does not see", async () => {
     const agent = await withTools();
     const session = await agent.client.createSession();
-    await agent.client.ask(session.id, "USE_TOOL 1 note", { variables: { customer: 42 } });
-    expect(calls[0]?.variables).toEqual({ customer: 42 });
-    expect(JSON.stringify(await agent.client.messages(session.id))).not.toContain("42");
+    await agent.client.ask(session.id, "USE_TOOL 1 note", { variables: { customer: "only for tools" } });
+    expect(calls[0]?.variables).toEqual({ customer: "only for tools" });
+    expect(JSON.stringify(await agent.client.messages(session.id))).not.toContain("only for tools");
   });
 });
 
