@@ -116,6 +116,7 @@ export class KubernetesClient {
         dispatcher: context.getDispatcher() as never,
         ...(signal ? { signal } : {}),
       }).catch((error: unknown) => {
+        this.#config.leaveConnections(context.getDispatcher());
         this.observe({ method, host: url.host, code: "<error>" });
         throw new ApiUnreachable(`${method} ${path}: the API server does not answer`, { cause: error });
       });

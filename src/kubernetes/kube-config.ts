@@ -4,7 +4,12 @@ import { TokenFile } from "./token-file.ts";
 
 /** Idle connections are given up before the API server does (90 s), so that no request is sent into a closing one. */
 const IDLE_MS = 60_000;
-/** Of one process to the API server, watches included (HTTP/1.1: one connection each). */
+/** For TCP and TLS together. */
+const CONNECT_MS = 5_000;
+/**
+ * Of one process to the API server, watches included. Each request has a connection of its own (HTTP/1.1), so that one that is given up
+ * takes its connection with it. Over HTTP/2 all share one, and undici keeps using it although nothing comes through any more.
+ */
 const MOST_CONNECTIONS = 64;
 
 type Internals = {
@@ -40,7 +45,8 @@ export class PooledKubeConfig extends KubeConfig {
         void this.#agent?.close();
         this.#key = key;
         this.#agent = new Agent({
-          connect: wanted.connect as never,
+          connect: { ...(wanted.connect as object), timeout: CONNECT_MS },
+          allowH2: false,
           connections: MOST_CONNECTIONS,
           keepAliveTimeout: IDLE_MS,
           headersTimeout: 30_000,
@@ -49,6 +55,13 @@ export class PooledKubeConfig extends KubeConfig {
       }
       return this.#agent;
     };
+  }
+
+  /** No new request uses the connections of `stale`, one of which gave no answer: others may be as dead. What is under way goes on. */
+  leaveConnections(stale: unknown): void {
+    if (this.#agent === undefined || this.#agent !== stale) return;
+    void this.#agent.close();
+    this.#agent = undefined;
   }
 
   /** Reads the token file again, if there is one; whether it brought another token. */

@@ -116,7 +116,7 @@ export class LeaderElection {
   #patienceMs(): number {
     const half = (this.#options.renewDeadlineSeconds * 1000) / 2;
     const left = this.#leftMs();
-    return left > 0 ? Math.min(half, left) : half;
+    return Math.ceil(left > 0 ? Math.min(half, left) : half);
   }
 
   async #write(): Promise<boolean> {

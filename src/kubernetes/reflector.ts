@@ -107,7 +107,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
       } catch (error) {
         if (signal.aborted) return;
         if (isGone(error)) this.#resourceVersion = undefined;
-        failures = monotonicNow() - began > MOST_WAIT_MS ? 1 : failures + 1;
+        failures = monotonicNow() - began >= Math.min(MOST_WAIT_MS, this.#stallMs) ? 1 : failures + 1;
         this.#options.logger.warn({ kind: this.kind.kind, failures, err: error }, "list-watch failed; trying again");
         await sleep(pauseMs(failures, error), undefined, { signal }).catch(() => {});
       }

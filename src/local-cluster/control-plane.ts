@@ -28,8 +28,21 @@ export interface ControlPlane {
   serverUrl: string;
   /** The path of the audit log, JSON lines, when it was asked for. */
   auditLog: string | undefined;
+  /** What happens to a control plane, for tests of what its clients do then. */
+  faults: ControlPlaneFaults;
   /** Ends all of it and removes its files. May be called again. */
   stop(): Promise<void>;
+}
+
+export interface ControlPlaneFaults {
+  /** Where etcd answers, over HTTP and without TLS. */
+  etcdUrl: string;
+  /** The path of the key that service-account tokens are signed with (PKCS #8, RS256). */
+  tokenKey: string;
+  /** Stops etcd as it is (SIGSTOP), or lets it go on. */
+  pauseEtcd(paused: boolean): void;
+  /** Kills the API server, and starts it again after `meanwhile`. */
+  restartApiServer(meanwhile?: () => Promise<void>): Promise<void>;
 }
 
 async function loopbackConfig(options: ControlPlaneOptions): Promise<ControlPlaneConfig> {
@@ -67,26 +80,41 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await rm(config.folder, { recursive: true, force: true });
   };
   try {
-    await options.progress.step("starting etcd and kube-apiserver", async () => {
+    const faults = await options.progress.step("starting etcd and kube-apiserver", async () => {
       await mkdir(join(config.folder, "etcd"), { mode: 0o700 });
       const { admin } = await writeControlPlaneFiles(config);
-      const components = [start("etcd", etcdArguments(config)), start("kube-apiserver", apiServerArguments(config))];
-      if (options.controllerManager)
-        components.push(start("kube-controller-manager", controllerManagerArguments(config)));
-      const api = apiClient(admin);
-      const isReady = async () => {
-        for (const component of components) await failIfEnded(component);
-        return api.get(options.controllerManager ? "/api/v1/namespaces/default/serviceaccounts/default" : "/readyz");
+      const etcd = start("etcd", etcdArguments(config));
+      let apiServer = start("kube-apiserver", apiServerArguments(config));
+      if (options.controllerManager) start("kube-controller-manager", controllerManagerArguments(config));
+      const ready = async (path: string) => {
+        const api = apiClient(admin);
+        const isReady = async () => {
+          for (const component of running) await failIfEnded(component);
+          return api.get(path);
+        };
+        await until("the API server", isReady, { seconds: 60, everyMs: 50, signal: options.signal });
+        api.close();
       };
-      await until("the API server", isReady, { seconds: 60, everyMs: 50, signal: options.signal });
-      api.close();
+      await ready(options.controllerManager ? "/api/v1/namespaces/default/serviceaccounts/default" : "/readyz");
+      return {
+        etcdUrl: `http://127.0.0.1:${config.etcdPort}`,
+        tokenKey: join(config.folder, "pki", "sa.key"),
+        pauseEtcd: (paused: boolean) => void etcd.child.kill(paused ? "SIGSTOP" : "SIGCONT"),
+        async restartApiServer(meanwhile = async () => {}) {
+          running.splice(running.indexOf(apiServer), 1);
+          await stopComponent(apiServer, 0);
+          await meanwhile();
+          apiServer = start("kube-apiserver", apiServerArguments(config));
+          await ready("/readyz");
+        },
+      };
     });
+    const auditLog = config.audit ? auditLogPath(config.folder) : undefined;
+    return { kubeconfig: join(config.folder, "kubeconfig"), serverUrl: serverUrl(config), auditLog, faults, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-  const auditLog = config.audit ? auditLogPath(config.folder) : undefined;
-  return { kubeconfig: join(config.folder, "kubeconfig"), serverUrl: serverUrl(config), auditLog, stop };
 }
 
 /** On Linux the kernel ends the program when this process is gone, even if it was killed. */

@@ -2,6 +2,6 @@
 export { buildImage } from "./build-image.ts";
 export type { Cluster } from "./cluster.ts";
 export { runClusterCommand } from "./command.ts";
-export { startControlPlane } from "./control-plane.ts";
+export { type ControlPlane, startControlPlane } from "./control-plane.ts";
 export { clusterDown, ensureCluster } from "./ensure-cluster.ts";
 export { ensureTools, isBuilt } from "./tools.ts";

@@ -6,7 +6,7 @@ import type { KubernetesClient } from "../../src/kubernetes/client.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import { NAMESPACE, SECRET } from "../../src/kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
-import { startControlPlane } from "../../src/local-cluster/index.ts";
+import { type ControlPlane, startControlPlane } from "../../src/local-cluster/index.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import { operatorConfig, type OperatorConfig } from "../../src/operator/config.ts";
 import { startOperator, type RunningOperator } from "../../src/operator/main.ts";
@@ -32,6 +32,7 @@ export interface OperatorHarness {
   /** What the operator logged, a line each. */
   log: string[];
   kubeconfig: string;
+  plane: ControlPlane;
   /** The configuration that {@link startOperator} uses. */
   operatorConfig(more?: object): OperatorConfig;
   /** Starts the operator (again), after {@link stopOperator}. */
@@ -56,10 +57,13 @@ export interface OperatorHarness {
   stop(): Promise<void>;
 }
 
-export async function startHarness(options: { controllerManager?: boolean } = {}): Promise<OperatorHarness> {
+export async function startHarness(
+  options: { controllerManager?: boolean; auditLog?: boolean } = {},
+): Promise<OperatorHarness> {
   const plane = await startControlPlane({
     progress: process.env["CI"] ? terminalProgress() : silentProgress,
     controllerManager: options.controllerManager ?? true,
+    auditLog: options.auditLog ?? false,
   });
   const postgres = await startPostgres();
   const admin = await postgres.createOperatorRole();
@@ -100,6 +104,7 @@ export async function startHarness(options: { controllerManager?: boolean } = {}
     admin,
     log,
     kubeconfig: plane.kubeconfig,
+    plane,
     setCredentials,
     operatorConfig: configured,
     async startOperator(more = {}) {

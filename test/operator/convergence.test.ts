@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import * as kinds from "../../src/kubernetes/resource-kind.ts";
+import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
+import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import { anAgent, aTenant } from "../support/builders.ts";
+import { changedAnObject, listedAll, type Request } from "../support/convergence/audit-log.ts";
+import { problems } from "../support/convergence/problems.ts";
+import { type ConvergenceWorld, type Member, startConvergenceWorld, TIMES } from "../support/convergence/world.ts";
+import { eventually } from "../support/eventually.ts";
+import type { OperatorHarness } from "../support/operator-harness.ts";
+
+// Two operators that share a cluster, through everything that happens to clusters. Each test ends as it began: with all as the
+// Tenants and Agents say, one of the two leading, and the audit log telling what that took.
+
+const flowControl = (kind: string, plural: string): ResourceKind => ({
+  apiVersion: "flowcontrol.apiserver.k8s.io/v1",
+  kind,
+  plural,
+  namespaced: false,
+});
+const PRIORITY_LEVEL = flowControl("PriorityLevelConfiguration", "prioritylevelconfigurations");
+const FLOW_SCHEMA = flowControl("FlowSchema", "flowschemas");
+
+/** A priority level that lets nothing through. */
+const jail = (shares: number) => ({
+  metadata: { name: "operators" },
+  spec: {
+    type: "Limited",
+    limited: {
+      nominalConcurrencyShares: shares,
+      lendablePercent: 0,
+      borrowingLimitPercent: 0,
+      limitResponse: { type: "Reject" },
+    },
+  },
+});
+const flowOfOperators = () => ({
+  metadata: { name: "operators" },
+  spec: {
+    priorityLevelConfiguration: { name: "operators" },
+    matchingPrecedence: 500, // after the one for Leases
+    rules: [
+      {
+        subjects: world.members.map(({ name }) => ({
+          kind: "ServiceAccount",
+          serviceAccount: { namespace: "agentpg-system", name },
+        })),
+        resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"], clusterScope: true }],
+      },
+    ],
+  },
+});
+
+/** Kinds that an operator keeps in memory: the most LISTs that a fault may cost each of them. */
+const WATCHED_KINDS = 12;
+
+let world: ConvergenceWorld;
+let it: OperatorHarness;
+
+beforeAll(async () => {
+  world = await startConvergenceWorld();
+  it = world.harness;
+  await it.prepareTenantNamespace("alpha", "alpha");
+  await it.apply(TENANT, aTenant("alpha"));
+  for (const name of ["one", "two", "three"]) await it.apply(AGENT, anAgent("alpha", name));
+  await converged();
+}, 1_800_000);
+afterAll(async () => world?.stop());
+beforeEach(async () => {
+  await converged();
+  await world.audit.news();
+});
+
+/** Within 60 s all is as it should be, and one leads. */
+async function converged(): Promise<void> {
+  const all = async () => [
+    ...(await problems(it)),
+    ...(await world
+      .roles()
+      .then(() => [], String)
+      .then((e) => [e].flat())),
+  ];
+  await eventually(all, (found) => found.length === 0, 60).catch((error: Error) => {
+    const said = world.members.map(({ name, process }) => `${name} said:\n${process.output.slice(-2500)}`);
+    throw new Error(`${error.message}\n${said.join("\n")}`);
+  });
+}
+
+/** What the operators asked the API server for since the test began. */
+async function asked(): Promise<Request[]> {
+  const names = new Set(world.members.map(({ name }) => name));
+  return (await world.audit.news()).filter(({ user }) => names.has(user));
+}
+
+/** Objects that were written more often than once, with how often. */
+function writtenTwice(requests: readonly Request[]): string[] {
+  const times = new Map<string, number>();
+  for (const { resource, key } of requests.filter(changedAnObject))
+    times.set(`${resource} ${key}`, (times.get(`${resource} ${key}`) ?? 0) + 1);
+  return [...times].filter(([, count]) => count > 1).map(([what, count]) => `${what}: ${count}`);
+}
+
+const lists = (requests: readonly Request[], { name }: Member) =>
+  requests.filter((one) => one.user === name && listedAll(one)).length;
+const ready = async ({ process }: Member, status: number) =>
+  eventually(
+    () => process.readiness(),
+    (seen) => seen === status,
+    40,
+    100,
+  );
+const setModel = (agent: string, model: string) => it.client.mergePatch(AGENT, agent, "alpha", { spec: { model } });
+const deleteByHand = () => it.client.delete(kinds.NETWORK_POLICY, "agentpg-default-deny", "alpha");
+
+test("of two operators one leads and writes, each object once; the other is ready and writes nothing", async () => {
+  const { leader, follower } = await world.roles();
+  await it.apply(AGENT, anAgent("alpha", "quiet"));
+  await converged();
+  const seen = await asked();
+  expect(writtenTwice(seen)).toEqual([]);
+  expect(seen.filter((one) => one.user === follower.name && one.verb !== "watch" && one.verb !== "get")).toEqual([]);
+  expect(await follower.process.metric('leader_election_master_status{name="agentpg-operator"}')).toBe(0);
+  expect([await leader.process.readiness(), await follower.process.readiness()]).toEqual([200, 200]);
+  expect(seen.filter(listedAll)).toEqual([]);
+});
+
+test("watches that fall silent are resumed without a list, and the lease is kept", async () => {
+  const before = await world.leaseTransitions();
+  for (const { path } of world.members) path.swallow();
+  await setModel("one", "claude-opus-5-5");
+  await deleteByHand();
+  await it.apply(AGENT, anAgent("alpha", "silent"));
+  await converged();
+  const seen = await asked();
+  expect(writtenTwice(seen)).toEqual([]);
+  expect(seen.filter(listedAll)).toEqual([]);
+  expect(await world.leaseTransitions()).toBe(before);
+});
+
+test("an operator that hears nothing says so, and gives way to the other", async () => {
+  const { leader, follower } = await world.roles();
+  leader.path.set("swallow");
+  await setModel("two", "claude-opus-5-5");
+  await ready(leader, 503);
+  await eventually(
+    async () => (await world.roles()).leader.name,
+    (name) => name === follower.name,
+    40,
+  );
+  await setModel("one", "claude-haiku-5-5");
+  leader.path.set("open");
+  await converged();
+  await ready(leader, 200);
+  expect(writtenTwice(await asked())).toEqual([]);
+});
+
+test("lost events (410): an API server that restarts after a compaction is listed once, and what was deleted meanwhile goes", async () => {
+  const { faults } = it.plane;
+  await faults.restartApiServer(() => compact(faults.etcdUrl));
+  await it.client.delete(AGENT, "silent", "alpha");
+  await deleteByHand();
+  await setModel("one", "claude-sonnet-5-5");
+  await converged();
+  const seen = await asked();
+  expect(writtenTwice(seen)).toEqual([]);
+  for (const member of world.members) expect(lists(seen, member)).toBeLessThanOrEqual(2 * WATCHED_KINDS); // one that ended begins anew
+  expect(world.members.map(({ process }) => process.output).join("")).toMatch(/too old resource version|Expired/);
+});
+
+/** As etcd does every five minutes: what was before now cannot be asked for any more. */
+async function compact(etcdUrl: string): Promise<void> {
+  const call = async (path: string, body: object) => {
+    const answer = await fetch(`${etcdUrl}/v3/kv/${path}`, { method: "POST", body: JSON.stringify(body) });
+    return (await answer.json()) as { header?: { revision: string } };
+  };
+  const { header } = await call("range", { key: btoa("none") });
+  if (!header) throw new Error("etcd tells no revision");
+  await call("compaction", { revision: header.revision, physical: true });
+}
+
+test("etcd stopped and continued: nothing is lost, nothing is done twice", async () => {
+  const { faults } = it.plane;
+  for (const name of ["etcd-a", "etcd-b"]) await it.apply(AGENT, anAgent("alpha", name));
+  faults.pauseEtcd(true);
+  const late = it.apply(AGENT, anAgent("alpha", "etcd-c")).catch(() => {}); // may be refused: then it was not made
+  await new Promise((resolve) => setTimeout(resolve, TIMES.lease.durationSeconds * 1000));
+  faults.pauseEtcd(false);
+  await late;
+  await converged();
+  const seen = await asked();
+  expect(writtenTwice(seen)).toEqual([]);
+  for (const member of world.members) expect(lists(seen, member)).toBeLessThanOrEqual(2 * WATCHED_KINDS);
+});
+
+test("throttled by the API server, the operators wait as they are told, keep the lease, and go on", async () => {
+  const before = await world.leaseTransitions();
+  await it.apply(PRIORITY_LEVEL, jail(0));
+  await it.apply(FLOW_SCHEMA, flowOfOperators());
+  await eventually(
+    async () => {
+      await deleteByHand();
+      return (await asked()).filter(({ code }) => code === 429).length;
+    },
+    (refused) => refused > 0,
+    20,
+  );
+  await setModel("one", "claude-opus-5-5");
+  await it.apply(AGENT, anAgent("alpha", "throttled"));
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const refused = (await asked()).filter(({ code }) => code === 429);
+  await it.client.delete(FLOW_SCHEMA, "operators");
+  await converged();
+  await it.client.delete(PRIORITY_LEVEL, "operators");
+  expect(refused.length).toBeLessThan(60); // in 3 s, of two operators with 12 watches and 16 workers each
+  expect(writtenTwice(await asked())).toEqual([]);
+  expect(await world.leaseTransitions()).toBe(before);
+});
+
+test("what was changed and deleted while no operator ran is as it should be once one does", async () => {
+  for (const { process } of world.members) await process.kill();
+  await it.prepareTenantNamespace("beta", "beta");
+  await it.apply(TENANT, aTenant("beta", { deletionPolicy: "Delete" }));
+  await it.client.delete(AGENT, "three", "alpha");
+  await it.client.delete(kinds.SERVICE, "agent-two", "alpha");
+  await it.client.mergePatch(kinds.DEPLOYMENT, "agent-one", "alpha", { spec: { replicas: 3 } });
+  await deleteByHand();
+  for (const { process } of world.members) process.start();
+  await converged();
+  expect(writtenTwice(await asked())).toEqual([]);
+  for (const { process } of world.members) await process.kill();
+  await it.client.delete(TENANT, "beta");
+  for (const { process } of world.members) process.start();
+  await converged();
+  expect((await asked()).filter(changedAnObject).filter(({ verb }) => verb !== "delete")).toHaveLength(1); // the finalizer
+});
