@@ -1,4 +1,8 @@
+import { readFile } from "node:fs/promises";
+import { decodeJwt, decodeProtectedHeader, importPKCS8, SignJWT } from "jose";
+import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { clientOptions } from "../../src/database/connection.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
@@ -7,6 +11,7 @@ import { changedAnObject, listedAll, type Request } from "../support/convergence
 import { problems } from "../support/convergence/problems.ts";
 import { type ConvergenceWorld, type Member, startConvergenceWorld, TIMES } from "../support/convergence/world.ts";
 import { eventually } from "../support/eventually.ts";
+import { holdUp } from "../support/gate.ts";
 import type { OperatorHarness } from "../support/operator-harness.ts";
 
 // Two operators that share a cluster, through everything that happens to clusters. Each test ends as it began: with all as the
@@ -232,4 +237,85 @@ test("what was changed and deleted while no operator ran is as it should be once
   for (const { process } of world.members) process.start();
   await converged();
   expect((await asked()).filter(changedAnObject).filter(({ verb }) => verb !== "delete")).toHaveLength(1); // the finalizer
+});
+
+test("a token that expired: the operators wait, and go on with the next one without being started again", async () => {
+  for (const { process } of world.members) await process.kill();
+  const tokens = await Promise.all(world.members.map(({ freshToken }) => freshToken()));
+  await Promise.all(world.members.map(async ({ setToken }, n) => setToken(await expired(tokens[n] ?? ""))));
+  for (const { process } of world.members) process.start();
+  const ends = world.members.map(({ process }) => process.ends.length);
+  await eventually(
+    () => world.members.every(({ process }) => /"message":"Unauthorized"/.test(process.output)),
+    (refused) => refused,
+  );
+  await setModel("one", "claude-haiku-5-5");
+  await Promise.all(world.members.map(({ setToken }, n) => setToken(tokens[n] ?? "")));
+  await converged();
+  expect(world.members.map(({ process }) => process.ends.length)).toEqual(ends);
+  const seen = await asked();
+  expect(writtenTwice(seen)).toEqual([]);
+  for (const member of world.members) expect(lists(seen, member)).toBeLessThanOrEqual(2 * WATCHED_KINDS);
+});
+
+/** The same token, but of an hour ago. */
+async function expired(token: string): Promise<string> {
+  const key = await importPKCS8(await readFile(it.plane.faults.tokenKey, "utf8"), "RS256");
+  const anHourAgo = Math.floor(Date.now() / 1000) - 3600;
+  return new SignJWT({ ...decodeJwt(token), iat: anHourAgo - 600, nbf: anHourAgo - 600, exp: anHourAgo })
+    .setProtectedHeader({ ...decodeProtectedHeader(token), alg: "RS256" })
+    .sign(key);
+}
+
+test("clocks that jump by an hour move no lease, while others write to the same objects all the time", async () => {
+  const before = await world.leaseTransitions();
+  const until = Date.now() + (TIMES.lease.durationSeconds + 1) * 1000;
+  await it.prepareTenantNamespace("gamma", "gamma");
+  await it.apply(TENANT, aTenant("gamma"));
+  for (let turn = 0; Date.now() < until || turn < 3; turn++) {
+    if (turn < 3) for (const { process } of world.members) process.signal("SIGUSR2");
+    if (turn < 3) await it.apply(AGENT, anAgent("gamma", `agent-${turn}`));
+    const annotations = { "example.com/turn": String(turn) };
+    await it.client.mergePatch(TENANT, "gamma", undefined, { metadata: { annotations } });
+    for (const name of ["one", "two"]) await it.client.mergePatch(AGENT, name, "alpha", { metadata: { annotations } });
+    await it.client.mergePatch(kinds.DEPLOYMENT, "agent-one", "alpha", { metadata: { annotations } });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await converged();
+  const seen = await asked();
+  expect(writtenTwice(seen.filter(({ code }) => code < 300))).toEqual([]);
+  expect(await world.leaseTransitions()).toBe(before);
+  expect(world.members.map(({ process }) => process.output.match(/the clock is shifted/g)?.length)).toEqual([3, 3]);
+});
+
+test("a leader that was stopped between two statements and goes on after another took over writes nothing more", async () => {
+  const { leader, follower } = await world.roles();
+  const superuser = new Client(clientOptions(it.postgres.adminSettings(it.admin.database), "test"));
+  await superuser.connect();
+  await it.prepareTenantNamespace("delta", "delta");
+  const gate = await holdUp(superuser, "agentpg_operator.tenant", "NEW.schema_version > OLD.schema_version");
+  await it.apply(TENANT, aTenant("delta"));
+  await gate.reached();
+  leader.process.signal("SIGSTOP");
+  await gate.open();
+  // What Postgres does with a session that is silent in a transaction, after 30 s: until then nobody else can lead there.
+  await superuser.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'agentpg-operator' AND state LIKE 'idle in transaction%'",
+  );
+  await superuser.end();
+  await eventually(
+    () => it.tenant("delta"),
+    ({ status }) => status?.["schema"] !== undefined && status["credentialsRevision"] !== undefined,
+    40,
+  );
+  const ends = leader.process.ends.length;
+  await asked();
+  leader.process.signal("SIGCONT");
+  await eventually(
+    () => leader.process.ends.length,
+    (now) => now > ends,
+  );
+  await converged();
+  expect((await asked()).filter((one) => one.user === leader.name && changedAnObject(one))).toEqual([]);
+  expect((await world.roles()).leader.name).toBe(follower.name);
 });
