@@ -37,6 +37,8 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   readonly kind: ResourceKind;
   readonly #options: ReflectorOptions<T>;
   readonly #objects = new Map<string, T>();
+  /** Objects that are there and that `parse` threw on. */
+  readonly #unreadable = new Map<string, KubernetesObject["metadata"]>();
   readonly #namespaces = new Map<string, Map<string, T>>();
   readonly #listeners: ((change: Change<T>) => void)[] = [];
   #resourceVersion: string | undefined;
@@ -59,6 +61,11 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   /** Those of one namespace, without a look at all others. */
   inNamespace(namespace: string): T[] {
     return [...(this.#namespaces.get(namespace)?.values() ?? [])];
+  }
+
+  /** Of objects that are there and cannot be read: whoever finds one missing here must not take it for deleted. */
+  get unreadable(): ReadonlyMap<string, KubernetesObject["metadata"]> {
+    return this.#unreadable;
   }
 
   /** Whether the first list is in. */
@@ -129,6 +136,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
       version = page.resourceVersion;
     } while (token);
     for (const key of this.#objects.keys()) if (!seen.has(key)) this.#remove(key); // a Map may lose keys while it is walked
+    for (const key of this.#unreadable.keys()) if (!seen.has(key)) this.#unreadable.delete(key);
     this.#resourceVersion = version;
     this.#synced = true;
     this.#heardAt = monotonicNow();
@@ -164,8 +172,10 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
         heard();
         events++;
         if (event.type === "ERROR") throw watchError(event.object);
-        if (event.type === "DELETED") this.#remove(keyOf(event.object));
-        else if (event.type !== "BOOKMARK") this.#set(event.object);
+        if (event.type === "DELETED") {
+          this.#unreadable.delete(keyOf(event.object));
+          this.#remove(keyOf(event.object));
+        } else if (event.type !== "BOOKMARK") this.#set(event.object);
         this.#resourceVersion = event.object.metadata.resourceVersion;
       }
     } finally {
@@ -183,6 +193,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     raw.kind ??= this.kind.kind;
     delete raw.metadata["managedFields"]; // half of an object's size, and nothing here reads it
     const object = this.#options.parse ? this.#parse(raw) : (raw as T);
+    if (object !== undefined) this.#unreadable.delete(key);
     if (object === undefined) return this.#remove(key);
     this.#objects.set(key, object);
     const { namespace = "" } = object.metadata;
@@ -200,6 +211,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
         { kind: this.kind.kind, key: keyOf(raw), err: error },
         "cannot read this object; it is left alone",
       );
+      this.#unreadable.set(keyOf(raw), raw.metadata);
       return undefined;
     }
   }

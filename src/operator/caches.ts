@@ -85,6 +85,12 @@ export class Caches {
       .sort((a, b) => holds(a) - holds(b) || created(a) - created(b) || (a.metadata.uid < b.metadata.uid ? -1 : 1));
   }
 
+  /** The name of the Tenant that has the namespace and whose object cannot be read, as one of another version may not. */
+  unreadableTenantOf(namespace: string): string | undefined {
+    const holder = this.owned(kinds.NAMESPACE)?.get(namespace)?.metadata.labels?.[TENANT_UID_LABEL];
+    return [...this.tenants.unreadable.values()].find((it) => it.uid === holder)?.name;
+  }
+
   agentsOfNamespace(namespace: string): Agent[] {
     return this.agents.inNamespace(namespace);
   }

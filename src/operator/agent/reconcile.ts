@@ -71,8 +71,9 @@ export class AgentReconciler {
   }
 
   async #withoutTenant(agent: Agent, tenant: Tenant | undefined): Promise<ReconcileResult> {
-    await this.#stop(agent);
     const namespace = agent.metadata.namespace;
+    if (!tenant && this.#deps.caches.unreadableTenantOf(namespace ?? "") !== undefined) return {}; // its pods go on
+    await this.#stop(agent);
     const problem: Problem = tenant
       ? {
           reason: "TenantDeleting",

@@ -1,0 +1,58 @@
+// What another version has stored and this one cannot read is left alone: it is there, and was not deleted.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import * as kinds from "../../src/kubernetes/resource-kind.ts";
+import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import { anAgent, aTenant } from "../support/builders.ts";
+import { installDefinitions } from "../support/custom-resources.ts";
+import { eventually } from "../support/eventually.ts";
+import { type OperatorHarness, startHarness } from "../support/operator-harness.ts";
+
+let it: OperatorHarness;
+beforeAll(async () => {
+  it = await startHarness();
+  await it.startOperator();
+}, 1_800_000);
+afterAll(async () => it?.stop());
+
+interface Definition {
+  metadata: { name: string };
+  spec: { versions: { schema: object }[] };
+}
+
+/** As a version of the definition that takes what ours refuses. */
+async function takeAnything(): Promise<void> {
+  const name = "tenants.agentpg.dev";
+  const { spec } = await it.client.get<Definition>(kinds.CUSTOM_RESOURCE_DEFINITION, name);
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  const versions = spec.versions.map((version) => ({ ...version, schema }));
+  await it.client.mergePatch(kinds.CUSTOM_RESOURCE_DEFINITION, name, undefined, { spec: { versions } });
+}
+
+const deployment = () => it.client.get(kinds.DEPLOYMENT, "agent-support", "acme");
+
+test("the agents of a Tenant that cannot be read go on, also over a restart, and follow it again once it can", async () => {
+  await it.prepareTenantNamespace("acme", "acme");
+  await it.apply(TENANT, aTenant("acme"));
+  await it.condition("Tenant", "acme", "Ready", "True");
+  await it.apply(AGENT, anAgent("acme", "support"));
+  const { metadata } = await eventually(deployment, () => true);
+  await takeAnything();
+  await eventually(
+    () => it.client.mergePatch(TENANT, "acme", undefined, { spec: { limits: { runsPerMinute: "many" } } }),
+    () => true,
+  );
+  await eventually(
+    () => it.log.join(""),
+    (text) => text.includes("cannot read this object"),
+  );
+  await it.stopOperator();
+  await it.startOperator();
+  await it.apply(kinds.NAMESPACE, { metadata: { name: "nobody" } });
+  await it.apply(AGENT, anAgent("nobody", "lost"));
+  await it.apply(AGENT, anAgent("acme", "support", { replicas: 2 }));
+  await it.condition("Agent", "nobody/lost", "ConfigurationValid", "False"); // one after the other: the first is through
+  await it.client.mergePatch(TENANT, "acme", undefined, { spec: { limits: { runsPerMinute: 60 } } });
+  await installDefinitions(it.client);
+  await eventually(deployment, (found) => (found as unknown as { spec: { replicas: number } }).spec.replicas === 2);
+  expect((await deployment()).metadata.uid).toBe(metadata.uid);
+});
