@@ -138,7 +138,8 @@ function dispatch(agent: Agent, options: Dispatcher.DispatchOptions, signal: Abo
  */
 export function modelFetch(): Fetch {
   // As many connections as there are calls; HTTP/1.1, because one stalled HTTP/2 connection would stall all runs.
-  const agent = new Agent({ keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
+  const times = { keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 };
+  const agent = new Agent({ ...times, pipelining: 1, allowH2: false });
   return async (url, init = {}) => {
     const { href, origin, pathname, search } = new URL(url instanceof Request ? url.url : url);
     const sent = init.headers as Headers; // that is what the SDK gives
