@@ -43,11 +43,13 @@ const httpTool = z
           .string()
           .min(1)
           .max(253)
-          .regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/),
+          .regex(/^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[1-9][0-9]{0,4})?$/),
       )
       .min(1)
       .max(64)
-      .describe("Host names that may be called, *.example.com for all below one."),
+      .describe(
+        "Host names that may be called, on port 443 unless one is named: example.com:8443; *.example.com for all below one.",
+      ),
     methods: z
       .array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]))
       .min(1)

@@ -34,12 +34,12 @@ describe("an address", () => {
 
 describe("a host of the list", () => {
   it("is the name itself, or anything below a wildcard", () => {
-    expect(isAllowedHost("api.example.com", ["api.example.com"])).toBe(true);
-    expect(isAllowedHost("a.b.example.org", ["*.example.org"])).toBe(true);
+    expect(isAllowedHost("api.example.com", "", ["api.example.com"])).toBe(true);
+    expect(isAllowedHost("a.b.example.org", "", ["*.example.org"])).toBe(true);
   });
   it.each(["example.org", "evilexample.org", "example.org.evil.net", "api.example.com.evil.net", "xapi.example.com"])(
     "is not %s",
-    (host) => expect(isAllowedHost(host, ["api.example.com", "*.example.org"])).toBe(false),
+    (host) => expect(isAllowedHost(host, "", ["api.example.com", "*.example.org"])).toBe(false),
   );
 });
 

@@ -61,7 +61,7 @@ export class Connection {
   static async open(target: Target): Promise<Connection> {
     // Only agents with an MCP server load the SDK: it takes megabytes.
     const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
-    const network = mcpNetwork(target.url.hostname, target.network, target.token);
+    const network = mcpNetwork(target.url.host, target.network, target.token);
     const transport = new StreamableHTTPClientTransport(target.url, {
       fetch: network.fetch,
       reconnectionScheduler: (reconnect, delay) => {

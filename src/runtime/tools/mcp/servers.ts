@@ -14,7 +14,7 @@ function check(specs: McpSpec[], taken: Iterable<string>): void {
   if (problem) throw new ConfigError(`spec.tools: ${problem}`);
   for (const { name, mcp } of specs) {
     try {
-      checkedUrl(mcp.url, undefined, [new URL(mcp.url).hostname]);
+      checkedUrl(mcp.url, undefined, [new URL(mcp.url).host]);
     } catch (cause) {
       throw new ConfigError(`spec.tools: ${name}.mcp.url: ${(cause as Error).message}`, { cause });
     }
