@@ -1,10 +1,13 @@
 import { API_PORT } from "../api/agent-config.ts";
 import type { KubernetesClient } from "../kubernetes/client.ts";
+import { isNotFound } from "../kubernetes/errors.ts";
 import type { PooledKubeConfig } from "../kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../kubernetes/object.ts";
 import { forwardPort, type ForwardedPort } from "../kubernetes/port-forward.ts";
 import { POD, SERVICE_ACCOUNT, resourcePath } from "../kubernetes/resource-kind.ts";
+import { AGENT } from "../operator/caches.ts";
 import { AgentClient } from "../runtime/client.ts";
+import { noSuch } from "./no-such.ts";
 
 type Pod = KubernetesObject & { status?: { phase?: string; conditions?: { type: string; status: string }[] } };
 
@@ -38,6 +41,14 @@ export async function requestToken(
   return answer.status.token;
 }
 
+async function whyNoPod(client: KubernetesClient, namespace: string, name: string): Promise<Error> {
+  const missing = await client.get(AGENT, name, namespace).then(() => false, isNotFound);
+  if (missing) return noSuch(client, AGENT, name, namespace);
+  return new Error(
+    `Agent ${namespace}/${name} has no ready pod: see \`kubectl -n ${namespace} describe agent ${name}\``,
+  );
+}
+
 export interface OpenAgent {
   agent: AgentClient;
   pod: string;
@@ -57,10 +68,7 @@ export async function openAgent(
   token: () => Promise<string>,
 ): Promise<OpenAgent> {
   const [pod] = await readyPods(client, namespace, name);
-  if (!pod)
-    throw new Error(
-      `Agent ${namespace}/${name} has no ready pod: see \`kubectl -n ${namespace} describe agent ${name}\``,
-    );
+  if (!pod) throw await whyNoPod(client, namespace, name);
   const all: ForwardedPort[] = []; // one that ends may still be telling the end of an answer: closed at the end
   const forward = async (to: string) => {
     const forwarded = await forwardPort(config, namespace, to, API_PORT);

@@ -1,6 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Argument, Command, Option } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import { addAgentCommands } from "./agents/commands.ts";
+import { addClusterCommands } from "./cluster-commands.ts";
+import { withClusterOptions } from "./cluster-options.ts";
+import { explainError } from "./explain-error.ts";
 import type { EraseOptions } from "./erase.ts";
 import type { ExportOptions } from "./export.ts";
 import type { MigrateOptions } from "./migrate.ts";
@@ -10,6 +15,7 @@ import { withOperatorOptions } from "./operator-options.ts";
 
 const program = new Command("agentpg")
   .description("AI agents for many tenants on Kubernetes, every conversation in Postgres")
+  .version(manifest.version)
   .showHelpAfterError("(agentpg --help lists the commands)");
 
 const KUBECONFIG = ["--kubeconfig <file>", "a kubeconfig; left out: KUBECONFIG, or ~/.kube/config"] as const;
@@ -47,27 +53,8 @@ program
     process.exitCode = await showStatus(options);
   });
 
-program
-  .command("chat")
-  .description("talk to an agent at the terminal")
-  .argument("<agent>", "the Agent's name")
-  .requiredOption("-n, --namespace <namespace>", "the tenant's namespace")
-  .option(...KUBECONFIG)
-  .option("--session <id>", "continue this session")
-  .option("--service-account <name>", "the service account of the namespace that speaks", "default")
-  .option("--token-env <name>", "take the bearer token from this environment variable instead")
-  .option("-m, --message <text>", "ask this and end")
-  .action(
-    async (
-      agent: string,
-      { tokenEnv, ...options }: { namespace: string; serviceAccount: string; tokenEnv?: string },
-    ) => {
-      const { chat } = await import("./chat.ts");
-      const token = tokenEnv ? process.env[tokenEnv] : undefined;
-      if (tokenEnv && !token) throw new Error(`--token-env: the environment variable ${tokenEnv} is not set`);
-      process.exitCode = await chat(agent, { ...options, ...(token ? { token } : {}) });
-    },
-  );
+addAgentCommands(program);
+addClusterCommands(program);
 
 withOperatorOptions(
   program
@@ -85,14 +72,15 @@ withOperatorOptions(
     process.exitCode = await migrate(action, options);
   });
 
-program
-  .command("rotate")
-  .description("change the database password of Tenants, without a failed query, and wait until it is done")
+withClusterOptions(
+  program
+    .command("rotate")
+    .description("change the database password of Tenants, without a failed query, and wait until it is done"),
+)
   .argument("[tenants...]", "the Tenants' names")
   .option("--all", "all Tenants that are not paused")
   .option("--no-wait", "ask for it and end")
   .option("--timeout <seconds>", "how long to wait; the operator goes on all the same", Number, 1800)
-  .option(...KUBECONFIG)
   .action(async (tenants: string[], options: RotateOptions) => {
     const { rotate } = await import("./rotate.ts");
     process.exitCode = await rotate(tenants, options);
@@ -134,7 +122,10 @@ if (existsSync(join(import.meta.dirname, "checkout-commands.ts"))) {
   addCheckoutCommands(program);
 }
 
+// `agentpg … | head`: who reads has had enough, and that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
 await program.parseAsync().catch((error: unknown) => {
-  process.stderr.write(`agentpg: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`agentpg: ${explainError(error)}\n`);
   process.exitCode = 1;
 });

@@ -1,7 +1,7 @@
 import type { TrialLine } from "../operator/migrations/operations.ts";
 import type { RolloutSummary } from "../operator/migrations/summary.ts";
 import { callOperator, type OperatorAccess } from "./operator-access.ts";
-import { table } from "./status.ts";
+import { table } from "./table.ts";
 
 export type MigrateOptions = OperatorAccess & { dryRun?: boolean; tenant?: string; output: "table" | "json" };
 

@@ -1,18 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubernetesClient } from "../kubernetes/client.ts";
 import { isNotFound } from "../kubernetes/errors.ts";
-import { loadKubeConfig, type PooledKubeConfig } from "../kubernetes/kube-config.ts";
+import type { PooledKubeConfig } from "../kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../kubernetes/object.ts";
 import { forwardPort } from "../kubernetes/port-forward.ts";
 import { LEASE } from "../kubernetes/resource-kind.ts";
 import { ADMIN_PORT, LEADER_LEASE } from "../operator/shared-names.ts";
+import { type ClusterOptions, openConfig } from "./open-config.ts";
 import { callOperation, NotTheLeader, OperationFailed } from "./operator-client.ts";
 
 /** How to reach the operator that leads. */
-export interface OperatorAccess {
-  kubeconfig?: string;
-  /** A context of the kubeconfig; left out: the current one. */
-  context?: string;
+export interface OperatorAccess extends ClusterOptions {
   operatorNamespace: string;
   operatorPort?: number;
   signal?: AbortSignal;
@@ -63,17 +61,6 @@ export async function kubernetesUser(access: OperatorAccess): Promise<string | u
   } finally {
     await config.close();
   }
-}
-
-function openConfig({ kubeconfig, context }: OperatorAccess): PooledKubeConfig {
-  const config = loadKubeConfig(kubeconfig);
-  if (context === undefined) return config;
-  if (!config.getContextObject(context)) {
-    const known = config.getContexts().map((it) => it.name);
-    throw new Error(`--context: the kubeconfig has no context ${context}; it has: ${known.join(", ") || "none"}`);
-  }
-  config.setCurrentContext(context);
-  return config;
 }
 
 /** @throws Error that says where to look when nobody leads */

@@ -1,18 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { tenant as tenantSchema, type Tenant } from "../api/tenant.ts";
 import { KubernetesClient } from "../kubernetes/client.ts";
-import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import { TENANT } from "../operator/caches.ts";
 import { ROTATE_ANNOTATION } from "../operator/labels.ts";
-import { table } from "./status.ts";
+import { type ClusterOptions, openConfig } from "./open-config.ts";
+import { table } from "./table.ts";
 
-export interface RotateOptions {
+export interface RotateOptions extends ClusterOptions {
   all?: boolean;
   /** false: ask and end. */
   wait: boolean;
   /** Seconds that a rotation is waited for; the operator goes on afterwards all the same. */
   timeout: number;
-  kubeconfig?: string;
 }
 
 const LOOK_MS = 1_000;
@@ -21,7 +20,7 @@ const LOOK_MS = 1_000;
 export async function rotate(names: string[], options: RotateOptions): Promise<number> {
   if (names.length === 0 && !options.all) throw new Error("name the Tenants whose password to change, or say --all");
   if (names.length > 0 && options.all) throw new Error("name Tenants, or say --all: not both");
-  const config = loadKubeConfig(options.kubeconfig);
+  const config = openConfig(options);
   try {
     const client = new KubernetesClient(config);
     const chosen = choose(await tenants(client), names);

@@ -2,6 +2,7 @@ import { KubernetesClient } from "../kubernetes/client.ts";
 import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../kubernetes/object.ts";
 import { AGENT, TENANT } from "../operator/caches.ts";
+import { table } from "./table.ts";
 
 type WithConditions = KubernetesObject & {
   status?: {
@@ -10,16 +11,6 @@ type WithConditions = KubernetesObject & {
     readyReplicas?: number;
   };
 };
-
-/** Rows as columns of equal width. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows
-    .map((row) =>
-      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd((widths[column] ?? 0) + 2))).join(""),
-    )
-    .join("\n");
-}
 
 const ready = (it: WithConditions) => it.status?.conditions?.find(({ type }) => type === "Ready");
 

@@ -234,16 +234,21 @@ export class KubernetesClient {
     signal: AbortSignal,
     opened: () => void = () => {},
   ): AsyncGenerator<WatchEvent> {
-    const path = resourcePath(kind);
-    const response = await this.#send("GET", path, { query: { ...query, watch: true }, timeoutMs: 0, signal });
+    const lines = this.lines(resourcePath(kind), { ...query, watch: true }, signal, opened);
+    for await (const line of lines) if (line) yield JSON.parse(line) as WatchEvent;
+  }
+
+  /** The lines of an answer as they come, until it ends or `signal` aborts: a watch, or a pod's log. */
+  async *lines(path: string, query: Query, signal: AbortSignal, opened: () => void = () => {}): AsyncGenerator<string> {
+    const response = await this.#send("GET", path, { query, timeoutMs: 0, signal });
     if (!response.ok) throw await apiError(response);
     opened();
     if (!response.body) return;
     const lines = createInterface(Readable.fromWeb(response.body as never));
     try {
-      for await (const line of lines) if (line) yield JSON.parse(line) as WatchEvent;
+      yield* lines;
     } catch (error) {
-      throw new ApiUnreachable(`watch ${path}: the connection broke`, { cause: error });
+      throw new ApiUnreachable(`${path}: the connection broke`, { cause: error });
     } finally {
       lines.close();
     }

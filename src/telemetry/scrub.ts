@@ -18,15 +18,15 @@ export const scrubText = (text: string): string =>
 
 /**
  * The value without secrets, at any depth: fields that are named like one, and texts that look like one.
- * Objects are copied, never changed; cycles and depths over 8 become a mark.
+ * Objects are copied, never changed; what lies deeper than `levels`, cycles too, becomes a mark.
  */
-export function scrub(value: unknown, key = "", depth = 0): unknown {
+export function scrub(value: unknown, key = "", levels = 8): unknown {
   if (value !== undefined && value !== null && SECRET_KEY.test(key)) return "[redacted]";
   if (typeof value === "string") return scrubText(value);
   if (typeof value !== "object" || value === null) return value;
-  if (depth > 8) return "[deep]";
+  if (levels < 0) return "[deep]";
   if (value instanceof Date) return value;
   if (value instanceof Error) return { type: value.name, message: scrubText(value.message) };
-  if (Array.isArray(value)) return value.map((item) => scrub(item, "", depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, scrub(item, name, depth + 1)]));
+  if (Array.isArray(value)) return value.map((item) => scrub(item, "", levels - 1));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, scrub(item, name, levels - 1)]));
 }

@@ -1,48 +1,25 @@
-// The demo as a person runs it, and then what its cluster is good for: real pods, kubelet and packets.
-import { spawn } from "node:child_process";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+// The demo's cluster, and what it is good for: real pods, kubelet and packets.
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { openAgent, readyPods, requestToken } from "../../src/cli/agent-access.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
 import { forwardPort } from "../../src/kubernetes/port-forward.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { resourcePath } from "../../src/kubernetes/resource-kind.ts";
-import { clusterDown, ensureCluster } from "../../src/local-cluster/index.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
-import { silentProgress } from "../../src/telemetry/progress.ts";
 import { anAgent } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
 import { conditionOf, type Conditioned } from "../support/operator-harness.ts";
 
-const name = "agentpg-test";
+const demo = inject("demo");
 let config: PooledKubeConfig;
 let client: KubernetesClient;
-let demo: { code: number | null; out: string };
 
-const root = join(import.meta.dirname, "..", "..");
-
-/** The README's first command as a person runs it, in its own process. */
-function runDemo(...args: string[]): Promise<{ code: number | null; out: string }> {
-  const child = spawn("npm", ["run", "--silent", "demo", "--", ...args], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (out += chunk.toString()));
-  return new Promise((resolve) => child.on("exit", (code) => resolve({ code, out })));
-}
-
-beforeAll(async () => {
-  demo = await runDemo("--check", "--name", name, "--keep", "--data-plane", "enforcing");
-  const cluster = await ensureCluster({ name, progress: silentProgress });
-  config = loadKubeConfig(cluster.kubeconfig);
+beforeAll(() => {
+  config = loadKubeConfig(demo.kubeconfig);
   client = new KubernetesClient(config);
-}, 1_800_000);
-afterAll(async () => {
-  await config?.close();
-  await clusterDown({ name, progress: silentProgress });
-}, 120_000);
+});
+afterAll(() => config?.close());
 
 test("the demo works on a cluster of its own, from the chart, with packets for what it claims", () => {
   const { code, out } = demo;
