@@ -9,6 +9,7 @@ import {
   rules,
   API_VERSION,
 } from "./resource.ts";
+import { securityChecks } from "./security-checks.ts";
 import { spendLimit } from "./spend-limit.ts";
 
 const httpsUrl = z
@@ -78,6 +79,12 @@ export const tenantSpec = z
       apiKeySecretRef: z
         .object({ name: objectName, key: dataKey.default("api-key") })
         .describe("A Secret in the tenant's namespace that holds the Anthropic API key."),
+      apiKeyMaxAgeDays: z
+        .int()
+        .min(1)
+        .max(3650)
+        .default(90)
+        .describe("A key that the operator has known for longer fails the security check KeysRotated."),
       allowedModels: z
         .array(z.string().min(1).max(128))
         .max(64)
@@ -156,6 +163,14 @@ export const tenantStatus = z.object({
   activeLogin: z.enum(["a", "b"]).optional(),
   credentialsRevision: z.string().optional(),
   passwordChangedAt: z.string().meta({ format: "date-time" }).optional(),
+  apiKey: z
+    .object({
+      fingerprint: z.string().describe("The first 8 hex digits of the key's SHA-256."),
+      since: z.string().meta({ format: "date-time" }).describe("When the operator first saw it."),
+    })
+    .optional()
+    .describe("The Anthropic API key in the Secret, by its fingerprint only."),
+  securityChecks: securityChecks.optional(),
   retention: z
     .object({
       lastRunAt: z.string().meta({ format: "date-time" }),

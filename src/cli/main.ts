@@ -47,11 +47,22 @@ program
   .command("status")
   .description("all Tenants and Agents, and why one is not ready; exits 1 when one is not")
   .option(...KUBECONFIG)
+  .option(
+    "--security [tenant]",
+    "what was proved of the security of all Tenants, or of one; exits 1 when a check failed",
+  )
   .addOption(new Option("-o, --output <format>").choices(["table", "json"]).default("table"))
-  .action(async (options: { kubeconfig?: string; output: "table" | "json" }) => {
-    const { showStatus } = await import("./status.ts");
-    process.exitCode = await showStatus(options);
-  });
+  .action(
+    async ({ security, ...options }: { kubeconfig?: string; output: "table" | "json"; security?: string | true }) => {
+      if (security !== undefined) {
+        const { showSecurity } = await import("./security-status.ts");
+        process.exitCode = await showSecurity({ ...options, ...(security === true ? {} : { tenant: security }) });
+        return;
+      }
+      const { showStatus } = await import("./status.ts");
+      process.exitCode = await showStatus(options);
+    },
+  );
 
 addAgentCommands(program);
 addClusterCommands(program);

@@ -15,6 +15,7 @@ import { type EnsuredPassword, ensurePassword } from "./password.ts";
 import { openClaims, type TenantRecord, tenantByUid } from "./registry.ts";
 import { type CredentialsRequest, type EnsuredCredentials, ensureCredentials } from "./rotation/ensure-credentials.ts";
 import { operatorPool, Sessions } from "./session.ts";
+import { type TenantSecurity, tenantSecurity } from "./security/security.ts";
 import { hasCode, SQLSTATE } from "./sqlstate.ts";
 import { TenantDatabases } from "./tenant-databases.ts";
 import { reportedProblems, type WorkerReport } from "./worker-reports.ts";
@@ -46,6 +47,8 @@ export interface TenantDatabase {
   dataKeys: DataKeyStore;
   /** Retention, erasure, export. */
   lifecycle: TenantLifecycle;
+  /** What is to be shown of the tenants' security. */
+  security: TenantSecurity;
   /** The claims of this cluster that a Tenant should stand behind, by name. */
   openClaims(): Promise<TenantRecord[]>;
   /** The registry's row. */
@@ -89,6 +92,7 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
     deprovision: ({ uid }, policy, epoch) => deprovisionTenant(environment, uid, policy, epoch),
     dataKeys: dataKeyStore(environment),
     lifecycle: tenantLifecycle(environment),
+    security: tenantSecurity(environment, () => admin),
     openClaims: () => sessions.read("reading the registry", (client) => openClaims(client, clusterUid)),
     find: (uid) => sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)),
     async reportedProblems({ uid }) {

@@ -109,6 +109,17 @@ export const operatorConfig = z.strictObject({
       firstAfterSeconds: z.int().min(0).default(60),
     })
     .prefault({}),
+  /** The rows of `status.securityChecks` (docs/security.md). */
+  securityChecks: z
+    .strictObject({
+      /** Between two looks at one tenant. */
+      intervalSeconds: z.int().min(1).default(600),
+      /** Between two logins as the tenant, to try what must be refused. Each takes one of its connections for a moment. */
+      loginSeconds: z.int().min(1).default(3600),
+      /** For a tenant without rows: its first look, after it was provisioned. */
+      firstAfterSeconds: z.int().min(0).default(10),
+    })
+    .prefault({}),
   /** Transcripts of Agents with `dataProtection.encryptTranscripts`. */
   encryption: z
     .strictObject({

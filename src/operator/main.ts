@@ -27,6 +27,8 @@ import { migrationOperations } from "./migrations/operations.ts";
 import { retentionSchedule } from "./retention/due.ts";
 import { RetentionMetrics } from "./retention/metrics.ts";
 import { RetentionLoop } from "./retention/retention-loop.ts";
+import { ChecksLoop } from "./security-checks/checks-loop.ts";
+import { observeSecurityChecks } from "./security-checks/metrics.ts";
 import { wireTriggers } from "./triggers.ts";
 import { MountedKeys } from "./encryption/mounted-keys.ts";
 import { EncryptionMetrics } from "./encryption/metrics.ts";
@@ -77,6 +79,7 @@ export async function startOperator({
   client.observe = (request) => metrics.requested(request);
   const caches = new Caches(client, logger, config.watchStallSeconds * 1000);
   observeCredentials(registry, () => caches.tenants.list());
+  observeSecurityChecks(registry, () => caches.tenants.list());
   const events = new EventRecorder({ client, component: "agentpg-operator", logger });
   const database = new DatabaseAccess({
     config: config.database,
@@ -104,7 +107,17 @@ export async function startOperator({
     logger,
     onRun: (name) => tenantController.queue.add(name, "low"),
   });
-  const tenants = new TenantReconciler({ ...shared, database, retention, migrations, keyProvider });
+  const { intervalSeconds, firstAfterSeconds, loginSeconds } = config.securityChecks;
+  const securityChecks = new ChecksLoop({
+    ...shared,
+    database,
+    schedule: { intervalMs: intervalSeconds * 1000, firstAfterMs: firstAfterSeconds * 1000 },
+    loginMs: loginSeconds * 1000,
+    logger,
+    busy: () => tenantController.queue.depth + agentController.queue.depth > 0,
+    onChange: (name) => tenantController.queue.add(name, "low"),
+  });
+  const tenants = new TenantReconciler({ ...shared, database, retention, securityChecks, migrations, keyProvider });
   const agents = new AgentReconciler({
     ...shared,
     podProblem: podProblemSource(database),
@@ -194,6 +207,9 @@ export async function startOperator({
       tenantController.run(until),
       agentController.run(until),
       guard(retention.run(until)).catch((error: unknown) => logger.error({ err: error }, "retention ended")),
+      guard(securityChecks.run(until)).catch((error: unknown) =>
+        logger.error({ err: error }, "the security checks ended"),
+      ),
       ...(rewrapping
         ? [
             guard(rewrapping.run(until)).catch((error: unknown) =>

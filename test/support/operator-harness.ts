@@ -95,6 +95,7 @@ export async function startHarness(
       metricsPort: 0,
       adminPort: 0,
       retention: { firstAfterSeconds: 3600 },
+      securityChecks: { firstAfterSeconds: 3600, intervalSeconds: 3600 },
       resyncSeconds: 5,
       ...more,
     });

@@ -1,3 +1,4 @@
+import type { SecurityCheck } from "../../api/security-checks.ts";
 import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
 import { DatabaseError } from "../../database/errors.ts";
 import type { EnsuredTenant } from "../../database/tenants.ts";
@@ -19,7 +20,7 @@ import type { OwnedObject } from "../owned-object.ts";
 import type { RetentionStatus } from "../retention/retention-loop.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
-import { apiKeyOutcome } from "./api-key.ts";
+import { apiKeyOutcome, apiKeySeen } from "./api-key.ts";
 import { failed, ok, tenantConditions, type Outcome, type Stage } from "./conditions.ts";
 import { TenantCredentials } from "./credentials.ts";
 import { deletionOutcome, TenantDeletion } from "./deletion.ts";
@@ -46,6 +47,7 @@ export interface TenantDependencies {
   database: DatabaseAccess;
   migrations: MigrationCoordinator;
   retention: { status(uid: string): RetentionStatus | undefined };
+  securityChecks: { rows(uid: string): SecurityCheck[] | undefined };
   tokenIssuer: () => Promise<TokenIssuer>;
   keyProvider: KeyProvider | undefined;
 }
@@ -77,7 +79,8 @@ export class TenantReconciler {
     if (!tenant.metadata.finalizers.includes(FINALIZER)) await this.#addFinalizer(tenant); // before any side effect
     const stages: Stages = {};
     const retention = this.#deps.retention.status(tenant.metadata.uid) ?? tenant.status.retention;
-    const fields: Fields = { namespace: tenantNamespace(tenant), retention };
+    const securityChecks = this.#deps.securityChecks.rows(tenant.metadata.uid) ?? tenant.status.securityChecks;
+    const fields: Fields = { namespace: tenantNamespace(tenant), retention, securityChecks };
     await this.#stages(tenant, stages, fields);
     await this.#status(tenant, stages, fields);
     const ready = Object.values(stages).every(({ status, tolerable }) => status === "True" || tolerable);
@@ -205,7 +208,9 @@ export class TenantReconciler {
     try {
       const result = await this.#credentialsOf.ensure(tenant, ensured);
       Object.assign(fields, credentialFields(result));
-      const key = await this.#apiKey(tenant);
+      const secret = await this.#apiKeySecret(tenant);
+      const key = apiKeyOutcome(tenant, secret);
+      Object.assign(fields, { apiKey: apiKeySeen(tenant, secret, new Date()) ?? tenant.status.apiKey });
       const retryAfterMs = requeueForCredentials(tenant, result.tenant, new Date());
       return {
         ...(key.status === "True" ? credentialsOutcome(result) : key),
@@ -230,14 +235,9 @@ export class TenantReconciler {
     }
   }
 
-  async #apiKey(tenant: Tenant): Promise<Outcome> {
+  #apiKeySecret(tenant: Tenant): Promise<{ data?: Record<string, string> } | undefined> {
     const { name } = tenant.spec.anthropic.apiKeySecretRef;
-    const secret = this.#deps.client.get<{ data?: Record<string, string> }>(
-      kinds.SECRET,
-      name,
-      tenantNamespace(tenant),
-    );
-    return apiKeyOutcome(tenant, await found(secret));
+    return found(this.#deps.client.get<{ data?: Record<string, string> }>(kinds.SECRET, name, tenantNamespace(tenant)));
   }
 
   async #delete(tenant: Tenant): Promise<ReconcileResult> {
@@ -295,6 +295,8 @@ const keptFields = ({ status }: Tenant): Fields => ({
   rotationRequest: status.rotationRequest,
   rotation: status.rotation,
   retention: status.retention,
+  apiKey: status.apiKey,
+  securityChecks: status.securityChecks,
 });
 
 const refused = (error: unknown): Outcome =>

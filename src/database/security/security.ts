@@ -1,0 +1,33 @@
+import { tenantDatabaseNames } from "../../api/names.ts";
+import type { ConnectionSettings } from "../connection.ts";
+import type { Environment } from "../ensure.ts";
+import { TenantNotProvisioned } from "../errors.ts";
+import { tenantByUid } from "../registry.ts";
+import { anyOtherTenant, type CrossTenantProbe, probeCrossTenant } from "./cross-tenant-probe.ts";
+import { type DatabaseSecurity, observeSecurity } from "./observe.ts";
+
+/** What the database has to show for a tenant's security. Each method throws DatabaseError. */
+export interface TenantSecurity {
+  /** Reads only. */
+  observe(tenant: { uid: string }): Promise<DatabaseSecurity>;
+  /** Logs in with the tenant's published login and tries what has to be refused: see `cross-tenant-probe.ts`. */
+  probe(tenant: { uid: string }, login: { user: string; password: string }): Promise<CrossTenantProbe>;
+}
+
+/** @param server how the operator reaches the server; asked with each probe */
+export const tenantSecurity = ({ sessions }: Environment, server: () => ConnectionSettings): TenantSecurity => ({
+  observe: ({ uid }) =>
+    sessions.readTenant(uid, "looking at the tenant's security", (client, { id }) => observeSecurity(client, id)),
+  async probe({ uid }, login) {
+    const { own, victim } = await sessions.read("choosing what the cross-tenant probe tries", async (client) => {
+      const tenant = await tenantByUid(client, uid);
+      return { own: tenant, victim: tenant && (await anyOtherTenant(client, tenant.id)) };
+    });
+    const logins: string[] = own ? Object.values(tenantDatabaseNames(own.id).logins) : [];
+    if (!own || !logins.includes(login.user))
+      throw new TenantNotProvisioned(
+        "the published login is not the tenant's: wait for the condition CredentialsReady",
+      );
+    return probeCrossTenant({ ...server(), ...login }, own, victim);
+  },
+});

@@ -1,0 +1,233 @@
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Client } from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { SecurityCheck } from "../../src/api/security-checks.ts";
+import { clientOptions } from "../../src/database/connection.ts";
+import * as kinds from "../../src/kubernetes/resource-kind.ts";
+import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import type { RunningOperator } from "../../src/operator/main.ts";
+import { anAgent, aTenant } from "../support/builders.ts";
+import { eventually } from "../support/eventually.ts";
+import { startHarness, type OperatorHarness } from "../support/operator-harness.ts";
+
+let it: OperatorHarness;
+let operator: RunningOperator;
+let superuser: Client;
+
+/** Drift is repaired at each resync: what a test breaks has to stay broken until a check sees it. */
+const SETTLED = { resyncSeconds: 3600 };
+const EAGER = { securityChecks: { firstAfterSeconds: 0, intervalSeconds: 1, loginSeconds: 1 } };
+
+const restrictedPod = (name: string, more: object = {}) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name },
+  spec: { containers: [{ name: "c", image: "x", ...more }] },
+});
+
+beforeAll(async () => {
+  it = await startHarness();
+  superuser = new Client(clientOptions(it.postgres.adminSettings(it.admin.database), "test"));
+  await superuser.connect();
+  await it.prepareTenantNamespace("north", "north", "sk-ant-test-north-1");
+  await it.prepareTenantNamespace("south", "south", "sk-ant-test-south-1");
+  operator = await it.startOperator({ ...SETTLED, ...EAGER });
+  await it.apply(TENANT, aTenant("north"));
+  await it.apply(TENANT, aTenant("south"));
+  await it.apply(AGENT, anAgent("north", "clerk"));
+}, 1_800_000);
+afterAll(async () => {
+  await superuser?.end();
+  await it?.stop();
+});
+
+const rowOf = async (name: string, tenant: string) =>
+  ((await it.tenant(tenant)).status?.["securityChecks"] as SecurityCheck[] | undefined)?.find(
+    (row) => row.name === name,
+  );
+/** Waits until a row says so. */
+const row = async (name: string, status: SecurityCheck["status"], reason?: string, tenant = "north") =>
+  (await eventually(
+    () => rowOf(name, tenant),
+    (it) => it?.status === status && (reason === undefined || it.reason === reason),
+  )) as SecurityCheck;
+const idOf = async (tenant: string): Promise<string> =>
+  (await superuser.query<{ id: string }>("SELECT id FROM agentpg_operator.tenant WHERE tenant_name = $1", [tenant]))
+    .rows[0]?.id as string;
+const loginOf = async (tenant: string) => {
+  const { data } = await it.client.get<{ data: Record<string, string> }>(kinds.SECRET, "agentpg-database", tenant);
+  const read = (key: string) => Buffer.from(data[key] ?? "", "base64").toString();
+  return { ...it.admin, user: read("username"), password: read("password") };
+};
+
+describe("DatabaseTLS", () => {
+  test("passes where Postgres says that all connections are encrypted", async () => {
+    await row("DatabaseTLS", "Passed", "Verified");
+  });
+
+  test("fails while a login of the tenant is connected in plain text", async () => {
+    const plainText = async (allowed: boolean) => {
+      const line = `${allowed ? "host" : "hostssl"} all all all scram-sha-256\n`;
+      await writeFile(join(it.postgres.dataDirectory, "pg_hba.conf"), line);
+      await superuser.query("SELECT pg_reload_conf()");
+    };
+    await plainText(true);
+    const client = new Client(clientOptions({ ...(await loginOf("north")), tls: "disable" }, "test"));
+    await client.connect();
+    try {
+      expect((await row("DatabaseTLS", "Failed", "PlainText")).message).toContain("database.insecure");
+    } finally {
+      await client.end();
+      await plainText(false);
+    }
+    await row("DatabaseTLS", "Passed");
+  });
+});
+
+describe("NoCredentialInSpec", () => {
+  test("passes, and fails with the path of a key that somebody wrote into a prompt, but without the key", async () => {
+    await row("NoCredentialInSpec", "Passed");
+    const planted = "sk-ant-planted-in-a-prompt-4711";
+    await it.apply(AGENT, anAgent("north", "clerk", { systemPrompt: `Use ${planted} when asked.` }));
+    const failed = await row("NoCredentialInSpec", "Failed");
+    expect(failed.message).toContain("Agent clerk spec.systemPrompt looks like an Anthropic API key");
+    expect(JSON.stringify(await it.tenant("north"))).not.toContain(planted);
+    await it.apply(AGENT, anAgent("north", "clerk", { systemPrompt: "Be kind." }));
+    await row("NoCredentialInSpec", "Passed");
+  });
+
+  test("fails for a key in a ConfigMap that an Agent takes its prompt from", async () => {
+    const prompt = (text: string) =>
+      it.apply(kinds.CONFIG_MAP, { metadata: { name: "prompts", namespace: "north" }, data: { clerk: text } });
+    await prompt("The password is in postgres://clerk:hunter2@db/app");
+    const from = { systemPromptFrom: { configMapKeyRef: { name: "prompts", key: "clerk" } } };
+    await it.apply(AGENT, anAgent("north", "reader", from));
+    const failed = await row("NoCredentialInSpec", "Failed");
+    expect(failed.message).toContain("ConfigMap prompts data.clerk looks like a database URL with a password");
+    await it.client.delete(AGENT, "reader", "north");
+    await row("NoCredentialInSpec", "Passed");
+  });
+});
+
+describe("KeysRotated", () => {
+  test("passes, and names the key by its fingerprint", async () => {
+    const before = await row("KeysRotated", "Passed");
+    const { apiKey } = (await it.tenant("north")).status as { apiKey: { fingerprint: string; since: string } };
+    expect(before.message).toContain(apiKey.fingerprint);
+  });
+
+  test("fails when the key has been known for longer than the Tenant allows", async () => {
+    await it.stopOperator();
+    const old = { fingerprint: "00000000", since: "2020-01-01T00:00:00Z" };
+    const { apiKey } = (await it.tenant("south")).status as { apiKey: typeof old };
+    await it.client.mergePatch(
+      TENANT,
+      "south",
+      undefined,
+      { status: { apiKey: { ...apiKey, since: old.since } } },
+      "status",
+    );
+    operator = await it.startOperator({ ...SETTLED, ...EAGER });
+    const failed = await row("KeysRotated", "Failed", "TooOld", "south");
+    expect(failed.message).toContain("due on 2020-03-31");
+    expect(failed.message).toContain("Secret anthropic");
+  });
+});
+
+describe("CrossTenantRefused", () => {
+  test("passes when the tenant's own login was refused everything of another", async () => {
+    const passed = await row("CrossTenantRefused", "Passed");
+    expect(passed.message).toContain("another tenant's sessions");
+  });
+
+  test("fails when somebody granted the tenant another's schema, and passes when it is taken back", async () => {
+    const [north, south] = [await idOf("north"), await idOf("south")];
+    await superuser.query(
+      `GRANT USAGE ON SCHEMA ${south} TO ${north}_rw; GRANT SELECT ON ${south}.sessions TO ${north}_rw`,
+    );
+    expect((await row("CrossTenantRefused", "Failed", "LetIn")).message).toContain("another tenant's sessions");
+    const event = await eventually(
+      () => it.client.list<{ reason: string; message: string; metadata: { name: string } }>(kinds.EVENT, "default"),
+      (events) => events.some((one) => one.reason === "SecurityCheckFailed" && one.message.startsWith("CrossTenant")),
+    );
+    expect(event.length).toBeGreaterThan(0);
+    expect(await operator.metrics.metrics()).toContain(
+      'agentpg_security_check{tenant="north",check="CrossTenantRefused"} 0',
+    );
+    await superuser.query(
+      `REVOKE SELECT ON ${south}.sessions FROM ${north}_rw; REVOKE USAGE ON SCHEMA ${south} FROM ${north}_rw`,
+    );
+    await row("CrossTenantRefused", "Passed");
+    expect(await operator.metrics.metrics()).toContain(
+      'agentpg_security_check{tenant="north",check="CrossTenantRefused"} 1',
+    );
+  });
+
+  test("fails when the tenant was made a member of another's role", async () => {
+    const [north, south] = [await idOf("north"), await idOf("south")];
+    await superuser.query(`GRANT ${north}_rw TO ${south}_rw`);
+    expect((await row("CrossTenantRefused", "Failed", "LetIn", "south")).message).toContain(
+      "another tenant's messages",
+    );
+    await superuser.query(`REVOKE ${north}_rw FROM ${south}_rw`);
+    await row("CrossTenantRefused", "Passed", undefined, "south");
+  });
+});
+
+describe("PodsRestricted", () => {
+  test("passes with the agent's pods as the operator makes them, and fails with a pod that was there before", async () => {
+    await row("PodsRestricted", "Passed");
+    await it.client.apply(
+      kinds.NAMESPACE,
+      { metadata: { name: "west", labels: { "agentpg.dev/tenant": "west" } } },
+      { fieldManager: "test" },
+    );
+    await it.client.create(kinds.POD, restrictedPod("miner", { securityContext: { privileged: true } }), "west");
+    await it.prepareTenantNamespace("west", "west");
+    await it.apply(TENANT, aTenant("west"));
+    const failed = await row("PodsRestricted", "Failed", "NotRestricted", "west");
+    expect(failed.message).toContain("Pod miner: c is privileged");
+    await it.client.delete(kinds.POD, "miner", "west");
+    await row("PodsRestricted", "Unknown", "NoPods", "west");
+  });
+});
+
+test("`agentpg status --security` shows each row with its proof, and says by its exit code whether one failed", async () => {
+  const status = async (...more: string[]) => {
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const args = [main, "status", "--kubeconfig", it.kubeconfig, "--security", ...more];
+    return promisify(execFile)(process.execPath, args).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      ({ code, stdout }: { code: number; stdout: string }) => ({ code, stdout }),
+    );
+  };
+  await row("CrossTenantRefused", "Passed");
+  const north = await status("north");
+  expect(north).toMatchObject({ code: 0, stdout: expect.stringContaining("was refused with SQLSTATE 42501") });
+  expect(north.stdout).not.toContain("south ");
+  const all = await status("-o", "json");
+  expect(all.code).toBe(1); // the old key of south
+  expect(JSON.parse(all.stdout)[0]).toMatchObject({ name: expect.any(String), tenant: expect.any(String) });
+  expect((await status("nobody")).code).toBe(1);
+}, 60_000);
+
+test("looks that find nothing new write nothing", async () => {
+  await row("CrossTenantRefused", "Passed");
+  const { sent } = operator.client;
+  const writes = () => [sent["PATCH"], sent["POST"]];
+  await eventually(
+    async () => {
+      const before = writes();
+      const gets = sent["GET"] ?? 0;
+      await eventually(
+        () => sent["GET"] ?? 0,
+        (now) => now > gets + 20,
+      );
+      return { before, after: writes() };
+    },
+    ({ before, after }) => before.every((count, at) => count === after[at]),
+  );
+});
