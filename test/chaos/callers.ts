@@ -3,7 +3,7 @@ import { AgentApiError, AgentClient, type ReceivedEvent } from "../../src/runtim
 import { textOf } from "../runtime/fixture.ts";
 import type { Fleet } from "./fleet.ts";
 import { type Kind, KINDS, question } from "./questions.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 
 /** A run that was asked for. */
 export interface Asked {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { silentProgress, terminalProgress } from "../../src/telemetry/progress.ts";
 import { ownPath } from "./proxy.ts";
-import { Random } from "./random.ts";
+import { Random } from "../support/random.ts";
 import { MOST_RECOVERY_SECONDS, runChaos } from "./run.ts";
 
 /** A little of everything; `npm run test:chaos` does it for longer. */

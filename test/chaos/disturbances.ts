@@ -5,7 +5,7 @@ import type { Fault, FaultKind } from "../support/simulated-claude/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Observer } from "./observer.ts";
 import type { Cut, Path } from "./proxy.ts";
-import { Random } from "./random.ts";
+import { Random } from "../support/random.ts";
 
 export interface Ground {
   postgres: TestPostgres;

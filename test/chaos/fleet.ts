@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentProcess, ConfigChange, Field, FieldTenant } from "../support/field/field.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 
 /** A process of an agent that is up. */
 export interface Pod {

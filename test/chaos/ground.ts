@@ -9,7 +9,7 @@ import { type Ledger, startLedger } from "./ledger.ts";
 import { Observer } from "./observer.ts";
 import type { Path } from "./proxy.ts";
 import { RESEARCHER, RULES, SUPPORT } from "./questions.ts";
-import { Random } from "./random.ts";
+import { Random } from "../support/random.ts";
 
 export interface ChaosOptions {
   seed: number;

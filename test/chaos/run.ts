@@ -2,7 +2,7 @@ import { Callers } from "./callers.ts";
 import { disturb, type Happened, type Recovery } from "./disturbances.ts";
 import type { Fleet } from "./fleet.ts";
 import { type ChaosGround, type ChaosOptions, prepareGround } from "./ground.ts";
-import { Random } from "./random.ts";
+import { Random } from "../support/random.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 export interface ChaosResult extends Verdict {
