@@ -1,4 +1,5 @@
-// Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document and the client's types.
+// Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document, the client's types,
+// and the tables of metrics in docs/metrics.md.
 //   npm run generate            writes
 //   npm run generate -- --check exits 1 when a committed file differs
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,6 +8,7 @@ import { stringify } from "yaml";
 import { agentDefinition, tenantDefinition } from "../src/api/crd/definitions.ts";
 import { openApiDocument } from "../src/runtime/http/openapi.ts";
 import { clientTypes } from "./client-types.ts";
+import { withMetricTables } from "./metric-tables.ts";
 
 const root = dirname(import.meta.dirname);
 const header = "# Generated from src/api by `npm run generate`; do not edit.\n";
@@ -26,6 +28,8 @@ files.set("docs/openapi.json", `${JSON.stringify(document, null, 2)}\n`);
 const types = "src/runtime/client/types.ts";
 files.set(types, clientTypes(document.components.schemas, root, types));
 
+files.set("docs/metrics.md", withMetricTables(readFileSync(join(root, "docs/metrics.md"), "utf8")));
+
 const check = process.argv.includes("--check");
 let stale = 0;
 for (const [path, text] of files) {
@@ -33,7 +37,7 @@ for (const [path, text] of files) {
   if (existsSync(target) && readFileSync(target, "utf8") === text) continue;
   stale++;
   if (check) {
-    console.error(`${path} differs from the schemas: run \`npm run generate\` and commit the result`);
+    console.error(`${path} differs from the code: run \`npm run generate\` and commit the result`);
   } else {
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, text);

@@ -83,6 +83,11 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     return this.#synced && now - this.#heardAt < 2 * this.#stallMs;
   }
 
+  /** Since the API server was last heard of; undefined before the first list. */
+  silenceSeconds(now = monotonicNow()): number | undefined {
+    return this.#synced ? (now - this.#heardAt) / 1000 : undefined;
+  }
+
   /** `listener` is called in order for each change; it must not throw or block. Deletions missed while away are reported too. */
   onChange(listener: (change: Change<T>) => void): void {
     this.#listeners.push(listener);

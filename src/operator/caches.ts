@@ -67,7 +67,7 @@ export class Caches {
     return [...this.#owned.values()];
   }
 
-  all(): Pick<Reflector, "fresh" | "run" | "waitForSync">[] {
+  all(): Pick<Reflector, "kind" | "fresh" | "run" | "waitForSync" | "silenceSeconds" | "unreadable">[] {
     return [this.tenants, this.agents, ...this.#owned.values()];
   }
 

@@ -1,14 +1,13 @@
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { Registry, collectDefaultMetrics } from "prom-client";
+import { Registry } from "prom-client";
 import { tenantNamespace } from "../api/tenant.ts";
 import { KubernetesClient } from "../kubernetes/client.ts";
 import { Controller } from "../kubernetes/controller.ts";
 import { EventRecorder } from "../kubernetes/events.ts";
 import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import { LeaderElection } from "../kubernetes/leader-election.ts";
-import { ControllerMetrics } from "../kubernetes/metrics.ts";
 import { NAMESPACE } from "../kubernetes/resource-kind.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import type { AdminOperation } from "./admin/operation.ts";
@@ -20,24 +19,20 @@ import { Caches } from "./caches.ts";
 import { loadOperatorConfig, type OperatorConfig } from "./config.ts";
 import { DatabaseAccess } from "./database-access.ts";
 import { keepHeapSmall } from "./frugal-heap.ts";
+import { createOperatorMetrics } from "./metrics.ts";
 import { MigrationCoordinator } from "./migrations/coordinator.ts";
 import { knownTenants } from "./migrations/known-tenants.ts";
-import { MigrationMetrics } from "./migrations/metrics.ts";
 import { migrationOperations } from "./migrations/operations.ts";
 import { retentionSchedule } from "./retention/due.ts";
-import { RetentionMetrics } from "./retention/metrics.ts";
 import { RetentionLoop } from "./retention/retention-loop.ts";
 import { ChecksLoop } from "./security-checks/checks-loop.ts";
-import { observeSecurityChecks } from "./security-checks/metrics.ts";
 import { wireTriggers } from "./triggers.ts";
 import { MountedKeys } from "./encryption/mounted-keys.ts";
-import { EncryptionMetrics } from "./encryption/metrics.ts";
 import { encryptionProblem } from "./encryption/problem.ts";
 import { RewrapLoop } from "./encryption/rewrap-loop.ts";
 import { LEADER_LEASE } from "./shared-names.ts";
 import { serveOperations } from "./operations-server.ts";
 import { podProblemSource } from "./agent/pod-problem.ts";
-import { observeCredentials } from "./tenant/credential-metrics.ts";
 import { closeOrphanedClaims, sweepOrphanedClaims } from "./tenant/orphaned-claims.ts";
 import { TenantReconciler } from "./tenant/reconcile.ts";
 import { tokenIssuerSource } from "./token-issuer.ts";
@@ -74,12 +69,14 @@ export async function startOperator({
   const kube = loadKubeConfig(kubeconfig);
   const client = new KubernetesClient(kube);
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const metrics = new ControllerMetrics(registry);
-  client.observe = (request) => metrics.requested(request);
   const caches = new Caches(client, logger, config.watchStallSeconds * 1000);
-  observeCredentials(registry, () => caches.tenants.list());
-  observeSecurityChecks(registry, () => caches.tenants.list());
+  const measured = createOperatorMetrics(registry, {
+    tenants: () => caches.tenants.list(),
+    agents: () => caches.agents.list(),
+    watches: () => caches.all(),
+  });
+  const metrics = measured.controllers;
+  client.observe = (request) => metrics.requested(request);
   const events = new EventRecorder({ client, component: "agentpg-operator", logger });
   const database = new DatabaseAccess({
     config: config.database,
@@ -96,14 +93,14 @@ export async function startOperator({
     tenants: () => knownTenants(caches.tenants.list()),
     wake: (name) => tenantController.queue.add(name, "low"),
     logger,
-    metrics: new MigrationMetrics(registry),
+    metrics: measured.migrations,
   });
   const retention = new RetentionLoop({
     database,
     tenants: () => caches.tenants.list(),
     schedule: retentionSchedule(config.retention),
     events,
-    metrics: new RetentionMetrics(registry),
+    metrics: measured.retention,
     logger,
     onRun: (name) => tenantController.queue.add(name, "low"),
   });
@@ -129,7 +126,7 @@ export async function startOperator({
     new RewrapLoop({
       database,
       provider: keyProvider,
-      metrics: new EncryptionMetrics(registry),
+      metrics: measured.encryption,
       logger,
       everyMs: Math.min(60, config.resyncSeconds) * 1000,
     });

@@ -18,7 +18,8 @@ import { createAccess } from "./http/access.ts";
 import { createApiApp, createMetricsApp, type Readiness } from "./http/app.ts";
 import { createHooks } from "./hooks/create-hooks.ts";
 import { listen } from "./listen.ts";
-import { RuntimeMetrics } from "./metrics.ts";
+import { observeMcp, observeProcess } from "./metrics/gauges.ts";
+import { RuntimeMetrics } from "./metrics/metrics.ts";
 import { patiently } from "./patiently.ts";
 import type { Patience } from "./model/ask-patiently.ts";
 import { Claude, type Model } from "./model/client.ts";
@@ -99,7 +100,7 @@ function openDatabases(
 export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = {}): Promise<Runtime> {
   const { agent, env } = config;
   const log = parts.log ?? createLogger("agentpg-runtime", env.AGENTPG_LOG_LEVEL);
-  const metrics = new RuntimeMetrics({ agent: agent.agent.name, model: agent.model, version: VERSION });
+  const metrics = new RuntimeMetrics({ model: agent.model, version: VERSION });
   const apiKey = await apiKeySource(env).start();
   const model =
     parts.model ??
@@ -154,7 +155,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     defaultTimeoutSeconds,
     approvals: agent.approvals?.tools ?? [],
   });
-  metrics.observeMcp(() => mcp.status);
+  observeMcp(metrics.registry, () => mcp.status);
   const mcpTried = mcp.start();
   const metricsServer = await listen(
     createMetricsApp(metrics, status, readiness, log),
@@ -210,12 +211,15 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   });
   const { load } = ready;
   await patiently("the tenant's load", () => load.refresh(true), log);
-  metrics.observe({
+  observeProcess(metrics.registry, {
+    ready: () => readiness().ready,
     active: () => ready.active,
     queued: () => load.queued,
     inBatches: () => ready.batches.waiting,
     budgetRatio: () => budgetRatio(agent.budget, load.spent),
+    spent: () => load.spent,
     pool: () => db.gauges,
+    limits: { concurrentRuns: load.concurrentRuns, queuedRuns: agent.limits.queuedRuns, budget: agent.budget },
   });
   // The first report should tell of an unknown model or a refused key; an endpoint that is slow or down holds nothing up.
   await Promise.race([modelHealth.verify(), new Promise((resolve) => setTimeout(resolve, 3000).unref())]);
@@ -232,7 +236,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const { beforeMessage } = hooks;
   const check = beforeMessage && { db, config: agent, beforeMessage };
   const compaction = { db, config: agent, compactor: ready.compactor, worker: ready.worker, budget: ready.budget };
-  const routes = { db, agent: agent.agent.name, engine: ready, load, tools, check, compaction };
+  const routes = { db, agent: agent.agent.name, engine: ready, load, tools, metrics, check, compaction };
   const api = await listen(
     createApiApp(routes, access.guard, readiness, log, VERSION),
     env.AGENTPG_PORT,

@@ -17,10 +17,11 @@ async function scrape({ config }: Environment, namespace: string, pod: string): 
   }
 }
 
+/** Series of nothing that has happened yet are left out. */
 const lines = (text: string, wanted: RegExp, most: number) =>
   text
     .split("\n")
-    .filter((it) => wanted.test(it))
+    .filter((it) => wanted.test(it) && !it.endsWith(" 0"))
     .slice(0, most);
 
 /** A few of the metrics that Prometheus would scrape. @throws Error when the ones that must be there are not */

@@ -15,6 +15,8 @@ export interface Queryable {
 }
 
 export interface PoolGauges {
+  /** The most there may be now. */
+  max: number;
   total: number;
   idle: number;
   waiting: number;
@@ -86,8 +88,8 @@ export class AgentDatabase implements Queryable {
   }
 
   get gauges(): PoolGauges {
-    const { totalCount, idleCount, waitingCount } = this.#current.pool;
-    return { total: totalCount, idle: idleCount, waiting: waitingCount };
+    const { totalCount, idleCount, waitingCount, options } = this.#current.pool;
+    return { max: options.max ?? totalCount, total: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
   /** Takes another size, from now on. @param size.idleMs no longer than at first */

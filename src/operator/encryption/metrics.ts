@@ -7,7 +7,7 @@ export class EncryptionMetrics {
   constructor(registry: Registry) {
     this.#keys = new Gauge({
       name: "agentpg_data_keys",
-      help: "Data keys that each key-encryption key wraps, of retained tenants too; current tells whether it is the one in use.",
+      help: "Data keys that each key-encryption key wraps, of retained tenants too; current (true, false) tells whether it is the one in use.",
       labelNames: ["kek", "current"],
       registers: [registry],
     });

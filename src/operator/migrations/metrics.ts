@@ -10,7 +10,7 @@ export class MigrationMetrics {
     const picture = () => this.#picture();
     new Gauge({
       name: "agentpg_tenant_migrations",
-      help: "Tenants by the state of their schema's migrations.",
+      help: "Tenants by the state of their schema's migrations: current, running, waiting, failed. Told by the leader.",
       labelNames: ["state"],
       registers: [registry],
       collect() {
@@ -20,7 +20,7 @@ export class MigrationMetrics {
     });
     new Gauge({
       name: "agentpg_migration_rollout_state",
-      help: "1 for what the migration rollout is in: complete, running or paused.",
+      help: "1 for what the migration rollout is in, else 0: complete, running, paused. Told by the leader.",
       labelNames: ["state"],
       registers: [registry],
       collect() {
@@ -31,7 +31,7 @@ export class MigrationMetrics {
     });
     this.#duration = new Histogram({
       name: "agentpg_tenant_migration_duration_seconds",
-      help: "How long the migration of one tenant took, in seconds.",
+      help: "How long the migration of one tenant took, in seconds, by result: succeeded, failed, blocked.",
       labelNames: ["result"],
       buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
       registers: [registry],

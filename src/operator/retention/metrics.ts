@@ -12,7 +12,7 @@ export class RetentionMetrics {
     const registers = [registry];
     this.#rows = new Counter({
       name: "agentpg_retention_rows_removed_total",
-      help: "Rows that retention removed, by kind.",
+      help: "Rows that retention removed, by kind: sessions, runs, messages, toolExecutions, archivedMessages, auditRows.",
       labelNames: ["kind"],
       registers,
     });
@@ -23,7 +23,7 @@ export class RetentionMetrics {
     });
     this.#seconds = new Histogram({
       name: "agentpg_retention_duration_seconds",
-      help: "How long a retention run of one tenant took.",
+      help: "How long a retention run of one tenant took, in seconds.",
       buckets: [0.1, 0.5, 1, 5, 30, 120, 600, 3600],
       registers,
     });

@@ -17,7 +17,7 @@ export function observeSecurityChecks(registry: Registry, tenants: () => readonl
   });
   new Gauge({
     name: "agentpg_api_key_age_seconds",
-    help: "How long the operator has known the tenant's Anthropic API key.",
+    help: "How long the operator has known the tenant's Anthropic API key, in seconds.",
     labelNames: ["tenant"],
     registers: [registry],
     collect() {

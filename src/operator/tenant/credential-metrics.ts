@@ -6,7 +6,7 @@ export function observeCredentials(registry: Registry, tenants: () => readonly T
   const seconds = (time: string) => (Date.now() - Date.parse(time)) / 1000;
   new Gauge({
     name: "agentpg_tenant_password_age_seconds",
-    help: "Age of the tenant's database password.",
+    help: "Age of the tenant's database password, in seconds.",
     labelNames: ["tenant"],
     registers: [registry],
     collect() {
@@ -17,7 +17,7 @@ export function observeCredentials(registry: Registry, tenants: () => readonly T
   });
   new Gauge({
     name: "agentpg_tenant_rotation_seconds",
-    help: "How long a change of the tenant's database password is under way, by its step; absent when none is.",
+    help: "How long a change of the tenant's database password has been under way, in seconds, by its step (Opening, Draining, Closing); absent when none is.",
     labelNames: ["tenant", "step"],
     registers: [registry],
     collect() {

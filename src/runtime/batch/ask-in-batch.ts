@@ -62,7 +62,7 @@ async function resultOf(host: BatchAskHost, batchGroup: string, batchId: string,
   } catch (error) {
     if (error instanceof APIError && error.status === 404) return undefined;
     const failure = classifyModelError(error, host.config.model);
-    host.metrics.modelErrors.inc({ type: failure.type });
+    host.metrics.modelFailed(failure);
     host.health.failed(failure);
     host.log.warn({ batch: batchId, err: error as Error }, "the results of a batch could not be fetched");
     // Not even a refused key ends the run: its answer is there, and paid for.

@@ -2,7 +2,7 @@ import type { AgentConfig } from "../../api/agent-config.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import type { Message } from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import type { RuntimeMetrics } from "../metrics.ts";
+import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { ModelRequest } from "../model/client.ts";
 import type { ModelHealth } from "../model/health.ts";
 import type { BatchApi } from "../model/batch-api.ts";

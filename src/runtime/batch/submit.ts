@@ -105,7 +105,7 @@ async function notCreated(host: BatchHost, group: string, error: unknown, key: s
   const { db, config, health, log, metrics, settings } = host;
   const agent = config.agent.name;
   const failure = classifyModelError(error, config.model);
-  metrics.modelErrors.inc({ type: failure.type });
+  metrics.modelFailed(failure);
   if (!wasNotDone(error)) {
     metrics.batches.inc({ outcome: "unanswered" });
     log.warn(

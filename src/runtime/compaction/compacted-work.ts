@@ -4,7 +4,7 @@ import type { ClaimedRun, Message, Tokens } from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { auditLine } from "../engine/audit.ts";
 import type { RunChannel } from "../engine/events.ts";
-import type { RuntimeMetrics } from "../metrics.ts";
+import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { ModelAnswer } from "../model/accumulate.ts";
 import type { ModelRequest } from "../model/client.ts";
 import type { Entry } from "./protect.ts";

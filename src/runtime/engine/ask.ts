@@ -3,8 +3,9 @@ import { type Message, tokensInAll } from "../../database/runs/run.ts";
 import type { ModelAnswer } from "../model/accumulate.ts";
 import { askPatiently, ModelCallFailed, type Patience } from "../model/ask-patiently.ts";
 import type { Model, ModelRequest } from "../model/client.ts";
+import type { ModelFailure } from "../model/failure.ts";
 import type { ModelHealth } from "../model/health.ts";
-import type { RuntimeMetrics } from "../metrics.ts";
+import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { costOf, worstCostOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
@@ -115,23 +116,27 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
   const held = execution.host.hooks.afterMessage !== undefined; // nobody reads what a hook may still take back
   const asking = {
     onText(text: string) {
-      if (first) metrics.firstTokenSeconds.observe((performance.now() - asked) / 1000);
+      if (first) metrics.firstToken((performance.now() - asked) / 1000);
       first = false;
       if (!held) execution.channel.part({ type: "text.delta", data: { text } });
     },
     onRestart: (reason: string) => execution.channel.part({ type: "restarted", data: { reason } }),
-    onFailure(failure: Parameters<ModelHealth["failed"]>[0]) {
-      metrics.modelErrors.inc({ type: failure.type });
+    onFailure(failure: ModelFailure) {
+      metrics.modelFailed(failure);
       health.failed(failure);
     },
+    onRetry: ({ kind }: ModelFailure) => metrics.modelRetries.inc({ kind }),
     keyFingerprint: () => health.key.fingerprint ?? undefined,
     refreshKey: host.refreshKey,
   };
+  const called = metrics.modelCalled();
   try {
     const answer = await askPatiently(model, request, asking, execution.signal, host.patience);
+    called("answered");
     health.succeeded();
     return answer;
   } catch (error) {
+    called("failed");
     if (error instanceof ModelCallFailed) throw new RunFailed(error.type, error.message, { cause: error.cause });
     throw error;
   }
@@ -143,7 +148,8 @@ async function askQuietly(host: AskHost, request: ModelRequest, signal: AbortSig
   const asking = {
     onText: () => {},
     onRestart: () => {},
-    onFailure: (failure: Parameters<ModelHealth["failed"]>[0]) => metrics.modelErrors.inc({ type: failure.type }),
+    onFailure: (failure: ModelFailure) => metrics.modelFailed(failure),
+    onRetry: ({ kind }: ModelFailure) => metrics.modelRetries.inc({ kind }),
     keyFingerprint: () => health.key.fingerprint ?? undefined,
     refreshKey: host.refreshKey,
   };

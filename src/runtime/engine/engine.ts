@@ -206,6 +206,8 @@ export class Engine {
     try {
       const accepted = await this.#take(runId, question, startNow);
       if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
+      const { outcome } = accepted;
+      if (outcome === "started" || outcome === "queued") this.#options.metrics.runsAccepted.inc({ outcome });
       if (accepted.outcome === "queued") this.#queued();
       if (accepted.outcome === "started") {
         const asked = { role: "user" as const, content: [{ type: "text", text: question.message }] };
@@ -265,8 +267,7 @@ export class Engine {
     this.#jobs.remove(job);
     channel.close();
     if (end === "completed" || end === "failed" || end === "cancelled") {
-      metrics.runs.inc({ state: end });
-      metrics.runSeconds.observe({ state: end }, (performance.now() - begun) / 1000);
+      metrics.runEnded(end, (performance.now() - begun) / 1000);
     }
     // A run that was parked may have been answered already; and one that waits for the session, or for room, can go on now.
     if (end === "parked" || this.#claimer.mayBeMore) this.#claimer.nudge();

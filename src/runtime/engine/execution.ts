@@ -14,7 +14,7 @@ import type {
 } from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Hooks } from "../hooks/hook.ts";
-import type { RuntimeMetrics } from "../metrics.ts";
+import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import { type ModelAnswer, textOf } from "../model/accumulate.ts";
 import { storableContent, withOwnIds } from "../model/fit-content.ts";
 import { costOf } from "../prices.ts";
@@ -260,6 +260,7 @@ export class Execution {
       audit: [auditLine(host.config, run, `run.${state}`, detail)],
     });
     if (parentAgent) host.wake([parentAgent]);
+    if (end.error) host.metrics.runFailed(end.error);
     const result: RunResult = {
       runId: run.id,
       state,

@@ -78,7 +78,7 @@ async function checkedCall(
   const checked = await checkedInput(beforeToolCall, tool, given, hookPlace(execution));
   const { annotations } = checked;
   if ("refused" in checked) {
-    execution.host.metrics.toolCalls.inc({ tool: tool.name, outcome: "error" });
+    execution.host.metrics.toolCalled(tool.name, "blocked");
     return { do: "answer", use, outcome: checked.refused, annotations };
   }
   return { ...task, use: { ...use, input: checked.input }, annotations };

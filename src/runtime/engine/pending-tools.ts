@@ -13,8 +13,14 @@ export interface ToolUse {
 
 /** What has to be done for one tool call. A call is never in two of these, and every call ends in exactly one result. */
 export type ToolTask =
-  /** Its result is known. */
-  | { do: "answer"; use: ToolUse; outcome: ToolOutcome; annotations?: Annotations | undefined }
+  /** Its result is known. `refused`: it was not made, for what the model asked for cannot be. */
+  | {
+      do: "answer";
+      use: ToolUse;
+      outcome: ToolOutcome;
+      annotations?: Annotations | undefined;
+      refused?: { tool: string | undefined };
+    }
   /** It runs here; `again`: it was cut short and may be repeated. */
   | {
       do: "execute";
@@ -90,8 +96,13 @@ function known(asked: ToolUse, execution: ToolExecution, policy: ToolPolicy): To
 }
 
 function fresh(use: ToolUse, { tools, maxDepth }: ToolPolicy, depth: number): ToolTask {
-  const answer = (output: string): ToolTask => ({ do: "answer", use, outcome: failed(output) });
   const tool = tools.get(use.name);
+  const answer = (output: string): ToolTask => ({
+    do: "answer",
+    use,
+    outcome: failed(output),
+    refused: { tool: tool?.name },
+  });
   if (!tool) return answer(`there is no tool ${use.name}`);
   const wrong = invalidInput(use.input) ?? tool.check(use.input);
   if (wrong) return answer(`the input does not fit the tool's schema: ${wrong}`);

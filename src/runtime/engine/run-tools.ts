@@ -1,5 +1,5 @@
 import { checkedOutcome } from "../hooks/tool-calls.ts";
-import { executeTool } from "../tools/execute.ts";
+import { executeTool, type ToolResultKind } from "../tools/execute.ts";
 import type { Tool } from "../tools/registry.ts";
 import type { LocalTool } from "../tools/tool.ts";
 import type { Execution } from "./execution.ts";
@@ -42,12 +42,14 @@ async function executeOne(execution: Execution, { task, row }: StartedCall): Pro
   const before = task.do === "execute" ? task.annotations : undefined;
   const { id: runId, sessionId, userId, variables } = run;
   const call = { input, idempotencyKey: row.idempotencyKey, runId, sessionId, userId, variables };
+  const begun = performance.now();
   const result = await executeTool(tool, call, signal);
   if (result.seconds !== undefined) return { toolUseId: use.id, seconds: result.seconds };
   const { kind, cause, attempts, output, isError } = result;
   const outcome = { output, isError };
   if (cause) host.log.warn({ run: run.id, tool: tool.name, err: cause as Error }, "a tool failed");
-  host.metrics.toolCalls.inc({ tool: tool.name, outcome: kind });
+  host.metrics.toolCalled(tool.name, kind as ToolResultKind);
+  host.metrics.toolTook(tool.body.kind, (performance.now() - begun) / 1000);
   if (!afterToolCall) return { use, outcome, executed: true, attempts, annotations: before };
   const made = { tool: tool.name, input, outcome };
   const seen = await checkedOutcome(afterToolCall, made, hookPlace(execution));

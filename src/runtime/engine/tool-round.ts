@@ -32,6 +32,8 @@ export interface Finished {
   /** There is a row of it. */
   executed: boolean;
   attempts?: number;
+  /** It was not made: for this tool, or for one that there is not. */
+  refused?: { tool: string | undefined } | undefined;
   /** What hooks say of it. */
   annotations?: Annotations | undefined;
 }
@@ -117,6 +119,8 @@ async function begin(execution: Execution, round: Round, park: Waits | undefined
     audit: auditOfStart(execution, round),
   });
   execution.callsAreStored = true;
+  const asked = round.started.filter(({ task }) => task.do === "approve").length;
+  if (asked) execution.host.metrics.approvals.inc({ outcome: "requested" }, asked);
   announce(execution, round);
 }
 
@@ -155,9 +159,11 @@ function answersTo(uses: ToolUse[], finished: Finished[]): Message {
 }
 
 function tellFinished({ channel, host }: Execution, finished: Finished[]): void {
-  for (const { use, outcome } of finished) {
+  for (const { use, outcome, refused } of finished) {
     const { id: toolUseId, name } = use;
     const body = host.tools.get(name)?.body;
+    if (refused) host.metrics.toolCalled(refused.tool, "invalid");
+    else if (body?.kind === "agent") host.metrics.toolCalled(name, outcome.isError ? "error" : "ok");
     if (body?.kind === "agent")
       channel.tell({ type: "delegation.finished", data: { toolUseId, agent: body.agent, isError: outcome.isError } });
     else channel.tell({ type: "tool.finished", data: { toolUseId, name, isError: outcome.isError } });
@@ -165,10 +171,11 @@ function tellFinished({ channel, host }: Execution, finished: Finished[]): void 
 }
 
 function answered(tasks: ToolTask[], earlier: ToolExecution[]): Finished[] {
-  return only(tasks, "answer").map(({ use, outcome, annotations }) => ({
+  return only(tasks, "answer").map(({ use, outcome, annotations, refused }) => ({
     use,
     outcome,
     annotations,
+    refused,
     executed: earlier.some((it) => it.toolUseId === use.id),
   }));
 }
@@ -191,6 +198,7 @@ async function tasksOf(execution: Execution, uses: ToolUse[], earlier: ToolExecu
 function noteExpired(execution: Execution, earlier: ToolExecution[], onTimeout: "Deny" | "Approve"): void {
   for (const { state, toolUseId, approvalSecondsLeft } of earlier) {
     if (state !== "awaiting_approval" || (approvalSecondsLeft ?? 0) > 0) continue;
+    execution.host.metrics.approvals.inc({ outcome: "expired" });
     execution.note("approval.decided", { toolUse: toolUseId, by: null, success: onTimeout === "Approve" });
   }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "../../telemetry/log.ts";
-import type { RuntimeMetrics } from "../metrics.ts";
+import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { Annotations, Hook, HookContext, HookPlace, Ruling } from "./hook.ts";
 import { type AnyVerdict, annotationsOf, readVerdict } from "./verdict.ts";
 

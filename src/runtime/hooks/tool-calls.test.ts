@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../telemetry/log.ts";
-import { RuntimeMetrics } from "../metrics.ts";
+import { RuntimeMetrics } from "../metrics/metrics.ts";
 import { InputChecks } from "../tools/validation.ts";
 import { createHooks } from "./create-hooks.ts";
 import type { Hook, HookPlace } from "./hook.ts";
 import { checkedInput, checkedOutcome } from "./tool-calls.ts";
 
-const metrics = new RuntimeMetrics({ agent: "a", model: "m", version: "v" });
+const metrics = new RuntimeMetrics({ model: "m", version: "v" });
 const made = (...hooks: Partial<Hook>[]) =>
   createHooks(
     hooks.map((it, i) => ({ name: `h${i}`, onFailure: "Block", timeoutSeconds: 1, ...it })),

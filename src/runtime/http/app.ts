@@ -1,6 +1,6 @@
 import express, { type Express, type RequestHandler, type Router } from "express";
 import type { Logger } from "../../telemetry/log.ts";
-import type { RuntimeMetrics } from "../metrics.ts";
+import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { SessionCompaction } from "../compaction/compact-session.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { compactionRoutes } from "./compaction.ts";
@@ -59,7 +59,8 @@ export function createApiApp(
   const body = express.json({ limit: BODY_LIMIT_BYTES, strict: false });
   const v1 = express.Router().use(guard, checkedMedia, body, ...routers, noSuchRoute(...routers));
   app.use("/v1", v1); // one layer with a path: what is below need not match it again
-  app.use(noSuchRoute(), problemHandler(log));
+  const refused = (reason: string) => routes.metrics.requestsRefused.inc({ reason });
+  app.use(noSuchRoute(), problemHandler(log, refused));
   return app;
 }
 

@@ -53,6 +53,7 @@ async function decide(routes: RunRoutes, req: Request, res: Response) {
     }),
   });
   refuse(outcome);
+  if (outcome === "decided") routes.metrics.approvals.inc({ outcome: approve ? "approved" : "denied" });
   routes.engine.hint();
   res.json({ runId: run.id, toolUseId, approved: approve });
 }

@@ -63,12 +63,16 @@ export class Problem extends Error {
     this.more = more;
   }
 
+  /** What a program tells it from others by. */
+  get code(): string {
+    return this.more.code ?? CODES[this.status as keyof typeof CODES] ?? "error";
+  }
+
   /** The problem document. */
   get document() {
-    const code = this.more.code ?? CODES[this.status as keyof typeof CODES] ?? "error";
     const { field } = this.more;
     return {
-      type: `urn:agentpg:problem:${code}`,
+      type: `urn:agentpg:problem:${this.code}`,
       title: titleOf(this.status),
       status: this.status,
       detail: this.message,
@@ -106,11 +110,12 @@ function asProblem(error: unknown): Problem {
   return new Problem(500, "something went wrong on our side");
 }
 
-/** The one place where an error becomes a status. */
+/** The one place where an error becomes a status. @param refused hears of each, by its code; must not throw */
 export const problemHandler =
-  (log: Logger): ErrorRequestHandler =>
+  (log: Logger, refused: (code: string) => void = () => {}): ErrorRequestHandler =>
   (error, req, res, _next) => {
     const problem = asProblem(error);
+    refused(problem.code);
     const at = { err: error, method: req.method, route: req.route?.path };
     if (problem.status === 503) log.warn(at, "a request was put off");
     else if (problem.status >= 500) log.error(at, "a request failed");

@@ -10,6 +10,7 @@ import type { Engine } from "../engine/engine.ts";
 import { parseEventId, type Position } from "../engine/events.ts";
 import { type FollowSource, followRun, type Start } from "../engine/follow.ts";
 import type { LoadMonitor } from "../engine/load-monitor.ts";
+import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { Caller } from "./caller.ts";
 import { checkedQuestion, type QuestionCheck } from "./checked-question.ts";
@@ -25,6 +26,7 @@ export interface RunRoutes {
   engine: Engine;
   load: LoadMonitor;
   tools: Tools;
+  metrics: RuntimeMetrics;
   /** Left out when no hook looks at questions. */
   check?: QuestionCheck | undefined;
 }

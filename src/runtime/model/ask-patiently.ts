@@ -27,6 +27,8 @@ export interface Asking {
   /** Text that was passed on is void; only called when there was any. */
   onRestart(reason: string): void;
   onFailure(failure: ModelFailure): void;
+  /** It is asked again, after a wait. */
+  onRetry?(failure: ModelFailure): void;
   /** What the key is; when it has changed while a call was refused, the call is made again. */
   keyFingerprint(): string | undefined;
   /** Looks for a new key now. */
@@ -72,6 +74,7 @@ export async function askPatiently(
         if (!another) throw new ModelCallFailed(failure.type, failure.message, error);
         continue;
       }
+      asking.onRetry?.(failure);
       const wanted = failure.kind === "busy" ? failure.retryAfterMs : undefined;
       await sleep(wanted ?? backOff(attempt, patience), undefined, { signal }).catch(() => {});
       signal.throwIfAborted();

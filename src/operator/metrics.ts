@@ -1,0 +1,34 @@
+import { collectDefaultMetrics, type Registry } from "prom-client";
+import type { Agent } from "../api/agent.ts";
+import type { Tenant } from "../api/tenant.ts";
+import { ControllerMetrics } from "../kubernetes/metrics.ts";
+import { EncryptionMetrics } from "./encryption/metrics.ts";
+import { MigrationMetrics } from "./migrations/metrics.ts";
+import { observeReadiness } from "./readiness-metrics.ts";
+import { RetentionMetrics } from "./retention/metrics.ts";
+import { observeSecurityChecks } from "./security-checks/metrics.ts";
+import { observeCredentials } from "./tenant/credential-metrics.ts";
+import { observeWatches, type Watch } from "./watch-metrics.ts";
+
+/** What the gauges read when they are scraped. Must not throw: one that does fails the whole scrape. */
+export interface OperatorSources {
+  tenants(): readonly Tenant[];
+  agents(): readonly Agent[];
+  watches(): readonly Watch[];
+}
+
+/** All metrics of the operator: whoever adds one makes it here, so that docs/metrics.md, which is made from this, has it. */
+export function createOperatorMetrics(registry: Registry, sources: OperatorSources) {
+  collectDefaultMetrics({ register: registry });
+  const controllers = new ControllerMetrics(registry);
+  observeWatches(registry, () => sources.watches());
+  observeReadiness(registry, sources);
+  observeCredentials(registry, () => sources.tenants());
+  observeSecurityChecks(registry, () => sources.tenants());
+  return {
+    controllers,
+    migrations: new MigrationMetrics(registry),
+    retention: new RetentionMetrics(registry),
+    encryption: new EncryptionMetrics(registry),
+  };
+}
