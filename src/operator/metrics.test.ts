@@ -10,7 +10,15 @@ interface Registered {
   labelNames: string[];
 }
 
-const UNITS = /_(seconds|tokens|usd|ratio)$/;
+const UNIT = /_(seconds|tokens|usd|ratio)$/;
+
+/** What is wrong with a metric's name or help; undefined: nothing. */
+function fault({ name, type, help }: Registered): string | undefined {
+  if (name.endsWith("_total") !== (type === "counter")) return "counters, and only they, end in _total";
+  const isTime = type === "histogram" || (type === "gauge" && /seconds/.test(help));
+  if (isTime && !UNIT.test(name)) return "a time names its unit";
+  return /^[A-Z0-9].+\.$/s.test(help) ? undefined : "the help is a sentence";
+}
 
 test("counters end in _total, times and histograms name their unit, and every metric says what it is", () => {
   const registry = new Registry();
@@ -19,10 +27,5 @@ test("counters end in _total, times and histograms name their unit, and every me
     (it) => !/^(process|nodejs)_/.test(it.name),
   );
   expect(metrics.length).toBeGreaterThan(25);
-  for (const { name, type, help } of metrics) {
-    expect([name, name.endsWith("_total")]).toEqual([name, type === "counter"]);
-    if (type === "histogram") expect(name).toMatch(UNITS);
-    if (/seconds/.test(help) && type === "gauge") expect(name).toMatch(UNITS);
-    expect(help).toMatch(/^[A-Z0-9].+\.$/s);
-  }
+  expect(metrics.filter(fault).map((it) => `${it.name}: ${fault(it)}`)).toEqual([]);
 });
