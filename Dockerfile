@@ -7,6 +7,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund --loglevel=error \
  && npm install --prefix /build --ignore-scripts --no-save --no-package-lock --no-audit --no-fund --loglevel=error \
       "esbuild@$(node -p "require('./package.json').devDependencies.esbuild")"
+# What is in it: a CycloneDX bill of materials of the npm packages, /app/sbom.cdx.json in the image.
+RUN mkdir -p /out/app && npm sbom --sbom-format=cyclonedx --package-lock-only --omit=dev --omit=optional > /out/app/sbom.cdx.json
 COPY tsconfig.json ./
 COPY dev/bundle.ts dev/
 COPY src src
