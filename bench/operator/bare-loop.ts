@@ -71,7 +71,7 @@ export async function bareLoop(
   await forAll(agents, async (name) => {
     const created = await client.create(AGENT, benchAgent(name), name.namespace);
     for (const { kind, object } of ownedObjects(created, tenants.get(name.namespace) as Tenant, config))
-      await client.apply(kind, withAppliedHash(object), { fieldManager: "bench", force: false });
+      await client.apply(kind, withAppliedHash(object), { fieldManager: "bench" });
   });
   return (performance.now() - started) / 1000;
 }

@@ -22,6 +22,12 @@ interface RequestOptions {
   urgent?: boolean;
 }
 
+interface ApplyOptions {
+  fieldManager: string;
+  subresource?: string;
+  onlyCreate?: boolean;
+}
+
 /** How a single request may be told apart from the others. */
 type Limits = Pick<RequestOptions, "timeoutMs" | "signal" | "urgent">;
 
@@ -41,6 +47,11 @@ export interface WatchEvent {
 }
 
 const APPLY = "application/apply-patch+yaml"; // JSON is YAML
+/**
+ * No object is ever at this version: etcd itself begins with it. An apply that names a version changes an object at that version
+ * only, and where there is no object it makes one, whatever the version.
+ */
+const NEVER = "1";
 
 /**
  * A small generic client: kinds are data, objects are plain. Authentication, TLS and token refresh are client-node's.
@@ -192,16 +203,20 @@ export class KubernetesClient {
     return this.request("PUT", resourcePath(kind, namespace, name, subresource), { ...limits, body: object });
   }
 
-  /** Server-side apply: what this manager no longer says goes. `force`: what it says wins over others; else 409. */
+  /**
+   * Server-side apply: what this manager no longer says goes, and what it says wins over others.
+   * `onlyCreate`: makes the object, or is a 409 where there is one, whoever made it.
+   */
   apply<T = KubernetesObject>(
     kind: ResourceKind,
     object: KubernetesObject,
-    { fieldManager, force = true, subresource }: { fieldManager: string; force?: boolean; subresource?: string },
+    { fieldManager, subresource, onlyCreate = false }: ApplyOptions,
   ): Promise<T> {
     const { name, namespace } = object.metadata;
+    const metadata = { ...object.metadata, ...(onlyCreate ? { resourceVersion: NEVER } : {}) };
     return this.request("PATCH", resourcePath(kind, namespace, name, subresource), {
-      query: { fieldManager, force },
-      body: { apiVersion: kind.apiVersion, kind: kind.kind, ...object },
+      query: { fieldManager, force: true },
+      body: { apiVersion: kind.apiVersion, kind: kind.kind, ...object, metadata },
       contentType: APPLY,
     });
   }

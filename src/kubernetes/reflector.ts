@@ -24,6 +24,12 @@ const MOST_WAIT_MS = 30_000;
 /** A clock that nobody sets: the machine's own may jump, and freshness must not come or go with it. */
 const monotonicNow = (): number => performance.now();
 
+/** An object that is there and that `parse` threw on, and what it threw. */
+export interface Unreadable {
+  object: KubernetesObject;
+  error: unknown;
+}
+
 export type Change<T> =
   | { type: "set"; key: string; object: T; previous: T | undefined }
   | { type: "deleted"; key: string; previous: T };
@@ -37,10 +43,10 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   readonly kind: ResourceKind;
   readonly #options: ReflectorOptions<T>;
   readonly #objects = new Map<string, T>();
-  /** Objects that are there and that `parse` threw on. */
-  readonly #unreadable = new Map<string, KubernetesObject["metadata"]>();
+  readonly #unreadable = new Map<string, Unreadable>();
   readonly #namespaces = new Map<string, Map<string, T>>();
   readonly #listeners: ((change: Change<T>) => void)[] = [];
+  readonly #unreadableListeners: ((key: string) => void)[] = [];
   #resourceVersion: string | undefined;
   #synced = false;
   #heardAt = Number.NEGATIVE_INFINITY;
@@ -64,7 +70,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   }
 
   /** Of objects that are there and cannot be read: whoever finds one missing here must not take it for deleted. */
-  get unreadable(): ReadonlyMap<string, KubernetesObject["metadata"]> {
+  get unreadable(): ReadonlyMap<string, Unreadable> {
     return this.#unreadable;
   }
 
@@ -91,6 +97,11 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   /** `listener` is called in order for each change; it must not throw or block. Deletions missed while away are reported too. */
   onChange(listener: (change: Change<T>) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** `listener` is called for each version of an object that cannot be read; it must not throw or block. */
+  onUnreadable(listener: (key: string) => void): void {
+    this.#unreadableListeners.push(listener);
   }
 
   /**
@@ -199,7 +210,11 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     delete raw.metadata["managedFields"]; // half of an object's size, and nothing here reads it
     const object = this.#options.parse ? this.#parse(raw) : (raw as T);
     if (object !== undefined) this.#unreadable.delete(key);
-    if (object === undefined) return this.#remove(key);
+    if (object === undefined) {
+      this.#remove(key);
+      if (this.#unreadable.has(key)) for (const listener of this.#unreadableListeners) listener(key);
+      return;
+    }
     this.#objects.set(key, object);
     const { namespace = "" } = object.metadata;
     const neighbours = this.#namespaces.get(namespace);
@@ -216,7 +231,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
         { kind: this.kind.kind, key: keyOf(raw), err: error },
         "cannot read this object; it is left alone",
       );
-      this.#unreadable.set(keyOf(raw), raw.metadata);
+      this.#unreadable.set(keyOf(raw), { object: raw, error });
       return undefined;
     }
   }

@@ -1,15 +1,10 @@
-import { applyNeeded, withAppliedHash, type ApplyReason } from "../kubernetes/apply.ts";
+import { applyNeeded, covers, withAppliedHash, type ApplyReason } from "../kubernetes/apply.ts";
 import type { KubernetesClient } from "../kubernetes/client.ts";
 import { isConflict, isNotFound } from "../kubernetes/errors.ts";
 import { keyOf, type KubernetesObject } from "../kubernetes/object.ts";
 import type { Caches } from "./caches.ts";
-import { MANAGED_BY } from "./labels.ts";
+import { ForeignObject, isForeign } from "./foreign-object.ts";
 import type { OwnedObject } from "./owned-object.ts";
-
-/** An object under a name of ours that is not ours: it is never overwritten. */
-export class ForeignObject extends Error {
-  override readonly name = "ForeignObject";
-}
 
 export interface Applied {
   kind: string;
@@ -35,9 +30,8 @@ export class Applier {
     for (const { kind, object } of wanted) {
       const hashed = withAppliedHash(object);
       const reason = applyNeeded(hashed, await this.#live({ kind, object }));
-      if (!reason) continue;
-      await this.#write({ kind, object: hashed }, reason);
-      applied.push({ kind: kind.kind, name: object.metadata.name, reason });
+      const done = reason && (await this.#write({ kind, object: hashed }, reason));
+      if (done) applied.push({ kind: kind.kind, name: object.metadata.name, reason: done });
     }
     return applied;
   }
@@ -57,26 +51,41 @@ export class Applier {
   async #live({ kind, object }: OwnedObject): Promise<KubernetesObject | undefined> {
     const cache = this.#caches.owned(kind);
     if (cache) return cache.get(keyOf(object));
-    return this.#client.get(kind, object.metadata.name, object.metadata.namespace).catch((error: unknown) => {
+    return this.#get({ kind, object });
+  }
+
+  #get({ kind, object: { metadata } }: OwnedObject): Promise<KubernetesObject | undefined> {
+    return this.#client.get(kind, metadata.name, metadata.namespace).catch((error: unknown) => {
       if (isNotFound(error)) return undefined;
       throw error;
     });
   }
 
-  async #write({ kind, object }: OwnedObject, reason: ApplyReason): Promise<void> {
+  async #write({ kind, object }: OwnedObject, reason: ApplyReason): Promise<ApplyReason | undefined> {
+    if (reason === "missing") return this.#create({ kind, object });
+    const { name, namespace } = object.metadata;
+    const written = await this.#client.apply<KubernetesObject>(kind, object, { fieldManager: this.#fieldManager });
+    // What others added to a list with keys (a port of a Service) stays theirs in an apply; a merge patch replaces lists whole.
+    const right = covers(object, written)
+      ? written
+      : await this.#client.mergePatch<KubernetesObject>(kind, name, namespace, object);
+    this.#caches.owned(kind)?.learn(right);
+    return reason;
+  }
+
+  /** What is missing from the cache may still be there: as somebody else's, without its label, or because the cache is behind. */
+  async #create({ kind, object }: OwnedObject): Promise<ApplyReason | undefined> {
     try {
-      // What is missing from the cache may still be there without our label: then it is somebody else's, and 409 tells.
-      const options = { fieldManager: this.#fieldManager, force: reason !== "missing" };
+      const options = { fieldManager: this.#fieldManager, onlyCreate: true };
       this.#caches.owned(kind)?.learn(await this.#client.apply(kind, object, options));
+      return "missing";
     } catch (error) {
-      if (!isConflict(error) || reason !== "missing") throw error;
-      const { name, namespace } = object.metadata;
-      const live = await this.#client.get(kind, name, namespace);
-      if (live.metadata.labels?.["app.kubernetes.io/managed-by"] === MANAGED_BY) throw error; // ours, the cache is behind
-      throw new ForeignObject(
-        `${kind.kind} ${keyOf(object)} exists and is not the operator's: delete or rename it, or label it app.kubernetes.io/managed-by=${MANAGED_BY} to hand it over`,
-        { cause: error },
-      );
+      if (!isConflict(error)) throw error;
+      const live = await this.#get({ kind, object });
+      if (!live) throw error; // gone again: the next try makes it
+      if (isForeign(live, this.#fieldManager)) throw new ForeignObject(kind, live, { cause: error });
+      const reason = applyNeeded(object, live);
+      return reason && this.#write({ kind, object }, reason);
     }
   }
 }

@@ -88,7 +88,8 @@ export class Caches {
   /** The name of the Tenant that has the namespace and whose object cannot be read, as one of another version may not. */
   unreadableTenantOf(namespace: string): string | undefined {
     const holder = this.owned(kinds.NAMESPACE)?.get(namespace)?.metadata.labels?.[TENANT_UID_LABEL];
-    return [...this.tenants.unreadable.values()].find((it) => it.uid === holder)?.name;
+    return [...this.tenants.unreadable.values()].find(({ object }) => object.metadata.uid === holder)?.object.metadata
+      .name;
   }
 
   agentsOfNamespace(namespace: string): Agent[] {

@@ -74,6 +74,8 @@ export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }:
     if (encrypts(it) !== encrypts(previous)) allTenantsOf(namespace);
     else if (change.type === "deleted" || !previous) countAgents(namespace);
   });
+  caches.tenants.onUnreadable((key) => tenant.add(key, "low"));
+  caches.agents.onUnreadable((key) => agent.add(key, "low"));
   for (const reflector of caches.ownedReflectors()) {
     reflector.onChange((change) => {
       const { labels = {}, ownerReferences = [] } = (change.type === "set" ? change.object : change.previous).metadata;

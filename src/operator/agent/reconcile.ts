@@ -7,14 +7,16 @@ import { isInvalid, isNotFound } from "../../kubernetes/errors.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import { keyOf, type KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
-import { Applier, ForeignObject } from "../applier.ts";
+import { Applier } from "../applier.ts";
 import { AGENT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
+import { ForeignObject } from "../foreign-object.ts";
 import { AGENT_LABEL, agentSelector } from "../labels.ts";
 import type { OwnedObject } from "../owned-object.ts";
 import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
+import { reportUnreadable } from "../unreadable.ts";
 import { mcpTokenProblem, mcpTokensOf } from "./mcp-tokens.ts";
 import { readModules } from "./modules.ts";
 import { agentConfigOf, configMap, configRevision } from "./objects/config-map.ts";
@@ -62,7 +64,10 @@ export class AgentReconciler {
 
   async reconcile(key: string): Promise<ReconcileResult> {
     const agent = this.#deps.caches.agents.get(key);
-    if (!agent) this.#begun.delete(key);
+    if (!agent) {
+      this.#begun.delete(key);
+      await reportUnreadable(this.#deps, this.#deps.caches.agents, key, FIELD_MANAGER);
+    }
     if (!agent || agent.metadata.deletionTimestamp) return {}; // what it owns goes with it
     const tenant = this.#deps.caches.tenantOfNamespace(agent.metadata.namespace ?? "");
     if (!tenant || tenant.metadata.deletionTimestamp) return this.#withoutTenant(agent, tenant);

@@ -67,7 +67,7 @@ export class TenantDataKeys {
   /**
    * @param wanted whether an Agent of the tenant asks for encryption
    * @returns undefined when the tenant has nothing to do with it
-   * @throws DatabaseError, ApiError
+   * @throws DatabaseError, ForeignObject, ApiError
    */
   ensure(tenant: Tenant, wanted: boolean): Promise<Outcome | undefined> {
     return this.#deps.database.use(async ({ dataKeys: store }, epoch) => {

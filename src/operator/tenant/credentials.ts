@@ -36,7 +36,7 @@ export class TenantCredentials {
     this.#fieldManager = fieldManager;
   }
 
-  /** @throws DatabaseError, ApiError */
+  /** @throws DatabaseError, ForeignObject, ApiError */
   async ensure(tenant: Tenant, ensured: EnsuredTenant): Promise<EnsuredCredentials> {
     let live = await found(
       this.#deps.client.get<KubernetesObject>(kinds.SECRET, DATABASE_SECRET, tenantNamespace(tenant)),

@@ -1,7 +1,6 @@
 import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
 import { DatabaseError } from "../../database/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
-import { isNotFound } from "../../kubernetes/errors.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
@@ -10,6 +9,7 @@ import type { DatabaseAccess } from "../database-access.ts";
 import { CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
 import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
+import { found } from "./found.ts";
 
 interface DeletionDependencies {
   client: KubernetesClient;
@@ -43,7 +43,7 @@ export class TenantDeletion {
 
   async run(tenant: Tenant): Promise<DeletionResult> {
     const namespace = tenantNamespace(tenant);
-    const live = await this.#namespace(namespace);
+    const live = await found(this.#deps.client.get<KubernetesObject>(kinds.NAMESPACE, namespace));
     const ours = live?.metadata.labels?.[TENANT_UID_LABEL] === tenant.metadata.uid;
     if (ours && !live.metadata.deletionTimestamp) {
       const pods = await this.#stopAgents(namespace);
@@ -70,8 +70,10 @@ export class TenantDeletion {
       labelSelector: MANAGED_SELECTOR,
     });
     if (binding.length === 0) return; // done before: without it the operator has no rights here any more
-    await client.delete(kinds.SECRET, DATABASE_SECRET, namespace);
-    await client.delete(kinds.SECRET, TRANSCRIPT_KEYS_SECRET, namespace);
+    for (const name of [DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET]) {
+      const secret = await found(client.get<KubernetesObject>(kinds.SECRET, name, namespace));
+      if (secret && ofTenant(secret)) await client.delete(kinds.SECRET, name, namespace, secret.metadata.uid);
+    }
     if (spec.deletionPolicy === "Delete")
       for (const kind of LEFT_BEHIND) await this.#applier.prune(kind, namespace, ofTenant);
     for (const it of binding) await client.delete(kinds.ROLE_BINDING, it.metadata.name, namespace, it.metadata.uid);
@@ -84,14 +86,5 @@ export class TenantDeletion {
       labelSelector: "app.kubernetes.io/name=agentpg-agent",
     });
     return pods.length;
-  }
-
-  async #namespace(name: string): Promise<KubernetesObject | undefined> {
-    try {
-      return await this.#deps.client.get<KubernetesObject>(kinds.NAMESPACE, name);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
   }
 }

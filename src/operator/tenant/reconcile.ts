@@ -8,10 +8,11 @@ import { isInvalid } from "../../kubernetes/errors.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
-import { Applier, ForeignObject } from "../applier.ts";
+import { Applier } from "../applier.ts";
 import { TENANT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { DatabaseAccess } from "../database-access.ts";
+import { ForeignObject } from "../foreign-object.ts";
 import { ADOPT_ANNOTATION, CREATED_ANNOTATION, FINALIZER } from "../labels.ts";
 import type { MigrationCoordinator } from "../migrations/coordinator.ts";
 import type { KeyProvider } from "../encryption/key-provider.ts";
@@ -33,6 +34,7 @@ import { allowAgents, allowDns, defaultDeny } from "./objects/network-policies.t
 import { limitRange, resourceQuota } from "./objects/quota.ts";
 import { operatorRoleBinding } from "./objects/role-binding.ts";
 import { credentialFields, credentialsOutcome, requeueForCredentials } from "./rotation-status.ts";
+import { reportUnreadable, UNREADABLE } from "../unreadable.ts";
 import { wentBack } from "./went-back.ts";
 
 const FIELD_MANAGER = "agentpg-tenant-controller";
@@ -73,7 +75,10 @@ export class TenantReconciler {
 
   async reconcile(key: string): Promise<ReconcileResult> {
     const tenant = this.#deps.caches.tenants.get(key);
-    if (!tenant) return {};
+    if (!tenant) {
+      await reportUnreadable(this.#deps, this.#deps.caches.tenants, key, FIELD_MANAGER);
+      return {};
+    }
     if (tenant.metadata.deletionTimestamp) return this.#delete(tenant);
     if (tenant.spec.paused) return this.#paused(tenant);
     if (!tenant.metadata.finalizers.includes(FINALIZER)) await this.#addFinalizer(tenant); // before any side effect
@@ -109,7 +114,7 @@ export class TenantReconciler {
   }
 
   async #paused(tenant: Tenant): Promise<ReconcileResult> {
-    const kept = (tenant.status.conditions ?? []).filter((it) => it.type !== "Paused");
+    const kept = (tenant.status.conditions ?? []).filter((it) => it.type !== "Paused" && it.reason !== UNREADABLE);
     const paused = {
       type: "Paused",
       ...ok("Paused", "spec.paused is true: the operator changes nothing of this tenant"),
@@ -173,8 +178,8 @@ export class TenantReconciler {
       }
       return done;
     } catch (error) {
-      if (error instanceof ForeignObject) return failed("ForeignObject", error.message);
-      if (isInvalid(error)) return refused(error);
+      const outcome = refusal(error);
+      if (outcome) return outcome;
       throw error;
     }
   }
@@ -217,8 +222,7 @@ export class TenantReconciler {
         ...(retryAfterMs ? { retryAfterMs } : {}),
       };
     } catch (error) {
-      if (isInvalid(error)) return refused(error);
-      return databaseOutcome(error);
+      return refusal(error) ?? databaseOutcome(error);
     }
   }
 
@@ -230,8 +234,7 @@ export class TenantReconciler {
       const outcome = await this.#dataKeysOf.ensure(tenant, wanted);
       return outcome ? { EncryptionReady: outcome } : {};
     } catch (error) {
-      if (isInvalid(error)) return { EncryptionReady: { ...refused(error), tolerable: true } };
-      return { EncryptionReady: { ...databaseOutcome(error), tolerable: true } };
+      return { EncryptionReady: { ...(refusal(error) ?? databaseOutcome(error)), tolerable: true } };
     }
   }
 
@@ -299,8 +302,13 @@ const keptFields = ({ status }: Tenant): Fields => ({
   securityChecks: status.securityChecks,
 });
 
-const refused = (error: unknown): Outcome =>
-  failed("ObjectRefused", `the API server refuses what this Tenant would become: ${(error as Error).message}`);
+/** What trying again at once would not help. */
+function refusal(error: unknown): Outcome | undefined {
+  if (error instanceof ForeignObject) return failed("ForeignObject", error.message);
+  if (isInvalid(error))
+    return failed("ObjectRefused", `the API server refuses what this Tenant would become: ${(error as Error).message}`);
+  return undefined;
+}
 
 const MIGRATION_REASONS = new Set(["DatabaseNewerThanProgram", "MigrationChanged", "MigrationFailed"]);
 
