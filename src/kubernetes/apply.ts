@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
+import { canonicalJson } from "./canonical-json.ts";
 import type { KubernetesObject } from "./object.ts";
 
 /** Annotation with the hash of what was last applied: tells a changed wish from drift. */
@@ -52,22 +53,8 @@ export function covers(wanted: unknown, live: unknown, inQuantities = false): bo
   return wanted === live || (inQuantities && sameQuantity(wanted, live));
 }
 
-const sorted = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => [key, sorted(item)]),
-  );
-};
-
 /** A short stable hash of data: the same whatever the order of keys. 16 hex digits. */
-export const contentHash = (value: unknown): string =>
-  createHash("sha256")
-    .update(JSON.stringify(sorted(value)))
-    .digest("hex")
-    .slice(0, 16);
+export const contentHash = (value: unknown): string => hash("sha256", canonicalJson(value)).slice(0, 16);
 
 /** The object with the hash of itself as an annotation: what {@link applyNeeded} compares with. */
 export function withAppliedHash<T extends KubernetesObject>(wanted: T): T {
@@ -83,7 +70,7 @@ export type ApplyReason = "missing" | "changed" | "drifted";
 /** Why an object has to be written, or undefined when nothing differs. `wanted` comes from {@link withAppliedHash}. */
 export function applyNeeded(wanted: KubernetesObject, live: KubernetesObject | undefined): ApplyReason | undefined {
   if (!live) return "missing";
-  const hash = (object: KubernetesObject) => object.metadata.annotations?.[APPLIED_ANNOTATION];
-  if (hash(wanted) !== hash(live)) return "changed";
+  const applied = (object: KubernetesObject) => object.metadata.annotations?.[APPLIED_ANNOTATION];
+  if (applied(wanted) !== applied(live)) return "changed";
   return covers(wanted, live) ? undefined : "drifted";
 }

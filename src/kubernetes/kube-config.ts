@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import { Agent, type Dispatcher } from "undici";
-import { KubeConfig } from "@kubernetes/client-node";
+import { HttpMethod, KubeConfig, RequestContext } from "@kubernetes/client-node";
+import { ApiUnreachable } from "./errors.ts";
 import { TokenFile } from "./token-file.ts";
 
 /** Idle connections are given up before the API server does (90 s), so that no request is sent into a closing one. */
@@ -11,6 +13,19 @@ const CONNECT_MS = 5_000;
  * takes its connection with it. Over HTTP/2 all share one, and undici keeps using it although nothing comes through any more.
  */
 const MOST_CONNECTIONS = 64;
+
+/** client-node reads the files of credentials and compares them each time it is asked; more often than this tells nothing new. */
+const ASK_AGAIN_MS = 5_000;
+
+/** What every request of a while has in common. */
+export interface Connection {
+  /** The cluster's address, without a slash at its end. */
+  server: string;
+  host: string;
+  headers: Record<string, string>;
+  /** undefined: undici's own. */
+  dispatcher: Dispatcher | undefined;
+}
 
 type Internals = {
   authenticators: object[];
@@ -25,6 +40,7 @@ export class PooledKubeConfig extends KubeConfig {
   #key = "";
   #agent: Agent | undefined;
   readonly #tokenFile = new TokenFile();
+  #connection: { until: number; value: Promise<Connection> } | undefined;
 
   constructor() {
     super();
@@ -42,7 +58,7 @@ export class PooledKubeConfig extends KubeConfig {
         options["rejectUnauthorized"],
       ]);
       if (this.#agent === undefined || key !== this.#key) {
-        void this.#agent?.close();
+        void this.#agent?.close().catch(() => {}); // it may have been destroyed
         this.#key = key;
         this.#agent = new Agent({
           connect: { ...(wanted.connect as object), timeout: CONNECT_MS },
@@ -57,22 +73,54 @@ export class PooledKubeConfig extends KubeConfig {
     };
   }
 
+  /** Where requests go and what they take along. @throws ApiUnreachable without a current cluster */
+  connection(): Promise<Connection> {
+    const now = performance.now();
+    if (this.#connection && now < this.#connection.until) return this.#connection.value;
+    const value = this.#connect();
+    const asked = { until: now + ASK_AGAIN_MS, value };
+    this.#connection = asked;
+    value.catch(() => {
+      if (this.#connection === asked) this.#connection = undefined;
+    });
+    return value;
+  }
+
+  async #connect(): Promise<Connection> {
+    const cluster = this.getCurrentCluster();
+    if (!cluster)
+      throw new ApiUnreachable("the kubeconfig has no current cluster: set current-context, or pass --kubeconfig");
+    const context = new RequestContext(cluster.server, HttpMethod.GET);
+    await this.applySecurityAuthentication(context);
+    return {
+      server: cluster.server.replace(/\/$/, ""),
+      host: new URL(cluster.server).host,
+      headers: context.getHeaders(),
+      dispatcher: context.getDispatcher(),
+    };
+  }
+
   /** No new request uses the connections of `stale`, one of which gave no answer: others may be as dead. What is under way goes on. */
   leaveConnections(stale: unknown): void {
     if (this.#agent === undefined || this.#agent !== stale) return;
-    void this.#agent.close();
+    void this.#agent.close().catch(() => {}); // it may have been destroyed
     this.#agent = undefined;
+    this.#connection = undefined;
   }
 
-  /** Reads the token file again, if there is one; whether it brought another token. */
-  reloadToken(): boolean {
-    return this.#tokenFile.reload();
+  /** Reads the credentials again after `refused` was; what there is instead, if they have been replaced. */
+  async renewed(refused: Connection): Promise<Connection | undefined> {
+    this.#tokenFile.reload();
+    if ((await this.#connection?.value.catch(() => undefined)) === refused) this.#connection = undefined;
+    const now = await this.connection();
+    return isDeepStrictEqual(now.headers, refused.headers) ? undefined : now;
   }
 
   /** Ends the kept connections. */
   async close(): Promise<void> {
     await this.#agent?.destroy();
     this.#agent = undefined;
+    this.#connection = undefined;
   }
 }
 
