@@ -96,6 +96,7 @@ export async function measureFleet(fleet: Fleet, { agents, progress }: Plan) {
   if (missing !== 0) throw new Error(`${missing} owned objects are missing (fewer than none: too many)`);
   await sleep(2_000); // what the burst left behind is collected
   const memory = memoryMiB(operator.pid);
+  const metric = await operator.metrics();
   return {
     names,
     growth: {
@@ -110,8 +111,8 @@ export async function measureFleet(fleet: Fleet, { agents, progress }: Plan) {
       requests: requests.by,
       rssMiB: memory.now,
       peakRssMiB: memory.peak,
-      heapUsedMiB: ((await operator.metric("nodejs_heap_size_used_bytes")) ?? Number.NaN) / 2 ** 20,
-      externalMiB: ((await operator.metric("nodejs_external_memory_bytes")) ?? Number.NaN) / 2 ** 20,
+      heapUsedMiB: (metric("nodejs_heap_size_used_bytes") ?? Number.NaN) / 2 ** 20,
+      externalMiB: (metric("nodejs_external_memory_bytes") ?? Number.NaN) / 2 ** 20,
     },
   };
 }

@@ -14,11 +14,17 @@ const NODE_OPTIONS = "--max-semi-space-size=8";
 
 export interface OperatorProgram {
   pid: number;
-  /** A metric's samples that have these labels, added up; undefined while it does not answer. */
-  metric(name: string, labels?: Record<string, string>): Promise<number | undefined>;
+  /** Its metrics, asked for once: that costs it some milliseconds, which must not be what is measured. */
+  metrics(): Promise<Metrics>;
   /** SIGTERM, and waits until it is gone. */
   stop(): Promise<void>;
 }
+
+/** A metric's samples that have these labels, added up; undefined if the operator does not answer. */
+export type Metrics = (name: string, labels?: Record<string, string>) => number | undefined;
+
+/** How often something is asked for that is waited for, in milliseconds. */
+export const ASK_EVERY_MS = 250;
 
 export interface OperatorFiles {
   kubeconfig: string;
@@ -84,10 +90,13 @@ export async function startOperatorProgram(
   return {
     pid: child.pid ?? 0,
     stop,
-    async metric(name, labels = {}) {
+    async metrics() {
       const answer = await fetch(`http://127.0.0.1:${files.metricsPort}/metrics`).catch(() => undefined);
-      const lines = (await answer?.text())?.split("\n").filter((it) => it.startsWith(name) && labelled(it, labels));
-      return lines?.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+      const lines = (await answer?.text())?.split("\n");
+      return (name, labels = {}) =>
+        lines
+          ?.filter((it) => it.startsWith(name) && labelled(it, labels))
+          .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
     },
   };
 }
@@ -95,10 +104,10 @@ export async function startOperatorProgram(
 /** Waits until every key was worked on at least once since the start and none waits; seconds since `started`. */
 export async function untilWorkedOff(operator: OperatorProgram, agents: number, started: number): Promise<number> {
   for (;;) {
-    const done = await operator.metric("controller_runtime_reconcile_total", { controller: "agent" });
-    const waiting = await operator.metric("workqueue_depth");
-    const active = await operator.metric("controller_runtime_active_workers");
-    if ((done ?? 0) >= agents && waiting === 0 && active === 0) return (performance.now() - started) / 1000;
-    await sleep(50);
+    const metric = await operator.metrics();
+    const done = metric("controller_runtime_reconcile_total", { controller: "agent" }) ?? 0;
+    const isIdle = metric("workqueue_depth") === 0 && metric("controller_runtime_active_workers") === 0;
+    if (done >= agents && isIdle) return (performance.now() - started) / 1000;
+    await sleep(ASK_EVERY_MS);
   }
 }

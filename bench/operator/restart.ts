@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { keyOf } from "../../src/kubernetes/object.ts";
 import type { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { AGENT } from "../../src/operator/caches.ts";
 import { conditionOf, type Conditioned } from "../../test/support/operator-harness.ts";
 import { benchAgent, type AgentName } from "./fleet.ts";
-import { untilWorkedOff, type OperatorProgram } from "./operator-process.ts";
+import { ASK_EVERY_MS, untilWorkedOff, type OperatorProgram } from "./operator-process.ts";
 import type { Watcher } from "./watcher.ts";
 
 const seconds = (since: number) => (performance.now() - since) / 1000;
@@ -36,9 +37,8 @@ export async function measureRestart(
   const started = performance.now();
   const operator = await start();
   const first = servedSeconds(client, watcher, { namespace, name: "new-at-start" });
-  while (!((await operator.metric("controller_runtime_reconcile_total", { controller: "agent" })) ?? 0)) {
-    /* asks anew */
-  }
+  while (!(await operator.metrics())("controller_runtime_reconcile_total", { controller: "agent" }))
+    await sleep(ASK_EVERY_MS);
   const leadsAfter = seconds(started);
   const second = servedSeconds(client, watcher, { namespace, name: "new-in-backlog" });
   const synced = await untilWorkedOff(operator, agents, started);
