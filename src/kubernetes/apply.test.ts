@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { applyNeeded, contentHash, covers, withAppliedHash } from "./apply.ts";
+import { applyNeeded, contentHash, covers, settled, withAppliedHash } from "./apply.ts";
 
 const object = (spec: object) => withAppliedHash({ metadata: { name: "x" }, spec });
 
@@ -15,6 +15,17 @@ test("a missing object, a changed wish and drift are told apart", () => {
   expect(applyNeeded(wanted, undefined)).toBe("missing");
   expect(applyNeeded(wanted, object({ replicas: 2 }))).toBe("changed");
   expect(applyNeeded(wanted, { ...wanted, spec: { replicas: 5 } })).toBe("drifted");
+});
+
+test("what is left of a settled object tells whether something else is wanted, and keeps its status", () => {
+  const wanted = object({ replicas: 1 });
+  const rest = settled({ ...wanted, status: { readyReplicas: 1 } });
+  expect(rest).toMatchObject({ metadata: wanted.metadata, status: { readyReplicas: 1 } });
+  expect(rest).not.toHaveProperty("spec");
+  expect(applyNeeded(wanted, rest)).toBeUndefined();
+  expect(applyNeeded(object({ replicas: 2 }), rest)).toBe("changed");
+  expect(applyNeeded(wanted, { ...rest })).toBeUndefined();
+  expect(applyNeeded(wanted, JSON.parse(JSON.stringify(rest)))).toBe("drifted"); // as the API server would give it
 });
 
 test("an element added to a list is drift", () => {

@@ -65,6 +65,17 @@ export function withAppliedHash<T extends KubernetesObject>(wanted: T): T {
   };
 }
 
+/** Marks what is left of an object by {@link settled}. */
+const SETTLED = Symbol("settled");
+
+/**
+ * What has to be kept of a live object that {@link applyNeeded} found as it is wanted: whose it is, and its status. As long as it
+ * is of the same version and the same is wanted (the hash tells), the rest need not be compared again, nor be in memory.
+ */
+export function settled({ apiVersion, kind, metadata, status }: KubernetesObject): KubernetesObject {
+  return Object.assign({ apiVersion, kind, metadata, status }, { [SETTLED]: true });
+}
+
 export type ApplyReason = "missing" | "changed" | "drifted";
 
 /** Why an object has to be written, or undefined when nothing differs. `wanted` comes from {@link withAppliedHash}. */
@@ -72,5 +83,6 @@ export function applyNeeded(wanted: KubernetesObject, live: KubernetesObject | u
   if (!live) return "missing";
   const applied = (object: KubernetesObject) => object.metadata.annotations?.[APPLIED_ANNOTATION];
   if (applied(wanted) !== applied(live)) return "changed";
+  if (SETTLED in live) return undefined;
   return covers(wanted, live) ? undefined : "drifted";
 }

@@ -114,6 +114,12 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     if (isLater(resourceVersion, this.#resourceVersion) && isLater(resourceVersion, known)) this.#set(written, false);
   }
 
+  /** Keeps `less` in place of the object of the same version. No news to listeners. */
+  shrink(less: T): void {
+    const key = keyOf(less);
+    if (this.#objects.get(key)?.metadata.resourceVersion === less.metadata.resourceVersion) this.#keep(key, less);
+  }
+
   get #stallMs(): number {
     return this.#options.stallMs ?? DEFAULT_STALL_MS;
   }
@@ -215,12 +221,16 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
       if (this.#unreadable.has(key)) for (const listener of this.#unreadableListeners) listener(key);
       return;
     }
+    this.#keep(key, object);
+    if (tell) this.#tell({ type: "set", key, object, previous });
+  }
+
+  #keep(key: string, object: T): void {
     this.#objects.set(key, object);
     const { namespace = "" } = object.metadata;
     const neighbours = this.#namespaces.get(namespace);
     if (neighbours) neighbours.set(key, object);
     else this.#namespaces.set(namespace, new Map([[key, object]]));
-    if (tell) this.#tell({ type: "set", key, object, previous });
   }
 
   #parse(raw: KubernetesObject): T | undefined {

@@ -1,4 +1,4 @@
-import { applyNeeded, covers, withAppliedHash, type ApplyReason } from "../kubernetes/apply.ts";
+import { applyNeeded, covers, settled, withAppliedHash, type ApplyReason } from "../kubernetes/apply.ts";
 import type { KubernetesClient } from "../kubernetes/client.ts";
 import { isConflict, isNotFound } from "../kubernetes/errors.ts";
 import { keyOf, type KubernetesObject } from "../kubernetes/object.ts";
@@ -29,7 +29,9 @@ export class Applier {
     const applied: Applied[] = [];
     for (const { kind, object } of wanted) {
       const hashed = withAppliedHash(object);
-      const reason = applyNeeded(hashed, await this.#live({ kind, object }));
+      const live = await this.#live({ kind, object });
+      const reason = applyNeeded(hashed, live);
+      if (!reason && live) this.#caches.owned(kind)?.shrink(settled(live));
       const done = reason && (await this.#write({ kind, object: hashed }, reason));
       if (done) applied.push({ kind: kind.kind, name: object.metadata.name, reason: done });
     }

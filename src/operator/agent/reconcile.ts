@@ -144,7 +144,7 @@ export class AgentReconciler {
     const { issuer } = await tokenIssuer();
     const settings = agentConfigOf(agent, tenant, prompt, modules, issuer, config);
     const revision = configRevision(settings);
-    const map = configMap(agent, settings);
+    const map = configMap(agent, settings, revision);
     const inputs = {
       agent,
       tenant,

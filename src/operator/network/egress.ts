@@ -1,7 +1,7 @@
 import ipaddr from "ipaddr.js";
 
 /** Never opened to an agent: cloud metadata and other link-local addresses. */
-const LINK_LOCAL = ["169.254.0.0/16", "fe80::/10"];
+const LINK_LOCAL = ["169.254.0.0/16", "fe80::/10"].map((cidr) => ({ cidr, parsed: ipaddr.parseCIDR(cidr) }));
 
 /** Networks that are not the public internet: left out of "any public address". */
 const NOT_PUBLIC_4 = [
@@ -17,17 +17,15 @@ const NOT_PUBLIC_4 = [
 ];
 const NOT_PUBLIC_6 = ["::1/128", "fc00::/7", "fe80::/10", "ff00::/8"];
 
-const contains = (outer: string, inner: string): boolean => {
-  const [outerAddress, outerBits] = ipaddr.parseCIDR(outer);
-  const [innerAddress, innerBits] = ipaddr.parseCIDR(inner);
-  return (
-    outerAddress.kind() === innerAddress.kind() && outerBits < innerBits && innerAddress.match(outerAddress, outerBits)
-  );
-};
+type Network = ReturnType<typeof ipaddr.parseCIDR>;
+
+const contains = ([outerAddress, outerBits]: Network, [innerAddress, innerBits]: Network): boolean =>
+  outerAddress.kind() === innerAddress.kind() && outerBits < innerBits && innerAddress.match(outerAddress, outerBits);
 
 /** A NetworkPolicy peer for a CIDR, with the link-local networks inside it left out. */
 export function cidrPeer(cidr: string) {
-  const except = LINK_LOCAL.filter((it) => contains(cidr, it));
+  const network = ipaddr.parseCIDR(cidr);
+  const except = LINK_LOCAL.filter(({ parsed }) => contains(network, parsed)).map((it) => it.cidr);
   return { ipBlock: { cidr, ...(except.length > 0 ? { except } : {}) } };
 }
 
@@ -36,5 +34,8 @@ export const publicPeers = () => [
   { ipBlock: { cidr: "0.0.0.0/0", except: NOT_PUBLIC_4 } },
   { ipBlock: { cidr: "::/0", except: NOT_PUBLIC_6 } },
 ];
+
+/** NetworkPolicy peers for every address, but the link-local ones. */
+export const anyPeers: readonly ReturnType<typeof cidrPeer>[] = [cidrPeer("0.0.0.0/0"), cidrPeer("::/0")];
 
 export const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));

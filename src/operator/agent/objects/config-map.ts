@@ -49,10 +49,10 @@ export function agentConfigOf(
 /** Names a configuration by its content: old pods keep reading the old one while new pods roll out. */
 export const configRevision = (config: AgentConfig): string => contentHash(config).slice(0, 10);
 
-export const configMap = (agent: Agent, config: AgentConfig) =>
+export const configMap = (agent: Agent, config: AgentConfig, revision = configRevision(config)) =>
   owned(CONFIG_MAP, {
     metadata: {
-      name: `agent-${agent.metadata.name}-${configRevision(config)}`,
+      name: `agent-${agent.metadata.name}-${revision}`,
       namespace: config.tenant.namespace,
       labels: agentLabels(agent.metadata.name, config.tenant.name),
       ownerReferences: [controllerOf(agent)],

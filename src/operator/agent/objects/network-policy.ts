@@ -4,18 +4,18 @@ import { tenantNamespace, type Tenant } from "../../../api/tenant.ts";
 import { NETWORK_POLICY } from "../../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../../config.ts";
 import { agentLabels, agentSelector } from "../../labels.ts";
-import { cidrPeer, publicPeers, tcp } from "../../network/egress.ts";
+import { anyPeers, cidrPeer, publicPeers, tcp } from "../../network/egress.ts";
 import { owned } from "../../owned-object.ts";
 import { controllerOf, ownedName } from "./owner.ts";
 
 /** A rule without peers would mean "anyone", so an empty list gives no rule. */
-const rule = (direction: "to" | "from", peers: unknown[], ports: unknown[]) =>
+const rule = (direction: "to" | "from", peers: readonly unknown[], ports: unknown[]) =>
   peers.length > 0 ? [{ [direction]: peers, ports }] : [];
 
 /** What an Agent's pods may be reached by and may reach, beside DNS. */
 export function networkPolicy(agent: Agent, tenant: Tenant, config: OperatorConfig) {
   const { database, model } = config;
-  const databasePeers = database.peers.length > 0 ? database.peers : [cidrPeer("0.0.0.0/0"), cidrPeer("::/0")];
+  const databasePeers = database.peers.length > 0 ? database.peers : anyPeers;
   return owned(NETWORK_POLICY, {
     metadata: {
       name: ownedName(agent),
