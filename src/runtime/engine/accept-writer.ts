@@ -17,6 +17,7 @@ export class AcceptWriter {
     this.#lane = new Lane({
       key: (run: NewRun) => run.sessionId,
       most: MOST_AT_ONCE,
+      gatherFrom: 500,
       patienceMs: 0,
       apply: (runs) => acceptRuns(db, acceptance, runs),
     });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { patiently } from "../../database/runs/patiently.ts";
 
 interface Waiting<Item, Outcome> {
@@ -15,12 +16,17 @@ export interface LaneOptions<Item, Outcome> {
   most: number;
   /** How long a write is tried again while the database cannot be reached, in milliseconds. */
   patienceMs: number;
+  /** From so many items a second on, items are waited for: a statement costs the server the same for one as for ten. */
+  gatherFrom: number;
 }
+
+/** How long items are waited for at most, in milliseconds, from the start of the write before. */
+const GATHER_MS = 12;
 
 /**
  * One lane by which things are written: while a statement is under way, further items gather and go together with the next.
  * One alone waits for nobody; many share a statement and a commit, and rows that all of them touch are not fought over inside
- * the process.
+ * the process. Many that come one by one are gathered for some milliseconds.
  */
 export class Lane<Item, Outcome> {
   readonly #options: LaneOptions<Item, Outcome>;
@@ -42,8 +48,20 @@ export class Lane<Item, Outcome> {
   }
 
   async #flush(): Promise<void> {
-    while (this.#waiting.length) await this.#apply(this.#batch());
+    while (this.#waiting.length) {
+      const begun = performance.now();
+      const batch = this.#batch();
+      await this.#apply(batch);
+      await this.#gather(batch.length, performance.now() - begun);
+    }
     this.#flushing = false;
+  }
+
+  /** Pauses for as long as the last items would have taken to come at the rate from which it is worth while: below it, not at all. */
+  async #gather(written: number, tookMs: number): Promise<void> {
+    const { gatherFrom, most } = this.#options;
+    const pause = Math.min(GATHER_MS, (written * 1000) / gatherFrom) - tookMs;
+    if (pause >= 1 && this.#waiting.length < most) await sleep(pause);
   }
 
   #batch(): Waiting<Item, Outcome>[] {

@@ -13,6 +13,7 @@ export class StepWriter {
     this.#lane = new Lane({
       key: (step: RunStep) => step.run,
       most: MOST_AT_ONCE,
+      gatherFrom: 500,
       patienceMs,
       async apply(steps) {
         const byRun = new Map((await applySteps(db, steps)).map((it) => [it.run, it]));

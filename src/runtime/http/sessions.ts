@@ -49,6 +49,7 @@ export function sessionRoutes(db: TranscriptDatabase, agent: string): Router {
   const opening = new Lane<NewSession, Session>({
     key: ({ id }) => id,
     most: MOST_OPENED_AT_ONCE,
+    gatherFrom: 100,
     patienceMs: 0,
     apply: (sessions) => createSessions(db, agent, sessions),
   });
