@@ -269,6 +269,24 @@ describe("a tool", () => {
     expect(await executions(run.runId)).toMatchObject([{ attempts: 2, output: "again" }]);
   });
 
+  it("costs no new entry in an index when its call's state changes", async () => {
+    const updates = async () =>
+      (
+        await world.sql<{ all: number; heapOnly: number }>(
+          `SELECT n_tup_upd::int AS "all", n_tup_hot_upd::int AS "heapOnly" FROM pg_stat_user_tables
+           WHERE relid = 'tool_executions'::regclass`,
+        )
+      )[0] ?? { all: 0, heapOnly: 0 };
+    const agent = await withTools();
+    const session = await agent.client.createSession();
+    const before = await updates();
+    const { id } = await agent.client.startRun(session.id, "USE_TOOL 4 note");
+    await until(id, "completed");
+    await agent.stop(); // its connections tell their counts when they close
+    const after = await eventually(updates, (it) => it.all - before.all >= 4);
+    expect(after.heapOnly - before.heapOnly).toBeGreaterThanOrEqual(3); // a page may be full once
+  });
+
   it("gets the run's variables, which the model does not see", async () => {
     const agent = await withTools();
     const session = await agent.client.createSession();
