@@ -1,11 +1,11 @@
 import Anthropic, { APIError } from "@anthropic-ai/sdk";
-import { Stream } from "@anthropic-ai/sdk/streaming";
 import type { Message } from "../../database/runs/run.ts";
 import type { Watched } from "../credentials/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { type BatchApi, batchApi } from "./batch-api.ts";
 import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
 import { NoApiKey } from "./failure.ts";
+import { ServerEvents } from "./server-events.ts";
 import { modelFetch } from "./transport.ts";
 
 /** A tool as the Messages API takes it. */
@@ -126,7 +126,7 @@ export class Claude implements Model {
         stalled = true;
         controller.abort();
       }, this.#stallMs);
-      const answer = await this.#read(response, controller, watchdog, onText);
+      const answer = await read(response, watchdog, onText);
       whole = true;
       return answer;
     } catch (error) {
@@ -139,28 +139,31 @@ export class Claude implements Model {
       if (!whole) controller.abort(); // whatever was left of the body
     }
   }
+}
 
-  /** Reads to the end of the body, not only to `message_stop`: then the connection can be used again. */
-  async #read(
-    response: Response,
-    controller: AbortController,
-    watchdog: NodeJS.Timeout,
-    onText: (text: string) => void,
-  ): Promise<ModelAnswer> {
-    const message = new MessageAccumulator();
-    try {
-      for await (const { event, data } of Stream.rawEvents(response, controller)) {
-        watchdog.refresh();
+/** Reads to the end of the body, not only to `message_stop`: then the connection can be used again. */
+async function read(
+  response: Response,
+  watchdog: NodeJS.Timeout,
+  onText: (text: string) => void,
+): Promise<ModelAnswer> {
+  if (!response.body) throw new StreamInterrupted("the answer has no body");
+  const message = new MessageAccumulator();
+  const events = new ServerEvents();
+  try {
+    for await (const chunk of response.body) {
+      watchdog.refresh();
+      for (const { event, data } of events.push(chunk)) {
         if (event === "ping" || event === null || !data) continue;
         if (event === "error") throw new APIError(undefined, parse(data), undefined, response.headers);
         const text = message.add(parse(data));
         if (text) onText(text);
       }
-    } catch (error) {
-      if (!message.isWhole) throw error;
     }
-    return message.finish();
+  } catch (error) {
+    if (!message.isWhole) throw error;
   }
+  return message.finish();
 }
 
 function parse(data: string): { type: string } {
