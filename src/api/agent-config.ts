@@ -79,6 +79,8 @@ export const agentConfig = z.object({
   access,
   /** Whether what is said is encrypted before it is stored. */
   encryptTranscripts: z.boolean().default(false),
+  /** What becomes of personal data. */
+  pii: agentSpec.shape.dataProtection.unwrap().shape.pii,
   /** Where the Messages API is; left out: Anthropic's own. */
   anthropicBaseUrl: z.string().optional(),
 });

@@ -25,6 +25,8 @@ import type { Patience } from "./model/ask-patiently.ts";
 import { Claude, type Model } from "./model/client.ts";
 import { ModelHealth } from "./model/health.ts";
 import { type LoadedModule, loadModules } from "./modules/load.ts";
+import { withProtection } from "./pii/hooks.ts";
+import { createProtection } from "./pii/protection.ts";
 import { type HttpNetwork, INTERNET } from "./tools/http.ts";
 import { bearerToken } from "./credentials/bearer-token.ts";
 import { McpServers } from "./tools/mcp/servers.ts";
@@ -135,10 +137,9 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const ours = { tenant: agent.tenant.name, agent: agent.agent.name, log };
   const { toolTimeoutSeconds: defaultTimeoutSeconds } = agent.limits;
   const modules = parts.modules ?? (await loadModules(agent.modules, env.AGENTPG_MODULES_DIR));
-  const hooks = createHooks(
-    modules.flatMap((it) => it.hooks),
-    { ...ours, metrics },
-  );
+  const protection = createProtection(agent, metrics);
+  const moduleHooks = modules.flatMap((it) => it.hooks);
+  const hooks = createHooks(withProtection(protection, moduleHooks), { ...ours, metrics });
   const tools = createTools(agent.tools, {
     db: () => toolDatabase as AgentDatabase,
     defaultTimeoutSeconds,
@@ -193,6 +194,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     db,
     tools,
     hooks,
+    protection,
     model,
     health: modelHealth,
     metrics,
@@ -234,9 +236,9 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     ? startSweep(env.AGENTPG_WORKSPACE_DIR, (ids) => knownSessions(db, ids), log)
     : undefined;
   const { beforeMessage } = hooks;
-  const check = beforeMessage && { db, config: agent, beforeMessage };
+  const check = beforeMessage && { db, config: agent, beforeMessage, protection };
   const compaction = { db, config: agent, compactor: ready.compactor, worker: ready.worker, budget: ready.budget };
-  const routes = { db, agent: agent.agent.name, engine: ready, load, tools, metrics, check, compaction };
+  const routes = { db, agent: agent.agent.name, engine: ready, load, tools, metrics, check, protection, compaction };
   const api = await listen(
     createApiApp(routes, access.guard, readiness, log, VERSION),
     env.AGENTPG_PORT,

@@ -71,12 +71,9 @@ test("a prompt source that is not there is named", () => {
   });
 });
 
-test.each([["redaction", { dataProtection: { pii: "Redact" } }]])(
-  "what is not there yet is refused aloud: %s",
-  (_name, spec) => {
-    expect(problem(anAgent("a", spec))?.reason).toBe("FeatureUnavailable");
-  },
-);
+test.each(["Redact", "Block"])("a policy for personal data is taken: %s", (pii) => {
+  expect(problem(anAgent("a", { dataProtection: { pii } }))).toBeUndefined();
+});
 
 test("encryption without a key to do it with is refused", () => {
   expect(problem(anAgent("a", { dataProtection: { encryptTranscripts: true } }))).toEqual({

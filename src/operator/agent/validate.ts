@@ -92,20 +92,6 @@ const delegatesInACycle: Check = ({ agent, siblings }) => {
   };
 };
 
-/** What the design names and this version does not do yet: refused aloud rather than ignored. */
-const UNAVAILABLE: [string, (it: Agent) => boolean][] = [
-  ["dataProtection.pii other than Off", (it) => it.spec.dataProtection.pii !== "Off"],
-];
-
-const featureIsUnavailable: Check = ({ agent }) => {
-  const found = UNAVAILABLE.find(([, uses]) => uses(agent));
-  if (!found) return undefined;
-  return {
-    reason: "FeatureUnavailable",
-    message: `spec.${found[0]} is not available in this version: remove it (the README lists what is not there yet)`,
-  };
-};
-
 /** Never run in plain text what is to be encrypted. */
 const encryptionKeyIsMissing: Check = ({ agent, noEncryption }) => {
   if (!agent.spec.dataProtection.encryptTranscripts || !noEncryption) return undefined;
@@ -162,7 +148,6 @@ const CHECKS: readonly Check[] = [
   moduleIsMissing,
   delegateIsMissing,
   delegatesInACycle,
-  featureIsUnavailable,
   encryptionKeyIsMissing,
   parametersAreNoObjectSchema,
   sqlArgumentsDoNotFit,

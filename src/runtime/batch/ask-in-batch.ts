@@ -36,8 +36,9 @@ export async function askInBatch(host: BatchAskHost, messages: Message[], execut
   run.batchGroup = null;
   run.batchId = null;
   host.count(answer);
-  const text = textOf(answer.content);
-  const held = execution.host.hooks.afterMessage !== undefined; // nobody reads what a hook may still take back
+  const { hooks, protection } = execution.host;
+  const text = protection ? protection.spoken(answer.content) : textOf(answer.content);
+  const held = hooks.afterMessage !== undefined; // nobody reads what a hook may still take back
   if (text && !held) channel.part({ type: "text.delta", data: { text } });
   return answer;
 }

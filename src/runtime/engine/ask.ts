@@ -6,6 +6,7 @@ import type { Model, ModelRequest } from "../model/client.ts";
 import type { ModelFailure } from "../model/failure.ts";
 import type { ModelHealth } from "../model/health.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
+import type { Protection } from "../pii/protection.ts";
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { costOf, worstCostOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
@@ -21,6 +22,8 @@ export interface AskHost {
   health: ModelHealth;
   metrics: RuntimeMetrics;
   budget: BudgetKeeper;
+  /** Left out: personal data goes as it comes. */
+  protection?: Protection | undefined;
   /** What the runs have spent that this one asked for, and theirs. */
   spentByChildren: (runId: string) => Promise<Spend>;
   refreshKey: () => Promise<unknown>;
@@ -32,12 +35,15 @@ const BYTES_PER_TOKEN = 3;
 const REQUEST_OVERHEAD_TOKENS = 500;
 
 /** What the model is asked with this conversation. */
-export function requestOf({ config, tools }: Pick<AskHost, "config" | "tools">, messages: Message[]): ModelRequest {
+export function requestOf(
+  { config, tools, protection }: Pick<AskHost, "config" | "tools" | "protection">,
+  messages: Message[],
+): ModelRequest {
   return {
     model: config.model,
     system: config.systemPrompt,
     tools: [...tools.values()].map((it) => it.definition),
-    messages,
+    messages: protection ? protection.outgoing(messages) : messages,
     maxTokens: config.maxOutputTokens,
   };
 }
@@ -114,13 +120,20 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
   const asked = performance.now();
   let first = true;
   const held = execution.host.hooks.afterMessage !== undefined; // nobody reads what a hook may still take back
+  let redactor = host.protection?.stream();
+  const tell = (text: string) => {
+    if (text && !held) execution.channel.part({ type: "text.delta", data: { text } });
+  };
   const asking = {
     onText(text: string) {
       if (first) metrics.firstToken((performance.now() - asked) / 1000);
       first = false;
-      if (!held) execution.channel.part({ type: "text.delta", data: { text } });
+      tell(redactor ? redactor.push(text) : text);
     },
-    onRestart: (reason: string) => execution.channel.part({ type: "restarted", data: { reason } }),
+    onRestart(reason: string) {
+      redactor = host.protection?.stream();
+      execution.channel.part({ type: "restarted", data: { reason } });
+    },
     onFailure(failure: ModelFailure) {
       metrics.modelFailed(failure);
       health.failed(failure);
@@ -134,6 +147,7 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
     const answer = await askPatiently(model, request, asking, execution.signal, host.patience);
     called("answered");
     health.succeeded();
+    if (redactor) tell(redactor.end());
     return answer;
   } catch (error) {
     called("failed");

@@ -115,6 +115,7 @@ export class Engine {
       config,
       tools,
       hooks: options.hooks ?? NO_HOOKS,
+      protection: options.protection,
       log,
       metrics,
       ask: (messages, execution) =>

@@ -17,11 +17,13 @@ import type { Hooks } from "../hooks/hook.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import { type ModelAnswer, textOf } from "../model/accumulate.ts";
 import { storableContent, withOwnIds } from "../model/fit-content.ts";
+import type { Protection } from "../pii/protection.ts";
 import { costOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
 import { auditLine } from "./audit.ts";
 import type { RunChannel, RunResult } from "./events.ts";
 import { checkedAnswer } from "./message-hooks.ts";
+import { protectedAnswer } from "./protected-answer.ts";
 import { closingResults, isOver, toolUsesOf } from "./pending-tools.ts";
 import { ParkRun, RunFailed, StopWork } from "./stop.ts";
 import { runTools } from "./tool-round.ts";
@@ -32,6 +34,7 @@ export interface ExecutionHost {
   config: AgentConfig;
   tools: Tools;
   hooks: Hooks;
+  protection?: Protection | undefined;
   log: Logger;
   metrics: RuntimeMetrics;
   /** @throws RunFailed, or the signal's reason */
@@ -124,7 +127,8 @@ export class Execution {
     const said = withOwnIds(storableContent(answer), this.messages);
     this.#mustBeFinished(answer, said);
     const { afterMessage } = this.host.hooks;
-    const content = afterMessage ? await checkedAnswer(afterMessage, said, this) : said;
+    const kept = protectedAnswer(said, this);
+    const content = afterMessage ? await checkedAnswer(afterMessage, kept, this) : kept;
     const goesOn = answer.stopReason === "pause_turn" || content.some((it) => it.type === "tool_use");
     const message: Message = { role: "assistant", content };
     if (goesOn && toolUsesOf(message).length) {

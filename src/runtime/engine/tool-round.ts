@@ -170,10 +170,11 @@ function tellFinished({ channel, host }: Execution, finished: Finished[]): void 
   }
 }
 
-function answered(tasks: ToolTask[], earlier: ToolExecution[]): Finished[] {
+/** Answers of other agents are what those may store; this one's policy may be stricter. */
+function answered({ host }: Execution, tasks: ToolTask[], earlier: ToolExecution[]): Finished[] {
   return only(tasks, "answer").map(({ use, outcome, annotations, refused }) => ({
     use,
-    outcome,
+    outcome: host.protection?.outcome(outcome).value ?? outcome,
     annotations,
     refused,
     executed: earlier.some((it) => it.toolUseId === use.id),
@@ -223,7 +224,7 @@ export async function runTools(execution: Execution): Promise<"answered" | "park
   const { executed, postponed } = await executeAll(execution, calls);
   const later = postponed.map((it) => it.seconds);
   const parks = mustWait || later.length > 0;
-  const all = [...answered(round.tasks, earlier), ...executed];
+  const all = [...answered(execution, round.tasks, earlier), ...executed];
   const over = new Set(earlier.filter(isOver).map((it) => it.toolUseId));
   const unwritten = all.filter((it) => !over.has(it.use.id));
   await execution.store({

@@ -35,7 +35,7 @@ export type ApiRoutes = RunRoutes & { compaction: SessionCompaction };
 /** All that is below `/v1`. */
 export const apiRouters = (routes: ApiRoutes): Router[] => [
   runRoutes(routes),
-  sessionRoutes(routes.db, routes.agent),
+  sessionRoutes(routes.db, routes.agent, routes.protection),
   eraseRoutes(routes, routes.compaction.config),
   treeRoutes(routes),
   approvalRoutes(routes),

@@ -8,6 +8,7 @@ import {
 import { runById } from "../../database/runs/read-run.ts";
 import { auditLine } from "../engine/audit.ts";
 import { decidesAs, notYoursToDecide } from "./approval-rights.ts";
+import { cleanText } from "./clean.ts";
 import type { Caller } from "./caller.ts";
 import { bodyOf } from "./input.ts";
 import { notFound, Problem } from "./problems.ts";
@@ -38,7 +39,7 @@ async function decide(routes: RunRoutes, req: Request, res: Response) {
   const { approve, reason } = bodyOf(decision, req);
   const { run, as } = await decidable(routes, uuidParam(req, "id", "run"), callerOf(res));
   const { userId } = callerOf(res);
-  const said = reason ? `: ${reason}` : "";
+  const said = reason ? `: ${routes.protection ? cleanText(routes.protection, "#/reason", reason) : reason}` : "";
   const outcome = await decideApproval(routes.db, {
     runId: run.id,
     toolUseId,

@@ -6,13 +6,16 @@ import { auditLine } from "../engine/audit.ts";
 import type { Question } from "../engine/engine.ts";
 import { auditOfRuling } from "../engine/message-hooks.ts";
 import type { Hooks } from "../hooks/hook.ts";
+import { asAnnotations, isClean, kindsIn, type Protection } from "../pii/protection.ts";
 import { uuidv7 } from "../uuid.ts";
+import { personalData } from "./clean.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";
 
 export interface QuestionCheck {
   db: AgentDatabase;
   config: AgentConfig;
   beforeMessage: NonNullable<Hooks["beforeMessage"]>;
+  protection?: Protection | undefined;
 }
 
 /**
@@ -21,18 +24,21 @@ export interface QuestionCheck {
  * @throws Problem 422 when a hook blocks it; 403 or 404 when the session is not the user's: hooks are not called for others
  */
 export async function checkedQuestion(
-  { db, config, beforeMessage }: QuestionCheck,
-  question: Question,
+  { db, config, beforeMessage, protection }: QuestionCheck,
+  asked: Question,
 ): Promise<Question> {
-  const { sessionId, userId, variables, message } = question;
+  const { sessionId, userId, message } = asked;
   const session = await sessionById(db, sessionId, config.agent.name);
   if (!session) throw notFound("session");
   if (session.userId !== userId) throw forbidden();
   const runId = uuidv7();
+  const line = (detail: Record<string, unknown>) =>
+    appendAuditLine(db, auditLine(config, { id: runId, sessionId, userId }, "message.checked", detail));
+  const variables = protection ? await cleanVariables(protection, asked.variables, line) : asked.variables;
   const place = { runId, sessionId, userId, variables, signal: new AbortController().signal };
   const ruling = await beforeMessage({ text: message, delegatedTo: null }, place);
   const audit = auditOfRuling(ruling);
-  if (audit) await appendAuditLine(db, auditLine(config, { id: runId, sessionId, userId }, "message.checked", audit));
+  if (audit) await line(audit);
   if (ruling.blocked)
     throw new Problem(
       422,
@@ -40,5 +46,19 @@ export async function checkedQuestion(
       {},
       { code: "blocked-by-hook", field: "#/message" },
     );
-  return { ...question, message: ruling.value.text, runId };
+  return { ...asked, variables, message: ruling.value.text, runId };
+}
+
+/** Tools get of the variables what is stored of them. @throws Problem 422 */
+async function cleanVariables(
+  protection: Protection,
+  variables: Question["variables"],
+  line: (detail: Record<string, unknown>) => Promise<void>,
+): Promise<Question["variables"]> {
+  const { value, counts } = protection.json(variables);
+  if (isClean(counts)) return value;
+  const blocked = protection.policy === "Block";
+  await line({ success: !blocked, field: "variables", pii: asAnnotations(counts) });
+  if (blocked) throw personalData("#/variables", kindsIn(counts));
+  return value;
 }

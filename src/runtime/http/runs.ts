@@ -11,6 +11,7 @@ import { parseEventId, type Position } from "../engine/events.ts";
 import { type FollowSource, followRun, type Start } from "../engine/follow.ts";
 import type { LoadMonitor } from "../engine/load-monitor.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
+import type { Protection } from "../pii/protection.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { Caller } from "./caller.ts";
 import { checkedQuestion, type QuestionCheck } from "./checked-question.ts";
@@ -29,6 +30,8 @@ export interface RunRoutes {
   metrics: RuntimeMetrics;
   /** Left out when no hook looks at questions. */
   check?: QuestionCheck | undefined;
+  /** Left out: personal data is taken as it comes. */
+  protection?: Protection | undefined;
 }
 
 /** How often a run that another process works on is looked at, in milliseconds. */

@@ -11,7 +11,9 @@ import {
   sessionsOfUser,
 } from "../../database/runs/sessions.ts";
 import { Lane } from "../engine/lane.ts";
+import type { Protection } from "../pii/protection.ts";
 import { isUuid, uuidv7 } from "../uuid.ts";
+import { cleanJson } from "./clean.ts";
 import type { Caller } from "./caller.ts";
 import { bodyOf, queryOf } from "./input.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";
@@ -43,9 +45,10 @@ export async function ownSession(db: Queryable, agent: string, id: string, calle
 /** Sessions in one statement. */
 const MOST_OPENED_AT_ONCE = 64;
 
-export function sessionRoutes(db: TranscriptDatabase, agent: string): Router {
+export function sessionRoutes(db: TranscriptDatabase, agent: string, protection?: Protection): Router {
   const router = Router();
   const own = (req: Request, res: Response) => ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res));
+  const clean = <T>(metadata: T): T => (protection ? cleanJson(protection, "#/metadata", metadata) : metadata);
   const opening = new Lane<NewSession, Session>({
     key: ({ id }) => id,
     most: MOST_OPENED_AT_ONCE,
@@ -54,7 +57,7 @@ export function sessionRoutes(db: TranscriptDatabase, agent: string): Router {
     apply: (sessions) => createSessions(db, agent, sessions),
   });
   router.post("/sessions", async (req, res) => {
-    const { metadata } = bodyOf(newSession, req);
+    const metadata = clean(bodyOf(newSession, req).metadata);
     const session = await opening.write({ id: uuidv7(), userId: callerOf(res).userId, metadata });
     res.status(201).location(`/v1/sessions/${session.id}`).json(shown(session));
   });
@@ -68,7 +71,7 @@ export function sessionRoutes(db: TranscriptDatabase, agent: string): Router {
   });
   router.patch("/sessions/:id", async (req, res) => {
     const session = await own(req, res);
-    const { metadata } = bodyOf(sessionChange, req);
+    const metadata = clean(bodyOf(sessionChange, req).metadata);
     const changed = await changeMetadata(db, session.id, metadata, MAX_METADATA_ENTRIES);
     if (!changed)
       throw new Problem(400, `metadata: at most ${MAX_METADATA_ENTRIES} entries`, {}, { field: "#/metadata" });

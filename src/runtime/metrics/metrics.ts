@@ -22,6 +22,7 @@ export class RuntimeMetrics {
   readonly approvals: Counter<"outcome">;
   readonly requestsRefused: Counter<"reason">;
   readonly hooks: Counter<"hook" | "outcome">;
+  readonly piiFindings: Counter<"kind" | "action">;
   readonly resumed: Counter;
   readonly compactions: Counter<"outcome">;
   readonly batches: Counter<"outcome">;
@@ -121,6 +122,12 @@ export class RuntimeMetrics {
       "Calls of hooks by outcome: allowed, changed, blocked, failed, timeout.",
       "hook",
       "outcome",
+    );
+    this.piiFindings = counter(
+      "agentpg_pii_findings_total",
+      "Personal data and secrets that were found, by kind and by what was done: redacted, blocked.",
+      "kind",
+      "action",
     );
     this.compactions = counter(
       "agentpg_compactions_total",

@@ -41,6 +41,7 @@ export function agentConfigOf(
     budget: tenant.spec.budget,
     agentBudget: agent.spec.budget,
     access: access(tenant, issuer, config),
+    pii: agent.spec.dataProtection.pii,
     encryptTranscripts: agent.spec.dataProtection.encryptTranscripts,
     anthropicBaseUrl: config.model.baseUrl,
   });
