@@ -4,9 +4,23 @@ import { z } from "zod";
 export const SECURITY_CHECKS = [
   "NoCredentialInSpec",
   "DatabaseTLS",
-  "KeysRotated",
+  "ToolInputsValidated",
+  "PiiPolicy",
+  "AuditIntact",
+  "RateLimits",
+  "ErrorsRedacted",
   "CrossTenantRefused",
+  "TlsMinimum",
+  "EncryptionAtRest",
+  "KeysRotated",
+  "AnomaliesWatched",
+  "AccessLogsReviewed",
+  "IncidentPlan",
+  "AuditSchedule",
   "PodsRestricted",
+  "NetworkPolicyPresent",
+  "NetworkPolicyEnforced",
+  "RetentionRan",
 ] as const;
 export type SecurityCheckName = (typeof SECURITY_CHECKS)[number];
 

@@ -1,7 +1,17 @@
 import { z } from "zod";
-import { tenantDatabaseNames } from "../api/names.ts";
+import { type SchemaName, tenantDatabaseNames } from "../api/names.ts";
 import { identifier } from "./quote.ts";
 import type { Queryable } from "./session.ts";
+
+/** What a process proved of itself; see `src/runtime/security-report.ts`. */
+const workerSecurity = z.object({
+  /** The configuration that it runs with, as the Agent's status names it. */
+  config: z.string().max(64),
+  tools: z.object({ all: z.int().min(0), refusing: z.int().min(0) }),
+  errorsRedacted: z.boolean().nullable(),
+  limits: z.object({ runsPerMinute: z.number(), concurrentRuns: z.number() }),
+  encrypts: z.boolean(),
+});
 
 /** A tenant's login can write its reports as it likes: only what has this form is believed to be one. */
 const workerReport = z.object({
@@ -9,6 +19,8 @@ const workerReport = z.object({
   /** The revision of the database credentials that it uses. */
   credentials: z.string().max(64),
   problem: z.object({ reason: z.string().regex(/^[A-Z][A-Za-z]{1,63}$/), message: z.string().max(1024) }).nullable(),
+  /** Missing from older versions. */
+  security: workerSecurity.optional(),
 });
 
 /** Keeps reports that no honest process writes in the server: 100 of them, of up to 1 GB each, would fill the operator's memory. */
@@ -60,4 +72,19 @@ export async function podsSilent(client: Queryable, tenantId: string, pods: stri
     [pods],
   );
   return pods.filter((pod) => !rows.some((row) => row.pod === pod));
+}
+
+/** A living process' proofs; undefined: it is of a version that makes none, or it wrote something else. */
+export interface SecurityReport {
+  agent: string;
+  security: z.infer<typeof workerSecurity> | undefined;
+}
+
+/** What the tenant's living processes proved of themselves, 1000 at most. The client acts as the tenant's owner. */
+export async function securityReports(client: Queryable, schema: SchemaName): Promise<SecurityReport[]> {
+  const { rows } = await client.query<{ agent: string; report: unknown }>(
+    `SELECT agent, CASE WHEN ${OF_HONEST_SIZE} THEN report END AS report FROM ${identifier(schema)}.workers
+      WHERE expires_at > now() ORDER BY agent, id LIMIT 1000`,
+  );
+  return rows.map(({ agent, report }) => ({ agent, security: workerReport.safeParse(report).data?.security }));
 }

@@ -9,6 +9,8 @@ const peer = z.looseObject({});
 const port = z.int().min(1).max(65535);
 const BUDGET = 'must be a whole number of tenants, or a percentage of them from "1%" to "100%"';
 
+const securityDocument = z.strictObject({ date: z.iso.date(), place: z.string().min(1).max(256) });
+
 const poolLimits = z
   .strictObject({
     max: z.int().min(2).max(1000).default(GUIDE_POOL_LIMITS.max),
@@ -118,6 +120,14 @@ export const operatorConfig = z.strictObject({
       loginSeconds: z.int().min(1).default(3600),
       /** For a tenant without rows: its first look, after it was provisioned. */
       firstAfterSeconds: z.int().min(0).default(10),
+      /** What no machine can prove: that it was written down, where, and on which day it was last gone over. */
+      documents: z
+        .strictObject({
+          accessReview: securityDocument.optional(),
+          incidentPlan: securityDocument.optional(),
+          auditSchedule: securityDocument.optional(),
+        })
+        .prefault({}),
     })
     .prefault({}),
   /** Transcripts of Agents with `dataProtection.encryptTranscripts`. */

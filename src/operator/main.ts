@@ -104,12 +104,17 @@ export async function startOperator({
     logger,
     onRun: (name) => tenantController.queue.add(name, "low"),
   });
-  const { intervalSeconds, firstAfterSeconds, loginSeconds } = config.securityChecks;
+  const { intervalSeconds, firstAfterSeconds, loginSeconds, documents } = config.securityChecks;
+  let lastScrape: number | undefined;
   const securityChecks = new ChecksLoop({
     ...shared,
     database,
     schedule: { intervalMs: intervalSeconds * 1000, firstAfterMs: firstAfterSeconds * 1000 },
     loginMs: loginSeconds * 1000,
+    documents,
+    retention,
+    retentionIntervalMs: config.retention.intervalSeconds * 1000,
+    lastScrape: () => lastScrape,
     logger,
     busy: () => tenantController.queue.depth + agentController.queue.depth > 0,
     onChange: (name) => tenantController.queue.add(name, "low"),
@@ -165,6 +170,9 @@ export async function startOperator({
     healthPort: config.healthPort,
     metricsPort: config.metricsPort,
     ready: () => caches.all().every((it) => it.fresh()),
+    onScrape: () => {
+      lastScrape = Date.now();
+    },
   });
   const operations: AdminOperation[] = [
     ...dataOperations(database, caches, keyProvider),

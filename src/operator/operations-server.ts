@@ -19,6 +19,8 @@ export async function serveOperations(options: {
   healthPort: number;
   metricsPort: number;
   ready: () => boolean;
+  /** Hears of each time that the metrics are collected. */
+  onScrape?: () => void;
 }): Promise<{ close(): Promise<void> }> {
   const health = createServer((request, response) => {
     if (request.url === "/livez") return void response.writeHead(200).end("ok");
@@ -28,6 +30,7 @@ export async function serveOperations(options: {
   });
   const metrics = createServer((request, response) => {
     if (request.url !== "/metrics") return void response.writeHead(404).end();
+    options.onScrape?.();
     options.registry.metrics().then(
       (text) => response.writeHead(200, { "content-type": options.registry.contentType }).end(text),
       () => response.writeHead(500).end(),

@@ -25,6 +25,8 @@ const environment = z.object({
   AGENTPG_WORKSPACE_DIR: z.string().default(WORKSPACE_PATH),
   AGENTPG_SECRETS_DIR: z.string().optional(),
   AGENTPG_POD_NAME: z.string().default(""),
+  // What the operator calls the configuration; only told back to it.
+  AGENTPG_CONFIG_REVISION: z.string().max(64).default(""),
   AGENTPG_SCHEMA: z.string().optional(),
   DATABASE_URL: z.string().optional(),
   ANTHROPIC_API_KEY: z.string().optional(),

@@ -3,7 +3,7 @@ import { TranscriptCipher } from "../database/encryption/cipher.ts";
 import { AgentDatabase } from "../database/runs/database.ts";
 import { knownSessions } from "../database/runs/sessions.ts";
 import { WakeListener, wakeChannel } from "../database/runs/wake.ts";
-import { createLogger, type Logger } from "../telemetry/log.ts";
+import { createLogger, type Logger, silentLogger } from "../telemetry/log.ts";
 import type { BatchSettings } from "./batch/settings.ts";
 import type { RuntimeConfig } from "./config.ts";
 import { ConnectionShare } from "./connection-share.ts";
@@ -16,6 +16,8 @@ import { budgetRatio } from "./engine/budget.ts";
 import { Engine } from "./engine/engine.ts";
 import { createAccess } from "./http/access.ts";
 import { createApiApp, createMetricsApp, type Readiness } from "./http/app.ts";
+import { problemHandler } from "./http/problems.ts";
+import { errorsAreRedacted } from "./http/redaction-proof.ts";
 import { createHooks } from "./hooks/create-hooks.ts";
 import { listen } from "./listen.ts";
 import { observeMcp, observeProcess } from "./metrics/gauges.ts";
@@ -27,6 +29,7 @@ import { ModelHealth } from "./model/health.ts";
 import { type LoadedModule, loadModules } from "./modules/load.ts";
 import { withProtection } from "./pii/hooks.ts";
 import { createProtection } from "./pii/protection.ts";
+import { securityReport } from "./security-report.ts";
 import { type HttpNetwork, INTERNET } from "./tools/http.ts";
 import { bearerToken } from "./credentials/bearer-token.ts";
 import { McpServers } from "./tools/mcp/servers.ts";
@@ -189,6 +192,8 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   await untilReady(health, log);
   await untilTranscriptKeys(keys, cipher, log);
 
+  let errorsRedacted: boolean | null = null;
+  const security = securityReport(agent, env.AGENTPG_CONFIG_REVISION, tools, () => errorsRedacted);
   const ready = new Engine({
     config: agent,
     db,
@@ -206,6 +211,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
       credentials: health?.status.revision ?? "",
       transcriptKeys: cipher.readable,
       problem: modelHealth.problem,
+      security: security(),
     }),
     patience: parts.patience,
     ...(parts.pollMs ? { pollMs: parts.pollMs } : {}),
@@ -232,6 +238,9 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   health.start();
   modelHealth.start();
   void listener.run();
+  void errorsAreRedacted(problemHandler(silentLogger)).then((proof) => {
+    errorsRedacted = proof;
+  });
   const stopSweep = needsWorkspace(agent.tools)
     ? startSweep(env.AGENTPG_WORKSPACE_DIR, (ids) => knownSessions(db, ids), log)
     : undefined;

@@ -9,8 +9,10 @@ import { clientOptions } from "../../src/database/connection.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import type { RunningOperator } from "../../src/operator/main.ts";
-import { anAgent, aTenant } from "../support/builders.ts";
+import { anAgent, aTenant, aTool } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
+import { TenantPods } from "../support/tenant-pods.ts";
+import { freePort } from "../support/postgres.ts";
 import { startHarness, type OperatorHarness } from "../support/operator-harness.ts";
 
 let it: OperatorHarness;
@@ -19,7 +21,16 @@ let superuser: Client;
 
 /** Drift is repaired at each resync: what a test breaks has to stay broken until a check sees it. */
 const SETTLED = { resyncSeconds: 3600 };
-const EAGER = { securityChecks: { firstAfterSeconds: 0, intervalSeconds: 1, loginSeconds: 1 } };
+const today = new Date().toISOString().slice(0, 10);
+const documents = {
+  incidentPlan: { date: today, place: "wiki/incidents" },
+  auditSchedule: { date: "2020-01-01", place: "wiki/audits" },
+};
+const EAGER = { securityChecks: { firstAfterSeconds: 0, intervalSeconds: 1, loginSeconds: 1, documents } };
+let more: object;
+let pods: TenantPods;
+
+const LOOKUP = aTool("lookup", { sql: { statement: "SELECT 1" } });
 
 const restrictedPod = (name: string, more: object = {}) => ({
   apiVersion: "v1",
@@ -34,12 +45,16 @@ beforeAll(async () => {
   await superuser.connect();
   await it.prepareTenantNamespace("north", "north", "sk-ant-test-north-1");
   await it.prepareTenantNamespace("south", "south", "sk-ant-test-south-1");
-  operator = await it.startOperator({ ...SETTLED, ...EAGER });
+  pods = await TenantPods.create(it);
+  const keysDir = await pods.keyEncryptionKeys();
+  more = { ...SETTLED, ...EAGER, metricsPort: await freePort(), encryption: { keysDir } };
+  operator = await it.startOperator(more);
   await it.apply(TENANT, aTenant("north"));
   await it.apply(TENANT, aTenant("south"));
-  await it.apply(AGENT, anAgent("north", "clerk"));
+  await it.apply(AGENT, anAgent("north", "clerk", { tools: [LOOKUP] }));
 }, 1_800_000);
 afterAll(async () => {
+  await pods?.close();
   await superuser?.end();
   await it?.stop();
 });
@@ -53,6 +68,7 @@ const row = async (name: string, status: SecurityCheck["status"], reason?: strin
   (await eventually(
     () => rowOf(name, tenant),
     (it) => it?.status === status && (reason === undefined || it.reason === reason),
+    15,
   )) as SecurityCheck;
 const idOf = async (tenant: string): Promise<string> =>
   (await superuser.query<{ id: string }>("SELECT id FROM agentpg_operator.tenant WHERE tenant_name = $1", [tenant]))
@@ -91,11 +107,11 @@ describe("NoCredentialInSpec", () => {
   test("passes, and fails with the path of a key that somebody wrote into a prompt, but without the key", async () => {
     await row("NoCredentialInSpec", "Passed");
     const planted = "sk-ant-planted-in-a-prompt-4711";
-    await it.apply(AGENT, anAgent("north", "clerk", { systemPrompt: `Use ${planted} when asked.` }));
+    await it.apply(AGENT, anAgent("north", "clerk", { tools: [LOOKUP], systemPrompt: `Use ${planted} when asked.` }));
     const failed = await row("NoCredentialInSpec", "Failed");
     expect(failed.message).toContain("Agent clerk spec.systemPrompt looks like an Anthropic API key");
     expect(JSON.stringify(await it.tenant("north"))).not.toContain(planted);
-    await it.apply(AGENT, anAgent("north", "clerk", { systemPrompt: "Be kind." }));
+    await it.apply(AGENT, anAgent("north", "clerk", { tools: [LOOKUP], systemPrompt: "Be kind." }));
     await row("NoCredentialInSpec", "Passed");
   });
 
@@ -130,7 +146,7 @@ describe("KeysRotated", () => {
       { status: { apiKey: { ...apiKey, since: old.since } } },
       "status",
     );
-    operator = await it.startOperator({ ...SETTLED, ...EAGER });
+    operator = await it.startOperator(more);
     const failed = await row("KeysRotated", "Failed", "TooOld", "south");
     expect(failed.message).toContain("due on 2020-03-31");
     expect(failed.message).toContain("Secret anthropic");
@@ -177,6 +193,153 @@ describe("CrossTenantRefused", () => {
   });
 });
 
+describe("what pods prove of themselves", () => {
+  test("passes with a real agent of the configuration that the operator made", async () => {
+    await row("ToolInputsValidated", "Unknown", "NoPods");
+    const agent = await pods.start("north", "clerk");
+    await row("ToolInputsValidated", "Passed");
+    await row("ErrorsRedacted", "Passed");
+    await row("RateLimits", "Passed");
+    await agent.stop(0);
+  });
+
+  test("RateLimits and ToolInputsValidated fail for an agent with laxer limits and a tool whose schema takes anything", async () => {
+    const agent = await pods.start("north", "clerk", (config) => ({
+      ...config,
+      tenantLimits: { runsPerMinute: 100_000, concurrentRuns: 50 },
+      tools: config.tools.map((tool) => ({
+        ...tool,
+        sql: { statement: "SELECT 1", parameters: { type: ["object", "number"] } },
+      })),
+    }));
+    expect((await row("RateLimits", "Failed", "Laxer")).message).toContain("clerk");
+    expect((await row("ToolInputsValidated", "Failed")).message).toContain("clerk");
+    await agent.stop(0);
+    await row("RateLimits", "Unknown", "NoPods");
+  });
+
+  test("ErrorsRedacted fails when a pod finds that its errors leak", async () => {
+    const login = new Client(clientOptions(await loginOf("north"), "test"));
+    await login.connect();
+    const security = {
+      config: "x",
+      tools: { all: 0, refusing: 0 },
+      errorsRedacted: false,
+      encrypts: false,
+      limits: { runsPerMinute: 1, concurrentRuns: 1 },
+    };
+    await login.query(
+      `INSERT INTO ${await idOf("north")}.workers (id, agent, expires_at, report) VALUES (gen_random_uuid(), 'clerk', now() + interval '5 s', $1)`,
+      [JSON.stringify({ pod: "p", credentials: "", problem: null, security })],
+    );
+    await login.end();
+    expect((await row("ErrorsRedacted", "Failed", "Leaks")).message).toContain("clerk");
+  });
+});
+
+describe("AuditIntact", () => {
+  test("passes over the lines of a real run, and fails when one was changed, or the last was taken away", async () => {
+    await row("AuditIntact", "Unknown", "NothingWritten");
+    const agent = await pods.start("north", "clerk");
+    await agent.ask("hello");
+    await agent.stop(0);
+    await row("AuditIntact", "Passed");
+    const audit = `${await idOf("north")}.audit`;
+    const { rows } = await superuser.query<{ seq: string; record: string }>(
+      `SELECT seq, record FROM ${audit} ORDER BY seq DESC LIMIT 1`,
+    );
+    await superuser.query(`UPDATE ${audit} SET record = record || ' '`);
+    expect((await row("AuditIntact", "Failed", "Tampered")).message).toContain("is not what was written");
+    await superuser.query(`UPDATE ${audit} SET record = left(record, -1)`);
+    await row("AuditIntact", "Passed");
+    await superuser.query(`DELETE FROM ${audit} WHERE seq = $1`, [rows[0]?.seq]);
+    expect((await row("AuditIntact", "Failed", "Tampered")).message).toContain("its head says");
+  });
+});
+
+describe("TlsMinimum", () => {
+  test("passes, and fails while the server takes TLS 1.1", async () => {
+    await row("TlsMinimum", "Passed");
+    const settings = async (...statements: string[]) => {
+      for (const statement of [...statements, "SELECT pg_reload_conf()"]) await superuser.query(statement);
+    };
+    const old = ["ssl_min_protocol_version = 'TLSv1.1'", "ssl_ciphers = 'DEFAULT@SECLEVEL=0'"];
+    await settings(...old.map((it) => `ALTER SYSTEM SET ${it}`));
+    expect((await row("TlsMinimum", "Failed", "ServerTakesOld")).message).toContain("ALTER SYSTEM");
+    await settings("ALTER SYSTEM RESET ssl_min_protocol_version", "ALTER SYSTEM RESET ssl_ciphers");
+    await row("TlsMinimum", "Passed");
+  });
+});
+
+describe("EncryptionAtRest", () => {
+  test("is a choice while it is off; passes; and fails when an agent that should encrypt stores plain text", async () => {
+    await row("EncryptionAtRest", "Unknown", "Off");
+    await it.apply(AGENT, anAgent("south", "vault", { dataProtection: { encryptTranscripts: true } }));
+    await row("EncryptionAtRest", "Passed", undefined, "south");
+    const agent = await pods.start("south", "vault", (config) => ({ ...config, encryptTranscripts: false }));
+    await agent.ask("hello");
+    expect((await row("EncryptionAtRest", "Failed", "StoredInPlainText", "south")).message).toContain("vault");
+    await agent.stop(0);
+  });
+});
+
+describe("PiiPolicy", () => {
+  test("names the Agents that filter nothing: a choice, and no failure", async () => {
+    expect((await row("PiiPolicy", "Unknown", "Off")).message).toContain("clerk");
+  });
+});
+
+describe("NetworkPolicyPresent", () => {
+  test("passes with the operator's policies, and fails when somebody opens the agents to all", async () => {
+    await row("NetworkPolicyPresent", "Passed");
+    const open = {
+      metadata: { name: "debug", namespace: "north" },
+      spec: { podSelector: {}, policyTypes: ["Egress"], egress: [{}] },
+    };
+    await it.apply(kinds.NETWORK_POLICY, open);
+    expect((await row("NetworkPolicyPresent", "Failed", "OpenedByOthers")).message).toContain("debug");
+    await it.client.delete(kinds.NETWORK_POLICY, "debug", "north");
+    await row("NetworkPolicyPresent", "Passed");
+  });
+});
+
+describe("what people write down", () => {
+  test("a document of this year passes, an older one fails, and one that nobody named is Unknown", async () => {
+    expect((await row("IncidentPlan", "Passed")).message).toContain("wiki/incidents");
+    expect((await row("AuditSchedule", "Failed", "Outdated")).message).toContain(
+      "securityChecks.documents.auditSchedule",
+    );
+    await row("AccessLogsReviewed", "Unknown", "NoDocument");
+  });
+});
+
+describe("AnomaliesWatched", () => {
+  test("passes once somebody collects the operator's metrics", async () => {
+    await row("AnomaliesWatched", "Unknown", "NotScraped");
+    await fetch(`http://127.0.0.1:${(more as { metricsPort: number }).metricsPort}/metrics`, {
+      headers: { connection: "close" },
+    });
+    await row("AnomaliesWatched", "Passed", "Scraped");
+  });
+});
+
+describe("RetentionRan", () => {
+  test("fails when the last run was long ago", async () => {
+    await row("RetentionRan", "Unknown", "NotRunYet");
+    await it.stopOperator();
+    await superuser.query(
+      `INSERT INTO agentpg_operator.retention (tenant_id, ran_at, removed) VALUES ($1, now() - interval '10 days', '{}')`,
+      [await idOf("north")],
+    );
+    operator = await it.startOperator(more);
+    await row("RetentionRan", "Failed", "NotRun");
+    await superuser.query("UPDATE agentpg_operator.retention SET ran_at = now()");
+    await it.stopOperator();
+    operator = await it.startOperator(more);
+    await row("RetentionRan", "Passed");
+  });
+});
+
 describe("PodsRestricted", () => {
   test("passes with the agent's pods as the operator makes them, and fails with a pod that was there before", async () => {
     await row("PodsRestricted", "Passed");
@@ -206,10 +369,10 @@ test("`agentpg status --security` shows each row with its proof, and says by its
   };
   await row("CrossTenantRefused", "Passed");
   const north = await status("north");
-  expect(north).toMatchObject({ code: 0, stdout: expect.stringContaining("was refused with SQLSTATE 42501") });
+  expect(north).toMatchObject({ code: 1, stdout: expect.stringContaining("was refused with SQLSTATE 42501") });
   expect(north.stdout).not.toContain("south ");
   const all = await status("-o", "json");
-  expect(all.code).toBe(1); // the old key of south
+  expect(all.code).toBe(1);
   expect(JSON.parse(all.stdout)[0]).toMatchObject({ name: expect.any(String), tenant: expect.any(String) });
   expect((await status("nobody")).code).toBe(1);
 }, 60_000);

@@ -43,6 +43,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "tokenAudience" .Values.tokenAudience
   "resyncSeconds" (int .Values.operator.resyncSeconds)
   "concurrency" (int .Values.operator.concurrency)
+  "securityChecks" .Values.securityChecks
   "migrations" .Values.migrations }}
 {{- with .Values.dnsPeers }}{{ $_ := set $config "dnsPeers" . }}{{ end }}
 {{- $encryption := dict "dataKeyMaxAgeDays" (int .Values.encryption.dataKeyMaxAgeDays) }}

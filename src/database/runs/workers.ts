@@ -10,6 +10,14 @@ export interface WorkerReport {
   transcriptKeys?: number[];
   /** What keeps it from answering: an unknown model, a refused key. */
   problem: { reason: string; message: string } | null;
+  /** What it proved of itself. */
+  security?: {
+    config: string;
+    tools: { all: number; refusing: number };
+    errorsRedacted: boolean | null;
+    limits: { runsPerMinute: number; concurrentRuns: number };
+    encrypts: boolean;
+  };
 }
 
 export interface HeldRun {

@@ -5,6 +5,7 @@ import { DatabaseError, databaseError } from "../errors.ts";
 import { type Identifier, identifier } from "../quote.ts";
 import { ownDatabase, type TenantRecord } from "../registry.ts";
 import type { Queryable } from "../session.ts";
+import { takesOldTls } from "./old-tls-probe.ts";
 import { codeOf, hasCode, SQLSTATE } from "../sqlstate.ts";
 
 /** One thing that a tenant's login tried and must not be let do. */
@@ -17,6 +18,8 @@ export interface Attempt {
 
 export interface CrossTenantProbe {
   attempts: Attempt[];
+  /** Whether the server shakes hands over TLS 1.1 or older; undefined: it could not be tried. */
+  takesOldTls: boolean | undefined;
 }
 
 interface Victim extends Pick<TenantRecord, "id" | "isolation"> {}
@@ -127,5 +130,5 @@ export async function probeCrossTenant(
       await client.end().catch(() => {});
     }
   }
-  return { attempts };
+  return { attempts, takesOldTls: await takesOldTls(settings) };
 }

@@ -1,6 +1,10 @@
-import { type TenantDatabaseNames, tenantDatabaseNames } from "../../api/names.ts";
+import type { TenantDatabaseNames } from "../../api/names.ts";
+import { enterSchema } from "../lifecycle/enter-schema.ts";
 import { identifier } from "../quote.ts";
+import type { TenantRecord } from "../registry.ts";
 import type { Queryable } from "../session.ts";
+import { type SecurityReport, securityReports } from "../worker-reports.ts";
+import { auditState, type AuditState } from "./audit-state.ts";
 
 /** How the connections of a tenant's logins are protected, as the server says. */
 export interface LoginConnections {
@@ -16,6 +20,11 @@ export interface DatabaseSecurity {
     own: string | null;
     logins: LoginConnections;
   };
+  audit: AuditState;
+  /** What the tenant's living processes say of themselves. */
+  reports: SecurityReport[];
+  /** Agents of which a message was stored in plain text after their last pod had started. */
+  plainText: string[];
 }
 
 /** The TLS version of this connection. */
@@ -24,6 +33,22 @@ async function ownTls(client: Queryable): Promise<string | null> {
     "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
   );
   return rows[0]?.version ?? null;
+}
+
+/** Messages that are looked at: the newest, by their sessions. */
+const MESSAGES = 200;
+
+async function plainTextAgents(client: Queryable, { schema }: TenantDatabaseNames): Promise<string[]> {
+  const of = identifier(schema);
+  const { rows } = await client.query<{ agent: string }>(
+    `SELECT DISTINCT r.agent
+       FROM (SELECT run_id, content, created_at FROM ${of}.messages ORDER BY session_id DESC, seq DESC LIMIT $1) m
+       JOIN ${of}.runs r ON r.id = m.run_id
+      WHERE jsonb_typeof(m.content) = 'array'
+        AND m.created_at > (SELECT max(started_at) FROM ${of}.workers w WHERE w.agent = r.agent)`,
+    [MESSAGES],
+  );
+  return rows.map((row) => row.agent);
 }
 
 /** Behind a pooler these are the pooler's own connections to the server. The client has to act as the tenant's owner, who has the rights of the logins. */
@@ -36,10 +61,14 @@ async function loginTls(client: Queryable, { logins }: TenantDatabaseNames): Pro
   return { plain: rows[0]?.plain ?? 0, versions: rows[0]?.versions ?? [] };
 }
 
-/** Its transaction may be read-only; it acts as the tenant's owner from here on. */
-export async function observeSecurity(client: Queryable, tenantId: string): Promise<DatabaseSecurity> {
-  const names = tenantDatabaseNames(tenantId);
+/** Its transaction may be read-only. @throws SchemaNotMigrated */
+export async function observeSecurity(client: Queryable, tenant: TenantRecord): Promise<DatabaseSecurity> {
   const own = await ownTls(client);
-  await client.query(`SET LOCAL ROLE ${identifier(names.owner)}`);
-  return { tls: { own, logins: await loginTls(client, names) } };
+  const names = await enterSchema(client, tenant);
+  return {
+    tls: { own, logins: await loginTls(client, names) },
+    audit: await auditState(client),
+    reports: await securityReports(client, names.schema),
+    plainText: await plainTextAgents(client, names),
+  };
 }

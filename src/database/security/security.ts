@@ -16,8 +16,7 @@ export interface TenantSecurity {
 
 /** @param server how the operator reaches the server; asked with each probe */
 export const tenantSecurity = ({ sessions }: Environment, server: () => ConnectionSettings): TenantSecurity => ({
-  observe: ({ uid }) =>
-    sessions.readTenant(uid, "looking at the tenant's security", (client, { id }) => observeSecurity(client, id)),
+  observe: ({ uid }) => sessions.readTenant(uid, "looking at the tenant's security", observeSecurity),
   async probe({ uid }, login) {
     const { own, victim } = await sessions.read("choosing what the cross-tenant probe tries", async (client) => {
       const tenant = await tenantByUid(client, uid);

@@ -10,13 +10,18 @@ import type { DatabaseAccess } from "../database-access.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
 import { found } from "../tenant/found.ts";
 import { readCredentials } from "../tenant/objects/credentials-secret.ts";
-import type { NamedText, Observation, Unseen } from "./observation.ts";
+import type { LivePolicy } from "./live-policy.ts";
+import type { NamedText, Observation, SecurityDocuments, Unseen } from "./observation.ts";
 import type { PodManifest } from "./pod-manifest.ts";
 
 export interface GatherDependencies {
   client: KubernetesClient;
   caches: Caches;
   database: DatabaseAccess;
+  documents: SecurityDocuments;
+  retention: { status(uid: string): { lastRunAt: string } | undefined };
+  retentionIntervalMs: number;
+  lastScrape(): number | undefined;
 }
 
 /** What cannot be seen makes its rows Unknown, not the whole look fail. @throws StaleEpoch, and what is a fault of the program */
@@ -72,6 +77,11 @@ export async function gather(
     texts: Array.isArray(texts) ? texts : [],
     pods: await orUnseen(client.list<PodManifest>(kinds.POD, namespace)),
     database: await orUnseen(database.use((it) => it.security.observe({ uid }))),
+    policies: await orUnseen(client.list<LivePolicy>(kinds.NETWORK_POLICY, namespace)),
+    documents: deps.documents,
+    lastRetention: (deps.retention.status(uid) ?? tenant.status.retention)?.lastRunAt,
+    retentionIntervalMs: deps.retentionIntervalMs,
+    lastScrape: deps.lastScrape(),
     probe: previousProbe ?? (await orUnseen(database.use((it) => probe(deps, it, tenant)))),
   };
 }

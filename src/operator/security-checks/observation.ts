@@ -2,6 +2,8 @@ import type { Agent } from "../../api/agent.ts";
 import type { Tenant } from "../../api/tenant.ts";
 import type { CrossTenantProbe } from "../../database/security/cross-tenant-probe.ts";
 import type { DatabaseSecurity } from "../../database/security/observe.ts";
+import type { DocumentKind } from "./checks/documents.ts";
+import type { LivePolicy } from "./live-policy.ts";
 import type { PodManifest } from "./pod-manifest.ts";
 
 /** A text that is not an object's own: of a ConfigMap that an Agent names. */
@@ -9,6 +11,8 @@ export interface NamedText {
   where: string;
   text: string;
 }
+
+export type SecurityDocuments = { [kind in DocumentKind]?: { date: string; place: string } | undefined };
 
 /** Could not be found out, and why. */
 export interface Unseen {
@@ -26,6 +30,14 @@ export interface Observation {
   pods: readonly PodManifest[] | Unseen;
   database: DatabaseSecurity | Unseen;
   probe: CrossTenantProbe | Unseen;
+  policies: readonly LivePolicy[] | Unseen;
+  /** Documents that somebody says there are. */
+  documents: SecurityDocuments;
+  /** RFC 3339. */
+  lastRetention: string | undefined;
+  retentionIntervalMs: number;
+  /** When the operator's metrics were last collected, in milliseconds since the epoch. */
+  lastScrape: number | undefined;
 }
 
 export const isUnseen = (it: object): it is Unseen => "unseen" in it;
