@@ -11,6 +11,7 @@ const workerSecurity = z.object({
   errorsRedacted: z.boolean().nullable(),
   limits: z.object({ runsPerMinute: z.number(), concurrentRuns: z.number() }),
   encrypts: z.boolean(),
+  pii: z.string().max(16),
 });
 
 /** A tenant's login can write its reports as it likes: only what has this form is believed to be one. */

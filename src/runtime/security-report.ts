@@ -37,5 +37,6 @@ export function securityReport(
     errorsRedacted: errorsRedacted(),
     limits: { runsPerMinute, concurrentRuns },
     encrypts: agent.encryptTranscripts,
+    pii: agent.pii,
   });
 }

@@ -226,6 +226,7 @@ describe("what pods prove of themselves", () => {
       tools: { all: 0, refusing: 0 },
       errorsRedacted: false,
       encrypts: false,
+      pii: "Off",
       limits: { runsPerMinute: 1, concurrentRuns: 1 },
     };
     await login.query(
@@ -286,6 +287,18 @@ describe("EncryptionAtRest", () => {
 describe("PiiPolicy", () => {
   test("names the Agents that filter nothing: a choice, and no failure", async () => {
     expect((await row("PiiPolicy", "Unknown", "Off")).message).toContain("clerk");
+  });
+
+  test("passes when all filter, and fails when a pod does not", async () => {
+    await it.apply(AGENT, anAgent("south", "vault", { dataProtection: { encryptTranscripts: true, pii: "Redact" } }));
+    await row("PiiPolicy", "Passed", "On", "south");
+    const agent = await pods.start("south", "vault", (config) => ({
+      ...config,
+      encryptTranscripts: false,
+      pii: "Off",
+    }));
+    expect((await row("PiiPolicy", "Failed", "NotFiltered", "south")).message).toContain("vault");
+    await agent.stop(0);
   });
 });
 

@@ -17,6 +17,8 @@ export interface WorkerReport {
     errorsRedacted: boolean | null;
     limits: { runsPerMinute: number; concurrentRuns: number };
     encrypts: boolean;
+    /** `Off`, `Redact` or `Block`. */
+    pii: string;
   };
 }
 
