@@ -1,5 +1,5 @@
 // Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document, the client's types,
-// and the tables of metrics in docs/metrics.md.
+// the tables of metrics in docs/metrics.md, and the chart's Grafana dashboards.
 //   npm run generate            writes
 //   npm run generate -- --check exits 1 when a committed file differs
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,6 +8,8 @@ import { stringify } from "yaml";
 import { agentDefinition, tenantDefinition } from "../src/api/crd/definitions.ts";
 import { openApiDocument } from "../src/runtime/http/openapi.ts";
 import { clientTypes } from "./client-types.ts";
+import { DASHBOARDS } from "./dashboards/all.ts";
+import { dashboardJson } from "./dashboards/grafana.ts";
 import { withMetricTables } from "./metric-tables.ts";
 
 const root = dirname(import.meta.dirname);
@@ -29,6 +31,9 @@ const types = "src/runtime/client/types.ts";
 files.set(types, clientTypes(document.components.schemas, root, types));
 
 files.set("docs/metrics.md", withMetricTables(readFileSync(join(root, "docs/metrics.md"), "utf8")));
+
+for (const [name, dashboard] of Object.entries(DASHBOARDS))
+  files.set(`charts/agentpg/files/dashboards/${name}.json`, dashboardJson(dashboard));
 
 const check = process.argv.includes("--check");
 let stale = 0;

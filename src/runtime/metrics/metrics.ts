@@ -157,6 +157,7 @@ export class RuntimeMetrics {
     for (const type of ["overloaded_error", "rate_limit_error", "unreachable", "api_key_refused"])
       this.#modelErrors.inc({ type }, 0);
     for (const outcome of ["requested", "approved", "denied", "expired"]) this.approvals.inc({ outcome }, 0);
+    for (const type of ["input", "output", "cache_read", "cache_write"]) this.modelTokens.inc({ type, model }, 0);
     this.modelUsd.inc({ model }, 0);
   }
 

@@ -1,0 +1,288 @@
+import { AGENT, type Dashboard, NAMESPACE, quantile, TENANT } from "./grafana.ts";
+
+const CHOSEN = 'job="agentpg-agents", tenant=~"$tenant", namespace=~"$namespace", agent=~"$agent"';
+const rate = (metric: string, by: string, more = "") =>
+  `sum by (${by}) (rate(${metric}{${CHOSEN}${more}}[$__rate_interval]))`;
+const WHO = "{{tenant}}/{{agent}}";
+
+export const agentsDashboard: Dashboard = {
+  uid: "agentpg-agents",
+  title: "AgentPG / Agents",
+  about: "How fast agents answer, with which tokens and tools, and what waits.",
+  variables: [TENANT, NAMESPACE, AGENT],
+  rows: [
+    {
+      title: "Runs",
+      panels: [
+        {
+          kind: "stat",
+          title: "Pods that take requests",
+          about: "By agent.",
+          unit: "short",
+          width: 8,
+          low: [1, 1],
+          targets: [[`sum by (tenant, agent) (agentpg_ready{${CHOSEN}})`, WHO]],
+        },
+        {
+          kind: "stat",
+          title: "Runs that wait",
+          about: "Of all pods.",
+          unit: "short",
+          width: 8,
+          warn: [10, 100],
+          targets: [[`max by (tenant, agent) (agentpg_queue_depth{${CHOSEN}})`, WHO]],
+        },
+        {
+          kind: "stat",
+          title: "First word after",
+          about: "Median time to the first token.",
+          unit: "s",
+          width: 8,
+          warn: [3, 10],
+          targets: [[quantile(0.5, "agentpg_time_to_first_token_seconds", CHOSEN), "median"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Runs that ended",
+          about: "By state.",
+          unit: "ops",
+          width: 8,
+          stacked: true,
+          targets: [[rate("agentpg_runs_total", "state"), "{{state}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Runs that came",
+          about: "started at once, queued, or resumed from the queue or another worker.",
+          unit: "ops",
+          width: 8,
+          targets: [
+            [rate("agentpg_runs_accepted_total", "outcome"), "{{outcome}}"],
+            [`sum(rate(agentpg_runs_resumed_total{${CHOSEN}}[$__rate_interval]))`, "resumed"],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "Failed runs by type",
+          about: "The type of the run's error.",
+          unit: "ops",
+          width: 8,
+          stacked: true,
+          targets: [[rate("agentpg_run_failures_total", "type"), "{{type}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "How long runs take",
+          about: "From the start of the work to the end; waits for people and agents apart.",
+          unit: "s",
+          width: 8,
+          targets: [0.5, 0.95, 0.99].map(
+            (q) => [quantile(q, "agentpg_run_duration_seconds", CHOSEN), `p${q * 100}`] as const,
+          ),
+        },
+        {
+          kind: "timeseries",
+          title: "At work, and the limit",
+          about: "Over all pods of an agent.",
+          unit: "short",
+          width: 8,
+          targets: [
+            [`sum by (tenant, agent) (agentpg_runs_active{${CHOSEN}})`, `${WHO} at work`],
+            [`max by (tenant, agent) (agentpg_concurrent_runs_limit{${CHOSEN}})`, `${WHO} limit`],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "Queue, and its limit",
+          about: "When it is full, callers get 429.",
+          unit: "short",
+          width: 8,
+          targets: [
+            [`max by (tenant, agent) (agentpg_queue_depth{${CHOSEN}})`, `${WHO} waiting`],
+            [`max by (tenant, agent) (agentpg_queue_limit{${CHOSEN}})`, `${WHO} limit`],
+          ],
+        },
+      ],
+    },
+    {
+      title: "Model",
+      panels: [
+        {
+          kind: "timeseries",
+          title: "Time to first token",
+          about: "From asking the model to its first text.",
+          unit: "s",
+          width: 8,
+          targets: [0.5, 0.95, 0.99].map(
+            (q) => [quantile(q, "agentpg_time_to_first_token_seconds", CHOSEN), `p${q * 100}`] as const,
+          ),
+        },
+        {
+          kind: "timeseries",
+          title: "How long calls take",
+          about: "95th percentile with all retries, by outcome.",
+          unit: "s",
+          width: 8,
+          targets: [[quantile(0.95, "agentpg_model_call_duration_seconds", CHOSEN, "outcome"), "{{outcome}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Failed attempts, and what was tried again",
+          about: "Overload and rate limits are waited out.",
+          unit: "ops",
+          width: 8,
+          targets: [
+            [rate("agentpg_model_errors_total", "type"), "{{type}}"],
+            [rate("agentpg_model_retries_total", "kind"), "again: {{kind}}"],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "Tokens a second",
+          about: "By type.",
+          unit: "ops",
+          width: 8,
+          stacked: true,
+          targets: [[rate("agentpg_model_tokens_total", "type"), "{{type}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Input from the cache",
+          about: "Part of the input that was read from the prompt cache.",
+          unit: "percentunit",
+          width: 8,
+          targets: [
+            [
+              `sum by (tenant, agent) (rate(agentpg_model_tokens_total{${CHOSEN}, type="cache_read"}[$__rate_interval])) / sum by (tenant, agent) (rate(agentpg_model_tokens_total{${CHOSEN}, type=~"input|cache_read|cache_write"}[$__rate_interval]))`,
+              WHO,
+            ],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "USD an hour",
+          about: "By agent.",
+          unit: "currencyUSD",
+          width: 8,
+          stacked: true,
+          targets: [[`3600 * ${rate("agentpg_model_usd_total", "tenant, agent")}`, WHO]],
+        },
+      ],
+    },
+    {
+      title: "Tools",
+      panels: [
+        {
+          kind: "timeseries",
+          title: "Calls by outcome",
+          about: "invalid: the input did not fit, or there is no such tool. blocked: by a hook.",
+          unit: "ops",
+          width: 8,
+          stacked: true,
+          targets: [[rate("agentpg_tool_calls_total", "outcome"), "{{outcome}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Calls by tool",
+          about: "The first 64 tools; the others are called other.",
+          unit: "ops",
+          width: 8,
+          stacked: true,
+          targets: [[rate("agentpg_tool_calls_total", "tool"), "{{tool}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "How long calls take",
+          about: "95th percentile with all attempts, by the tool's kind.",
+          unit: "s",
+          width: 8,
+          targets: [[quantile(0.95, "agentpg_tool_call_duration_seconds", CHOSEN, "kind"), "{{kind}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Hooks",
+          about: "Calls by outcome.",
+          unit: "ops",
+          width: 6,
+          stacked: true,
+          targets: [[rate("agentpg_hooks_total", "hook, outcome"), "{{hook}} {{outcome}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "MCP servers",
+          about: "1: the server answered when its tools were last listed.",
+          unit: "short",
+          width: 6,
+          targets: [[`max by (tenant, agent, server) (agentpg_mcp_connected{${CHOSEN}})`, "{{agent}} {{server}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Long conversations",
+          about: "What became of them.",
+          unit: "ops",
+          width: 6,
+          stacked: true,
+          targets: [[rate("agentpg_compactions_total", "outcome"), "{{outcome}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Batches",
+          about: "Message batches by outcome, and runs that wait for one.",
+          unit: "short",
+          width: 6,
+          targets: [
+            [`sum by (outcome) (increase(agentpg_batches_total{${CHOSEN}}[$__rate_interval]))`, "{{outcome}}"],
+            [`sum(agentpg_runs_awaiting_batch{${CHOSEN}})`, "waiting runs"],
+          ],
+        },
+      ],
+    },
+    {
+      title: "Process",
+      panels: [
+        {
+          kind: "timeseries",
+          title: "Database connections",
+          about: "Of all pods: in use, open, and how many may be.",
+          unit: "short",
+          width: 6,
+          targets: [
+            [
+              `sum(agentpg_database_connections{${CHOSEN}}) - sum(agentpg_database_connections_idle{${CHOSEN}})`,
+              "in use",
+            ],
+            [`sum(agentpg_database_connections{${CHOSEN}})`, "open"],
+            [`sum(agentpg_database_connections_limit{${CHOSEN}})`, "limit"],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "Calls that wait for a connection",
+          about: "By pod. For minutes: the pool is too small.",
+          unit: "short",
+          width: 6,
+          targets: [[`agentpg_database_waiting{${CHOSEN}}`, "{{pod}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Memory",
+          about: "Resident, by pod.",
+          unit: "bytes",
+          width: 6,
+          targets: [[`process_resident_memory_bytes{${CHOSEN}}`, "{{pod}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "CPU and event loop lag",
+          about: "CPU seconds a second, and the lag's 99th percentile in seconds.",
+          unit: "short",
+          width: 6,
+          targets: [
+            [`rate(process_cpu_seconds_total{${CHOSEN}}[$__rate_interval])`, "{{pod}} CPU"],
+            [`nodejs_eventloop_lag_p99_seconds{${CHOSEN}}`, "{{pod}} lag"],
+          ],
+        },
+      ],
+    },
+  ],
+};

@@ -1,0 +1,154 @@
+import { type Dashboard, TENANT } from "./grafana.ts";
+
+const AGENTS = 'job="agentpg-agents", tenant=~"$tenant"';
+const OPERATOR = 'job="agentpg-operator", tenant=~"$tenant"';
+const rate = (metric: string, by: string, more = "") =>
+  `sum by (${by}) (rate(${metric}{${AGENTS}${more}}[$__rate_interval]))`;
+
+export const securityDashboard: Dashboard = {
+  uid: "agentpg-security",
+  title: "AgentPG / Security",
+  about: "What was proved, who was refused, and how old keys are.",
+  variables: [TENANT],
+  rows: [
+    {
+      title: "Proved",
+      panels: [
+        {
+          kind: "stat",
+          title: "Checks that passed",
+          about: "Rows of status.securityChecks, over the tenants that are chosen.",
+          unit: "short",
+          width: 6,
+          targets: [[`count(min by (tenant, check) (agentpg_security_check{${OPERATOR}}) == 1)`, "passed"]],
+        },
+        {
+          kind: "stat",
+          title: "Checks that failed",
+          about: "Not one should.",
+          unit: "short",
+          width: 6,
+          warn: [1, 1],
+          targets: [
+            [`count(min by (tenant, check) (agentpg_security_check{${OPERATOR}}) == 0) or vector(0)`, "failed"],
+          ],
+        },
+        {
+          kind: "table",
+          title: "Failed checks",
+          about: "kubectl describe tenant says what was found, and the remedy.",
+          unit: "short",
+          width: 12,
+          targets: [[`min by (tenant, check) (agentpg_security_check{${OPERATOR}}) == 0`]],
+        },
+        {
+          kind: "timeseries",
+          title: "Tenants in which a check passes",
+          about: "By check.",
+          unit: "short",
+          width: 24,
+          targets: [[`sum by (check) (min by (tenant, check) (agentpg_security_check{${OPERATOR}}))`, "{{check}}"]],
+        },
+      ],
+    },
+    {
+      title: "Refused",
+      panels: [
+        {
+          kind: "timeseries",
+          title: "Requests refused for their token",
+          about: "By tenant, agent and reason.",
+          unit: "reqps",
+          width: 8,
+          stacked: true,
+          targets: [
+            [
+              rate(
+                "agentpg_requests_refused_total",
+                "tenant, agent, reason",
+                ', reason=~"unauthenticated|forbidden|too-many-bad-tokens"',
+              ),
+              "{{tenant}}/{{agent}} {{reason}}",
+            ],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "Requests refused for their rate",
+          about: "429, by tenant and agent.",
+          unit: "reqps",
+          width: 8,
+          stacked: true,
+          targets: [
+            [
+              rate("agentpg_requests_refused_total", "tenant, agent", ', reason="too-many-requests"'),
+              "{{tenant}}/{{agent}}",
+            ],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "Tool calls that were not made",
+          about: "invalid or blocked, by tool.",
+          unit: "ops",
+          width: 8,
+          stacked: true,
+          targets: [
+            [
+              rate("agentpg_tool_calls_total", "tenant, tool, outcome", ', outcome=~"invalid|blocked"'),
+              "{{tenant}} {{tool}} {{outcome}}",
+            ],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "Approvals",
+          about: "Calls that wait for a person, and what was decided.",
+          unit: "ops",
+          width: 12,
+          stacked: true,
+          targets: [[rate("agentpg_approvals_total", "outcome"), "{{outcome}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "The model's key",
+          about: "Attempts with a key that was refused or missing.",
+          unit: "ops",
+          width: 12,
+          targets: [
+            [rate("agentpg_model_errors_total", "tenant, type", ', type=~"api_key_.*"'), "{{tenant}} {{type}}"],
+          ],
+        },
+      ],
+    },
+    {
+      title: "Keys",
+      panels: [
+        {
+          kind: "timeseries",
+          title: "Age of the API keys",
+          about: "As long as the operator has known them.",
+          unit: "s",
+          width: 8,
+          targets: [[`max by (tenant) (agentpg_api_key_age_seconds{${OPERATOR}})`, "{{tenant}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Age of the database passwords",
+          about: "Changed after passwordRotationDays.",
+          unit: "s",
+          width: 8,
+          targets: [[`max by (tenant) (agentpg_tenant_password_age_seconds{${OPERATOR}})`, "{{tenant}}"]],
+        },
+        {
+          kind: "table",
+          title: "Data keys by key-encryption key",
+          about: "One that wraps none may be removed.",
+          unit: "short",
+          width: 8,
+          targets: [['max by (kek, current) (agentpg_data_keys{job="agentpg-operator"})']],
+        },
+      ],
+    },
+  ],
+};
