@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Progress } from "../../src/telemetry/progress.ts";
 import type { SimulatedConfig } from "../../test/support/simulated-claude/config.ts";
@@ -41,13 +42,21 @@ const TOOLS: { message: string; modules: Record<string, string> } = {
 
 interface Ground {
   field: Field;
-  tenant: FieldTenant;
   endpoint: Endpoint;
   meter: Meter;
   postmaster: number;
-  tokens: string[];
   options: RunsOptions;
   progress: Progress;
+}
+
+/**
+ * With tables of its own, as the limit has a database of its own: a vacuum of earlier cells' rows would leave room in every page, and
+ * the first row that goes there after the checkpoint before a cell writes the page in full.
+ */
+async function freshTenant(field: Field): Promise<{ tenant: FieldTenant; tokens: string[] }> {
+  const tenant = await field.tenant(`bench-${randomUUID().slice(0, 8)}`);
+  const tokens = await Promise.all(Array.from({ length: CLIENTS }, (_, n) => tenant.issuer.token(`user-${n}`)));
+  return { tenant, tokens };
 }
 
 /** One number of processes: started fresh, measured, ended. */
@@ -56,7 +65,8 @@ async function cellWith(
   processes: number,
   shape: { message: string; clients: number; modules?: Record<string, string>; model?: Partial<SimulatedConfig> },
 ): Promise<CellResult> {
-  const { field, tenant, endpoint, meter, options } = ground;
+  const { field, endpoint, meter, options } = ground;
+  const { tenant, tokens } = await freshTenant(field);
   await endpoint.configure({ latencyMs: 0, chunkDelayMs: 0, ...shape.model });
   const change = { anthropicBaseUrl: endpoint.url };
   const agents = await Promise.all(
@@ -68,15 +78,16 @@ async function cellWith(
     await meter.settle();
     const { message, clients } = shape;
     const seconds = options.seconds;
-    const result = await runCell({ ...ground, agents }, { message, clients, seconds, warmUpSeconds: WARM_UP_SECONDS });
-    if (options.statements) await tellStatements(ground, result);
+    const parts = { ...ground, agents, tenant, tokens };
+    const result = await runCell(parts, { message, clients, seconds, warmUpSeconds: WARM_UP_SECONDS });
+    if (options.statements) await tellStatements(ground, tenant, result);
     return result;
   } finally {
     await Promise.all(agents.map((it) => it.child.end("SIGTERM")));
   }
 }
 
-async function tellStatements({ meter, tenant, progress }: Ground, { runs }: CellResult): Promise<void> {
+async function tellStatements({ meter, progress }: Ground, tenant: FieldTenant, { runs }: CellResult): Promise<void> {
   for (const { calls, query } of await meter.topStatements(tenant.connection.user))
     progress.note(`   ${(calls / runs).toFixed(2)} × ${query}`);
 }
@@ -193,14 +204,12 @@ async function measureOn(ground: Ground): Promise<Record<string, unknown>> {
 export async function measureRuns(options: RunsOptions, progress: Progress): Promise<Record<string, unknown>> {
   const postgres = await progress.step("Postgres starts", () => startBenchPostgres());
   try {
-    const field = await progress.step("the program is bundled, a tenant made", () => Field.create(postgres));
+    const field = await progress.step("the program is bundled", () => Field.create(postgres));
     try {
-      const tenant = await field.tenant("bench");
-      const tokens = await Promise.all(Array.from({ length: CLIENTS }, (_, n) => tenant.issuer.token(`user-${n}`)));
       const meter = await openMeter(postgres.adminSettings(field.database));
       const endpoint = await field.endpoint();
       const postmaster = await postmasterOf(postgres);
-      return await measureOn({ field, tenant, endpoint, meter, postmaster, tokens, options, progress });
+      return await measureOn({ field, endpoint, meter, postmaster, options, progress });
     } finally {
       await field.close();
     }
