@@ -20,6 +20,12 @@ export const AGENT_FILES = {
   mcpTokens: "/etc/agentpg/mcp-tokens",
 } as const;
 
+/**
+ * How Node runs in an agent pod. Under load V8 lets the young generation grow to 96 MiB, more than 200 runs at a time live on; this
+ * makes it 48. It can only be set as the process starts.
+ */
+export const AGENT_NODE_OPTIONS = "--max-semi-space-size=16";
+
 /** The keys of the credentials Secret: one file each, published together (a Secret volume swaps all of them at once). */
 export const DATABASE_FILES = {
   host: "host",

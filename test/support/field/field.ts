@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { z } from "zod";
-import { agentConfig } from "../../../src/api/agent-config.ts";
+import { AGENT_NODE_OPTIONS, agentConfig } from "../../../src/api/agent-config.ts";
 import type { TenantDatabaseNames } from "../../../src/api/names.ts";
 import type { ConnectionSettings } from "../../../src/database/connection.ts";
 import { createTenantDatabase, type TenantDatabase } from "../../../src/database/tenants.ts";
@@ -157,6 +157,7 @@ const guarded = (tenant: FieldTenant, change: ConfigChange) =>
 
 const environment = (tenant: FieldTenant, config: string, folder: string): Record<string, string> => ({
   NODE_ENV: "production",
+  NODE_OPTIONS: AGENT_NODE_OPTIONS,
   AGENTPG_CONFIG: config,
   AGENTPG_DATABASE_DIR: tenant.database.path,
   AGENTPG_ANTHROPIC_DIR: tenant.anthropic.path,

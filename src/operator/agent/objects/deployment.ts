@@ -1,4 +1,4 @@
-import { AGENT_FILES, API_PORT, METRICS_PORT } from "../../../api/agent-config.ts";
+import { AGENT_NODE_OPTIONS, AGENT_FILES, API_PORT, METRICS_PORT } from "../../../api/agent-config.ts";
 import type { Agent } from "../../../api/agent.ts";
 import type { Tenant } from "../../../api/tenant.ts";
 import { tenantNamespace } from "../../../api/tenant.ts";
@@ -90,6 +90,7 @@ const container = ({ agent, config, configRevision }: PodInputs) => ({
     { name: "AGENTPG_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
     { name: "AGENTPG_CONFIG_REVISION", value: configRevision },
     { name: "AGENTPG_DRAIN_SECONDS", value: String(DRAIN_SECONDS) },
+    { name: "NODE_OPTIONS", value: AGENT_NODE_OPTIONS },
     ...poolLimits(config),
     ...(config.database.insecure ? [{ name: "AGENTPG_INSECURE_DATABASE", value: "true" }] : []),
   ],
