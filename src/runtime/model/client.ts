@@ -1,4 +1,4 @@
-import Anthropic, { APIError } from "@anthropic-ai/sdk";
+import { APIError } from "@anthropic-ai/sdk";
 import type { Message } from "../../database/runs/run.ts";
 import type { Watched } from "../credentials/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -6,6 +6,7 @@ import { type BatchApi, batchApi } from "./batch-api.ts";
 import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";
 import { NoApiKey } from "./failure.ts";
 import { ServerEvents } from "./server-events.ts";
+import { StreamingClient } from "./streaming-client.ts";
 import { modelFetch } from "./transport.ts";
 
 /** A tool as the Messages API takes it. */
@@ -68,13 +69,13 @@ function toParams({ model, system, tools, messages, maxTokens }: ModelRequest) {
 /** Claude by the Messages API, streamed. */
 export class Claude implements Model {
   readonly batches: BatchApi;
-  readonly #client: Anthropic;
+  readonly #client: StreamingClient;
   readonly #stallMs: number;
   readonly #windows = new Map<string, number>();
 
   constructor({ apiKey, baseURL, stallMs, log }: ClaudeOptions) {
     this.#stallMs = stallMs;
-    this.#client = new Anthropic({
+    const options = {
       // Asked before every request: a changed key is in use at once.
       apiKey: async () => {
         if (!apiKey.value) throw new NoApiKey();
@@ -82,11 +83,12 @@ export class Claude implements Model {
       },
       authToken: null,
       baseURL: baseURL ?? "https://api.anthropic.com",
-      openTelemetry: false,
+      openTelemetry: false as const,
       fetch: modelFetch(),
       logger: sdkLogger(log),
-      logLevel: "warn",
-    });
+      logLevel: "warn" as const,
+    };
+    this.#client = new StreamingClient(options, () => apiKey.value);
     this.batches = batchApi(this.#client, toParams);
   }
 

@@ -101,6 +101,22 @@ function headersOf(raw: Record<string, string | string[] | undefined>): Map<stri
   return headers;
 }
 
+interface Sent {
+  isFile: boolean;
+  /** Names and values in turn. */
+  list: string[];
+}
+
+/** Headers as undici takes them; those that many requests share are turned once. */
+const sentHeaders = new WeakMap<Headers, Sent>();
+function toSend(headers: Headers): Sent {
+  const known = sentHeaders.get(headers);
+  if (known) return known;
+  const sent = { isFile: headers.get("accept") === "application/binary", list: [...headers].flat() };
+  sentHeaders.set(headers, sent);
+  return sent;
+}
+
 /** @throws as undici does, and the signal's reason */
 function dispatch(agent: Agent, options: Dispatcher.DispatchOptions, signal: AbortSignal | null): Promise<Answer> {
   const body = new Body();
@@ -142,13 +158,12 @@ export function modelFetch(): Fetch {
   const agent = new Agent({ ...times, pipelining: 1, allowH2: false });
   return async (url, init = {}) => {
     const { href, origin, pathname, search } = new URL(url instanceof Request ? url.url : url);
-    const sent = init.headers as Headers; // that is what the SDK gives
-    const isFile = sent.get("accept") === "application/binary";
+    const { isFile, list } = toSend(init.headers as Headers); // that is what the SDK gives
     const options = {
       origin,
       path: pathname + search,
       method: init.method ?? "GET",
-      headers: sent as Iterable<[string, string]>,
+      headers: list,
       ...(isFile ? { bodyTimeout: FILE_STALL_MS } : {}),
       body: (init.body ?? null) as string | null,
     };
