@@ -11,7 +11,7 @@ const usd = z
 export const spendLimit = z
   .object({
     usd: usd.optional(),
-    tokens: z.int().min(0).max(1e15).optional().describe("Input and output tokens together."),
+    tokens: z.int().min(0).max(1e15).optional().describe("Input tokens, cached ones too, and output tokens together."),
   })
   .meta(
     rules({ rule: "has(self.usd) || has(self.tokens)", message: "set usd, tokens or both, or leave this limit out" }),

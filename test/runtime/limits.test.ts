@@ -73,6 +73,16 @@ describe("a budget", () => {
     expect(Date.now() - started).toBeGreaterThan(1000);
   });
 
+  it("of tokens counts cached input as input", async () => {
+    await world.sql(
+      `INSERT INTO usage_daily (day, agent, model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens)
+       VALUES ((now() AT TIME ZONE 'UTC')::date, 'cached', 'm', 10, 10, 9000000, 990000)`,
+    );
+    const { client } = await world.start({ name: "cached", agentBudget: { perDay: { tokens: 10_000_000 } } });
+    const run = await client.ask((await client.createSession()).id, `Hello ${"x".repeat(40_000)}`);
+    expect(run.error?.message).toContain("the agent's budget.perDay.tokens (10000000)");
+  });
+
   it("of the agent, and of one run, hold as well, and say which", async () => {
     const { client } = await world.start({ agentBudget: { perDay: { tokens: 100 } } });
     const daily = await client.ask((await client.createSession()).id, "Hello");

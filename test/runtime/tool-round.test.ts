@@ -40,6 +40,15 @@ const tool = (name: string, more: object, execute: (times: number) => string) =>
     },
   });
 const TOOLS = [
+  defineTool({
+    name: "hang",
+    description: "d",
+    input: z.looseObject({}),
+    execute(): Promise<string> {
+      calls.push({ name: "hang", key: "", variables: null });
+      return new Promise(() => {});
+    },
+  }),
   tool("note", {}, () => "noted"),
   tool("snooze", {}, (times) => {
     if (times === 1) throw new SnoozeTool(0.3);
@@ -240,6 +249,25 @@ describe("a call that needs a person", () => {
 });
 
 describe("a tool", () => {
+  it.each([
+    ["by a cancel", {}, "cancelled", "the run was cancelled"],
+    ["by the run's time", { limits: { runTimeoutSeconds: 1 } }, "failed", "the run took too long and was ended"],
+  ])("that is cut off %s leaves its line in the audit log", async (_, change, state, why) => {
+    const agent = await withTools(change);
+    const session = await agent.client.createSession();
+    const { id } = await agent.client.startRun(session.id, "USE_TOOL 1 hang");
+    const called = () => calls.length;
+    await eventually(called, (it) => it === 1, 15, 10);
+    if (state === "cancelled") await agent.client.cancel(id);
+    await until(id, state);
+    const audit = await world.sql<{ record: string }>("SELECT record FROM audit ORDER BY seq");
+    const lines = audit.map((it) => JSON.parse(it.record)).filter((it) => it.run === id);
+    expect(lines).toMatchObject([
+      { action: "tool.called", tool: "hang", success: false, cut: why },
+      { action: `run.${state}`, success: false },
+    ]);
+  });
+
   it("that asks to be called later parks its run, and is called again with the same key", async () => {
     const agent = await withTools();
     const session = await agent.client.createSession();
