@@ -7,6 +7,7 @@ import { addClusterCommands } from "./cluster-commands.ts";
 import { withClusterOptions } from "./cluster-options.ts";
 import { explainError } from "./explain-error.ts";
 import type { EraseOptions } from "./erase.ts";
+import type { AuditOptions } from "./audit.ts";
 import type { ExportOptions } from "./export.ts";
 import type { MigrateOptions } from "./migrate.ts";
 import type { RotateOptions } from "./rotate.ts";
@@ -125,6 +126,22 @@ withOperatorOptions(
   .action(async (options: ExportOptions & OperatorAccess) => {
     const { exportData } = await import("./export.ts");
     process.exitCode = await exportData(options);
+  });
+
+withOperatorOptions(
+  program
+    .command("audit")
+    .description("hold Tenants' audit logs against their hashes: exit code 1 when one was changed, cut or written anew")
+    .addArgument(new Argument("<action>", "what to do").choices(["verify"])),
+)
+  .option("--tenant <name>", "this Tenant only")
+  .option("--since-verified", "only what came since the log was last found whole")
+  .option("--expect <seq:hash>", "a head that an earlier answer gave, kept elsewhere: the log has to have it still")
+  .option("--after-restore", "a backup was restored: take the log as it is from now on")
+  .addOption(new Option("-o, --output <format>").choices(["table", "json"]).default("table"))
+  .action(async (_action: string, options: AuditOptions & OperatorAccess) => {
+    const { auditVerify } = await import("./audit.ts");
+    process.exitCode = await auditVerify(options);
   });
 
 // The image has no checkout, and nothing to build clusters with.

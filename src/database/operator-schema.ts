@@ -78,6 +78,16 @@ const VERSIONS: readonly (readonly string[])[] = [
     `CREATE UNIQUE INDEX ON agentpg_operator.data_key (tenant_id) WHERE state = 'current'`,
     `CREATE INDEX ON agentpg_operator.data_key (kek)`,
   ],
+  [
+    // The end of a tenant's audit log when it was last found whole: out of reach of the tenant's logins, so that a log that was cut
+    // off before it, or written anew, is seen.
+    `CREATE TABLE agentpg_operator.audit_anchor (
+       tenant_id text PRIMARY KEY REFERENCES agentpg_operator.tenant (id) ON DELETE CASCADE,
+       seq bigint NOT NULL,
+       hash bytea NOT NULL,
+       verified_at timestamptz NOT NULL DEFAULT now()
+     )`,
+  ],
 ];
 
 async function versionOf(client: Queryable): Promise<number> {

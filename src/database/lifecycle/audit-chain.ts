@@ -17,9 +17,25 @@ export interface ChainPoint {
 
 export type AuditFault = {
   seq: number;
-  fault: "gap" | "link" | "changed" | "tombstone" | "truncated";
+  fault: "stray" | "gap" | "link" | "changed" | "time" | "tombstone" | "truncated" | "anchor";
   message: string;
 };
+
+/** Faults that are told of one by one; of more, only how many there are. */
+const MOST_FAULTS = 100;
+/** Erasures that are remembered; a log of ours has far fewer, and somebody may have filled it with names of some. */
+const MOST_ERASURES = 100_000;
+
+/** A row whose text was held against its hash elsewhere. */
+export interface CheckedAuditRow extends ChainPoint {
+  prevHash: Buffer;
+  /** The text gives the hash. */
+  genuine: boolean;
+  /** The time in the text is the row's. */
+  timeFits: boolean;
+  /** The text; its beginning is enough where it is no tombstone and tells of no erasure. */
+  record: string;
+}
 
 const sha256 = (prev: Buffer, record: string): Buffer =>
   createHash("sha256").update(prev).update(record, "utf8").digest();
@@ -52,6 +68,7 @@ export interface AuditLink extends ChainPoint {
 /** What is wrong with a row that stands behind `previous`. */
 export function linkFault(previous: ChainPoint, row: AuditLink): AuditFault | undefined {
   const { seq } = row;
+  if (seq <= previous.seq) return { seq, fault: "stray", message: `row ${seq} stands before the beginning of the log` };
   if (seq !== previous.seq + 1)
     return { seq, fault: "gap", message: `rows between ${previous.seq} and ${seq} are missing` };
   if (!row.prevHash.equals(previous.hash))
@@ -82,6 +99,7 @@ function isVouchedFor({ tombstones, lastTombstone, begun, completed }: Erasure):
  */
 export class AuditVerifier {
   readonly #faults: AuditFault[] = [];
+  #count = 0;
   readonly #erasures = new Map<string, Erasure>();
   #at: ChainPoint;
 
@@ -91,56 +109,83 @@ export class AuditVerifier {
   }
 
   add(row: AuditRow): void {
-    const genuine = sha256(row.prevHash, row.record).equals(row.hash);
+    this.check({ ...row, genuine: sha256(row.prevHash, row.record).equals(row.hash), timeFits: true });
+  }
+
+  /** As `add`, of a row whose text the database looked at. */
+  check(row: CheckedAuditRow): void {
+    const { seq, hash, genuine, timeFits } = row;
     const textFits = genuine || erasureOf(row.record) !== undefined;
     const fault = linkFault(this.#at, { ...row, textFits });
-    if (fault) this.#faults.push(fault);
-    this.#at = row;
+    if (fault) this.fault(fault);
+    else if (!timeFits) this.fault({ seq, fault: "time", message: `row ${seq} has another time than its text` });
+    if (fault?.fault === "stray") return;
+    this.#at = { seq, hash };
     if (genuine) this.#vouch(row);
     else this.#bury(row);
   }
 
-  /** All faults, in order. @param head where the chain has to end (`audit_head`) */
+  /** How many faults there are, told of or not. */
+  get count(): number {
+    return this.#count;
+  }
+
+  fault(fault: AuditFault): void {
+    this.#count++;
+    if (this.#faults.length < MOST_FAULTS) this.#faults.push(fault);
+  }
+
+  /** The faults, in order, as far as they are told of one by one. @param head where the chain has to end (`audit_head`) */
   finish(head: ChainPoint): AuditFault[] {
     for (const [id, it] of this.#erasures) {
       if (it.tombstones === 0 || isVouchedFor(it)) continue;
-      this.#fault(
-        it.firstTombstone,
-        "tombstone",
-        `${it.tombstones} rows were emptied in the name of erasure ${id}, and the log does not tell of that many`,
-      );
+      this.fault({
+        seq: it.firstTombstone,
+        fault: "tombstone",
+        message: `${it.tombstones} rows were emptied in the name of erasure ${id.slice(0, 64)}, and the log does not tell of that many`,
+      });
     }
     if (head.seq !== this.#at.seq || !head.hash.equals(this.#at.hash))
-      this.#fault(this.#at.seq, "truncated", `the chain ends at row ${this.#at.seq}, and its head says ${head.seq}`);
+      this.fault({
+        seq: this.#at.seq,
+        fault: "truncated",
+        message: `the chain ends at row ${this.#at.seq}, and its head says ${head.seq}`,
+      });
     return this.#faults.toSorted((a, b) => a.seq - b.seq);
   }
 
-  #fault(seq: number, fault: AuditFault["fault"], message: string): void {
-    this.#faults.push({ seq, fault, message });
-  }
-
-  #erasure(id: string): Erasure {
+  #erasure(id: string): Erasure | undefined {
     const known = this.#erasures.get(id);
     if (known) return known;
+    if (this.#erasures.size >= MOST_ERASURES) return undefined;
     const fresh = { tombstones: 0, firstTombstone: 0, lastTombstone: 0, begun: false };
     this.#erasures.set(id, fresh);
     return fresh;
   }
 
-  #bury(row: AuditRow): void {
+  #bury(row: CheckedAuditRow): void {
     const id = erasureOf(row.record);
     if (id === undefined) return;
     const erasure = this.#erasure(id);
+    if (!erasure) {
+      const { seq } = row;
+      return this.fault({
+        seq,
+        fault: "tombstone",
+        message: `row ${seq} is one of more erasures than any log tells of`,
+      });
+    }
     erasure.tombstones++;
     erasure.firstTombstone ||= row.seq;
     erasure.lastTombstone = row.seq;
   }
 
-  #vouch({ seq, record }: AuditRow): void {
+  #vouch({ seq, record }: CheckedAuditRow): void {
     if (!record.includes('"data.erasure.')) return;
     const { action, erasure: id, auditRows } = parsed(record);
     if (typeof id !== "string") return;
     const erasure = this.#erasure(id);
+    if (!erasure) return;
     if (action === "data.erasure.begun") erasure.begun = true;
     if (action === "data.erasure.completed") erasure.completed = { seq, auditRows: Number(auditRows) };
   }

@@ -8,6 +8,7 @@ import { listRetained, purgeRetained } from "./purge-retained.ts";
 import { applyRetention, type RetentionPolicy } from "./retention.ts";
 import { type RetentionRun, retentionRuns } from "./retention-runs.ts";
 import type { Subject } from "./subject.ts";
+import { type AuditVerification, verifyAudit, type VerifyOptions } from "./verify-audit.ts";
 
 /** What becomes of a tenant's rows: they are exported, they grow old and are removed, or somebody asks for their erasure. */
 export interface TenantLifecycle {
@@ -27,6 +28,8 @@ export interface TenantLifecycle {
     signal: AbortSignal,
     progress: (at: ErasureProgress) => Promise<void>,
   ): Promise<Erasure>;
+  /** Whether the audit log is as it was written; see {@link verifyAudit}. */
+  verifyAudit(tenant: { uid: string }, epoch: number, options: VerifyOptions): Promise<AuditVerification>;
   exportTenant(request: ExportRequest, options: ExportOptions): Promise<void>;
   /** What deleted Tenants left, and the end of it. */
   retained(): Promise<TenantRecord[]>;
@@ -38,6 +41,7 @@ export const tenantLifecycle = (environment: Environment): TenantLifecycle => ({
   retentionRuns: () => retentionRuns(environment.sessions, environment.clusterUid),
   countSubject: ({ uid }, subject) => countSubject(environment, uid, subject),
   erase: (request, epoch, signal, progress) => erase(environment, request, epoch, signal, progress),
+  verifyAudit: ({ uid }, epoch, options) => verifyAudit(environment, uid, epoch, options),
   exportTenant: (request, options) => exportTenant(environment, request, options),
   retained: () => listRetained(environment),
   purgeRetained: (name, epoch) => purgeRetained(environment, name, epoch),

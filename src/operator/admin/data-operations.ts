@@ -39,6 +39,23 @@ const exportInput = z
     message: "give session or user, not both; leave both out for the whole tenant",
   });
 
+const verifyInput = z.strictObject({
+  tenant: name,
+  /** false: only what came since the log was last found whole. */
+  whole: z.boolean().default(true),
+  /** A row's number and hash that were kept elsewhere. */
+  expected: z
+    .strictObject({
+      seq: z.int().min(0),
+      hash: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits, as `agentpg audit verify -o json` gives them"),
+    })
+    .optional(),
+  /** true: a backup was restored; the log is taken as it is from now on. */
+  anew: z.boolean().default(false),
+});
+
 const purgeInput = z
   .strictObject({ retained: name, confirm: z.string().default("") })
   .refine((it) => it.confirm === it.retained, {
@@ -46,7 +63,7 @@ const purgeInput = z
     message: "must repeat the name of the deleted Tenant: what it left cannot be brought back",
   });
 
-/** Erasure and export of tenants' data. */
+/** Erasure, export and verification of tenants' data. */
 export function dataOperations(
   database: DatabaseAccess,
   caches: Caches,
@@ -84,6 +101,22 @@ export function dataOperations(
       async run({ retained }, { emit }) {
         const { id, retainedAt } = await database.use((it, epoch) => it.lifecycle.purgeRetained(retained, epoch));
         return emit({ purged: { name: retained, schema: id, retainedAt } });
+      },
+    }),
+    adminOperation({
+      name: "audit-verify",
+      input: verifyInput,
+      async run({ tenant, whole, expected, anew }, { emit, signal }) {
+        const uid = uidOf(tenant);
+        const options = {
+          from: whole ? ("start" as const) : ("anchor" as const),
+          anew,
+          expected: expected && { seq: expected.seq, hash: Buffer.from(expected.hash, "hex") },
+          signal,
+          progress: (progress: { rows: number; of: number }) => emit({ progress }),
+        };
+        const verified = await database.use((it, epoch) => it.lifecycle.verifyAudit({ uid }, epoch, options));
+        await emit({ verified: { tenant, ...verified } });
       },
     }),
     adminOperation({
