@@ -23,12 +23,12 @@ export interface ControlPlaneConfig {
   apiServerArguments?: string[];
 }
 
-/** Level Metadata for everything but what only says that somebody is alive. */
+/** Level Metadata for everything but what only says that a part of Kubernetes itself is alive. */
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-- {level: None, resources: [{group: coordination.k8s.io, resources: [leases]}]}
+- {level: None, resources: [{group: coordination.k8s.io, resources: [leases]}], namespaces: [kube-system, kube-node-lease]}
 - {level: Metadata}
 `;
 

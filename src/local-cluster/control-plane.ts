@@ -85,7 +85,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       const { admin } = await writeControlPlaneFiles(config);
       const etcd = start("etcd", etcdArguments(config));
       let apiServer = start("kube-apiserver", apiServerArguments(config));
-      if (options.controllerManager) start("kube-controller-manager", controllerManagerArguments(config));
       const ready = async (path: string) => {
         const api = apiClient(admin);
         const isReady = async () => {
@@ -95,7 +94,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         await until("the API server", isReady, { seconds: 60, everyMs: 50, signal: options.signal });
         api.close();
       };
-      await ready(options.controllerManager ? "/api/v1/namespaces/default/serviceaccounts/default" : "/readyz");
+      await ready("/readyz");
+      if (options.controllerManager) {
+        start("kube-controller-manager", controllerManagerArguments(config)); // it waits 10 s for an API server, and then ends
+        await ready("/api/v1/namespaces/default/serviceaccounts/default");
+      }
       return {
         etcdUrl: `http://127.0.0.1:${config.etcdPort}`,
         tokenKey: join(config.folder, "pki", "sa.key"),
