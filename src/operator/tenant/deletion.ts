@@ -6,7 +6,7 @@ import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
 import type { Caches } from "../caches.ts";
 import type { DatabaseAccess } from "../database-access.ts";
-import { CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
+import { AGENT_LABEL, CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
 import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 import { found } from "./found.ts";
@@ -19,6 +19,9 @@ interface DeletionDependencies {
 
 /** What a Tenant owns in a namespace beside its Secret and the operator's rights. */
 const LEFT_BEHIND = [kinds.NETWORK_POLICY, kinds.RESOURCE_QUOTA, kinds.LIMIT_RANGE, kinds.CONFIG_MAP];
+
+/** What changes with an Agent's spec. Its Service and ServiceAccount say nothing of it, and the operator has no right to delete any. */
+const OF_AGENTS = [kinds.CONFIG_MAP, kinds.POD_DISRUPTION_BUDGET, kinds.NETWORK_POLICY];
 
 /** `done`, or why it is not: a `True` outcome means blocked, a `False` one under way. */
 export type DeletionResult = "done" | Outcome;
@@ -48,6 +51,7 @@ export class TenantDeletion {
     if (ours && !live.metadata.deletionTimestamp) {
       const pods = await this.#stopAgents(namespace);
       if (pods > 0) return underWay(`waiting for ${pods} agent pods to finish and stop`);
+      await this.#forgetAgents(namespace);
     }
     const { uid } = tenant.metadata;
     const policy = tenant.spec.deletionPolicy;
@@ -86,5 +90,11 @@ export class TenantDeletion {
       labelSelector: "app.kubernetes.io/name=agentpg-agent",
     });
     return pods.length;
+  }
+
+  /** Without pods nothing reads the Agents' configurations any more, and no rollout comes at whose end old ones are pruned. */
+  async #forgetAgents(namespace: string): Promise<void> {
+    const ofAgent = ({ metadata }: KubernetesObject) => AGENT_LABEL in (metadata.labels ?? {});
+    for (const kind of OF_AGENTS) await this.#applier.prune(kind, namespace, ofAgent);
   }
 }
