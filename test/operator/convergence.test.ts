@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { decodeJwt, decodeProtectedHeader, importPKCS8, SignJWT } from "jose";
 import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -6,13 +7,17 @@ import { clientOptions } from "../../src/database/connection.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
-import { anAgent, aTenant } from "../support/builders.ts";
+import { FINALIZER } from "../../src/operator/labels.ts";
+import { anAgent, aTenant, aTool } from "../support/builders.ts";
 import { changedAnObject, listedAll, type Request } from "../support/convergence/audit-log.ts";
 import { problems } from "../support/convergence/problems.ts";
 import { type ConvergenceWorld, type Member, startConvergenceWorld, TIMES } from "../support/convergence/world.ts";
+import { workedOff } from "../support/convergence/worked-off.ts";
+import { writesDuring } from "../support/convergence/writes.ts";
+import { installDefinitions } from "../support/custom-resources.ts";
 import { eventually } from "../support/eventually.ts";
 import { holdUp } from "../support/gate.ts";
-import type { OperatorHarness } from "../support/operator-harness.ts";
+import type { Conditioned, OperatorHarness } from "../support/operator-harness.ts";
 
 // Two operators that share a cluster, through everything that happens to clusters. Each test ends as it began: with all as the
 // Tenants and Agents say, one of the two leading, and the audit log telling what that took.
@@ -127,6 +132,22 @@ test("of two operators one leads and writes, each object once; the other is read
   expect(await follower.process.metric('leader_election_master_status{name="agentpg-operator"}')).toBe(0);
   expect([await leader.process.readiness(), await follower.process.readiness()]).toEqual([200, 200]);
   expect(seen.filter(listedAll)).toEqual([]);
+});
+
+test("where nothing changes nothing is written but Lease and epoch, however often the operators are started again", async () => {
+  const writes = await writesDuring(world, async () => {
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      const { leader, follower } = await world.roles();
+      leader.process.signal(signal);
+      await eventually(
+        async () => (await world.roles()).leader.name,
+        (name) => name === follower.name,
+      );
+      await workedOff(follower, (await it.client.list(AGENT)).length);
+    }
+  });
+  expect(writes).toMatchObject({ others: [], epochs: 2 });
+  expect(writes.leaseRenewals).toBeGreaterThan(2);
 });
 
 test("watches that fall silent are resumed without a list, and the lease is kept", async () => {
@@ -318,4 +339,80 @@ test("a leader that was stopped between two statements and goes on after another
   await converged();
   expect((await asked()).filter((one) => one.user === leader.name && changedAnObject(one))).toEqual([]);
   expect((await world.roles()).leader.name).toBe(follower.name);
+});
+
+/** CRDs of an earlier release, as it had them. */
+const EARLIER = join(import.meta.dirname, "..", "upgrade", "0.1.0");
+const generations = async () =>
+  Object.fromEntries(
+    (await it.client.list<Conditioned>(kinds.DEPLOYMENT)).map(({ metadata }) => [metadata.name, metadata.generation]),
+  );
+
+test("CRDs that go back to an earlier release and forward again, at work: what is stored stays valid, and nothing is rolled out", async () => {
+  const before = await generations();
+  await installDefinitions(it.client, EARLIER);
+  await it.apply(
+    AGENT,
+    anAgent("alpha", "of-earlier", { replicas: 2, tools: [aTool("sum", { sql: { statement: "select 1" } })] }),
+  );
+  await converged();
+  await Promise.all([installDefinitions(it.client), setModel("one", "claude-opus-5-5"), deleteByHand()]);
+  await converged();
+  const upgraded = await generations();
+  for (const { process } of world.members) process.signal("SIGTERM"); // the operators are upgraded after the CRDs
+  await converged();
+  expect(await generations()).toEqual(upgraded);
+  const { "agent-one": changed, ...kept } = upgraded;
+  expect({ "agent-one": (changed ?? 0) > (before["agent-one"] ?? 0), ...kept }).toEqual({
+    ...before,
+    "agent-one": true,
+    "agent-of-earlier": 1,
+  });
+  // What was stored by the earlier release is taken by the new one as it is, with a field that only the new one knows.
+  await it.client.mergePatch(AGENT, "of-earlier", "alpha", {
+    spec: { approvals: { tools: ["sum"], approverRoles: ["x"] } },
+  });
+  await converged();
+  expect(writtenTwice(await asked()).filter((what) => !/agent-one|of-earlier|default-deny/.test(what))).toEqual([]);
+});
+
+test("a finalizer that is removed by hand comes back; of a Tenant that went without it, the logins are closed", async () => {
+  await it.prepareTenantNamespace("epsilon", "epsilon");
+  await it.apply(TENANT, aTenant("epsilon"));
+  await converged();
+  const removeFinalizers = () => it.client.mergePatch(TENANT, "epsilon", undefined, { metadata: { finalizers: [] } });
+  await removeFinalizers();
+  await eventually(
+    () => it.tenant("epsilon"),
+    ({ metadata }) => metadata.finalizers?.includes(FINALIZER) === true,
+    20,
+  );
+  for (const { process } of world.members) await process.kill();
+  await removeFinalizers();
+  await it.client.delete(TENANT, "epsilon");
+  for (const { process } of world.members) process.start();
+  await converged(); // its row in the registry is no active one any more
+  await it.client.delete(kinds.NAMESPACE, "epsilon");
+});
+
+/** So many tools, each described in so many characters. */
+const manyTools = (count: number, characters: number) =>
+  Array.from({ length: count }, (_, n) => ({
+    ...aTool(`tool-${n}`, { sql: { statement: "select 1" } }),
+    description: "x".repeat(characters),
+  }));
+
+test("an Agent of 500 tools is served; of one whose configuration is over 1 MiB, it is said that it is too large", async () => {
+  await it.apply(AGENT, anAgent("alpha", "many", { tools: manyTools(500, 200) }));
+  await converged();
+  await it.apply(AGENT, anAgent("alpha", "huge", { systemPrompt: "y".repeat(190_000), tools: manyTools(400, 2000) }));
+  const refused = await it.condition("Agent", "alpha/huge", "ConfigurationValid", "False", "ObjectRefused");
+  expect(refused.message).toMatch(/1048576/);
+  expect(
+    (await asked()).filter(({ key, code }) => key.startsWith("alpha/agent-huge") && code === 422).length,
+  ).toBeLessThan(5);
+  await it.client.delete(AGENT, "huge", "alpha");
+  const tooLarge = it.apply(AGENT, anAgent("alpha", "larger", { tools: manyTools(500, 4096) }));
+  await expect(tooLarge).rejects.toThrow(/too large|limit is/);
+  await converged();
 });

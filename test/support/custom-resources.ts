@@ -10,12 +10,19 @@ import { eventually } from "./eventually.ts";
 
 const crds = join(import.meta.dirname, "..", "..", "crds");
 
-/** Installs the committed CRDs and waits until the API server serves them. */
-export async function installDefinitions(client: KubernetesClient): Promise<void> {
+/**
+ * Installs the committed CRDs and waits until the API server serves them.
+ * @param folder with the CRDs of another release
+ */
+export async function installDefinitions(client: KubernetesClient, folder = crds): Promise<void> {
   for (const file of ["tenants.agentpg.dev.yaml", "agents.agentpg.dev.yaml"]) {
-    await client.apply(CUSTOM_RESOURCE_DEFINITION, parse(readFileSync(join(crds, file), "utf8")) as KubernetesObject, {
-      fieldManager: "test",
-    });
+    await client.apply(
+      CUSTOM_RESOURCE_DEFINITION,
+      parse(readFileSync(join(folder, file), "utf8")) as KubernetesObject,
+      {
+        fieldManager: "test",
+      },
+    );
   }
   await eventually(
     async () => Promise.all([client.list(TENANT), client.list(AGENT)]),

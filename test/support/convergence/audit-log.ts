@@ -39,9 +39,11 @@ const request = (line: Line): Request => {
 
 const WRITES = new Set(["create", "update", "patch", "delete", "deletecollection"]);
 
-/** Whether it changed an object: no Event, no status, and not refused. */
+export const isWrite = ({ verb }: Request): boolean => WRITES.has(verb);
+
+/** Whether it changed an object: no Lease, no Event, no status, and not refused. */
 export const changedAnObject = ({ verb, code, resource, subresource }: Request): boolean =>
-  WRITES.has(verb) && code < 300 && resource !== "events" && subresource === "";
+  WRITES.has(verb) && code < 300 && resource !== "events" && resource !== "leases" && subresource === "";
 
 /** Whether it read all objects of a kind in the cluster, as a cache does to begin with. One page of a list is one. */
 export const listedAll = ({ verb, uri, resource, code }: Request): boolean =>

@@ -29,7 +29,10 @@ interface Seen {
 
 const at = (kind: string, namespace: string | undefined, name: string) => `${kind} ${namespace}/${name}`;
 
-async function look({ client }: OperatorHarness): Promise<Seen> {
+/** Where to look. */
+type World = Pick<OperatorHarness, "client" | "postgres" | "admin">;
+
+async function look({ client }: World): Promise<Seen> {
   const [tenants, agents, ...lists] = await Promise.all([
     client.list<Conditioned>(TENANT),
     client.list<Conditioned>(AGENT),
@@ -41,15 +44,19 @@ async function look({ client }: OperatorHarness): Promise<Seen> {
   return { tenants, agents, owned: new Map(lists.flat()) };
 }
 
-const isCurrent = (it: Conditioned, type: string): boolean => {
+/** Whether a condition is true of the spec as it is now. */
+export const isCurrent = (it: Conditioned, type: string): boolean => {
   const condition = conditionOf(it, type) as { status: string; observedGeneration?: number } | undefined;
   return condition?.status === "True" && condition.observedGeneration === it.metadata.generation;
 };
 
+const namespaceOf = ({ spec, metadata }: Conditioned): string =>
+  (spec["namespace"] as string | undefined) ?? metadata.name;
+
 function ofTenant(it: Conditioned, { owned }: Seen): string[] {
   const { name, deletionTimestamp } = it.metadata;
   if (deletionTimestamp) return [`Tenant ${name} is being deleted`];
-  const namespace = (it.spec["namespace"] as string | undefined) ?? name;
+  const namespace = namespaceOf(it);
   const missing = Object.entries(OF_TENANT)
     .flatMap(([kind, names]) => names.map((one) => at(kind, namespace, one)))
     .filter((key) => !owned.has(key));
@@ -68,8 +75,20 @@ interface PodTemplate {
   replicas: number;
 }
 
-function ofAgent(it: Conditioned, { owned }: Seen): string[] {
+/** An Agent whose Tenant is gone runs nothing, and says so. */
+function withoutTenant(it: Conditioned, { owned }: Seen): string[] {
   const { name, namespace } = it.metadata;
+  const runs = owned.has(at("Deployment", namespace, `agent-${name}`));
+  return [
+    ...(runs ? [`Agent ${namespace}/${name} has no Tenant and still runs`] : []),
+    ...(conditionOf(it, "Ready")?.reason === "NoTenant" ? [] : [`Agent ${namespace}/${name} misses no Tenant`]),
+  ];
+}
+
+function ofAgent(it: Conditioned, seen: Seen): string[] {
+  const { name, namespace } = it.metadata;
+  const { owned, tenants } = seen;
+  if (!tenants.some((tenant) => namespaceOf(tenant) === namespace)) return withoutTenant(it, seen);
   const missing = OF_AGENT.map((kind) => at(kind.kind, namespace, `agent-${name}`)).filter((key) => !owned.has(key));
   const deployment = owned.get(at("Deployment", namespace, `agent-${name}`))?.["spec"] as PodTemplate | undefined;
   const revision = it.status?.["configRevision"];
@@ -90,34 +109,44 @@ function holdsModel(map: KubernetesObject, namespace: string | undefined, name: 
   return text !== undefined && JSON.parse(text).model === (spec as { model: string }).model;
 }
 
-function orphans({ tenants, agents, owned }: Seen): string[] {
-  const tenantNames = new Set(tenants.map(({ metadata }) => metadata.name));
+/** What an Agent has goes with the Agent; what else a Tenant has goes with the Tenant, unless its data is retained. */
+function orphans({ tenants, agents, owned }: Seen, retained: string[]): string[] {
+  const tenantNames = new Set([...tenants.map(({ metadata }) => metadata.name), ...retained]);
   const agentKeys = new Set(agents.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
   return [...owned].flatMap(([key, { metadata }]) => {
     const { [AGENT_LABEL]: agent, [TENANT_LABEL]: tenant } = metadata.labels ?? {};
-    if (agent && !agentKeys.has(`${metadata.namespace}/${agent}`)) return [`${key} is an orphan`];
-    return tenant && !tenantNames.has(tenant) ? [`${key} is an orphan`] : [];
+    const isOfNobody = agent ? !agentKeys.has(`${metadata.namespace}/${agent}`) : tenant && !tenantNames.has(tenant);
+    return isOfNobody ? [`${key} is an orphan`] : [];
   });
 }
 
-async function inPostgres(it: OperatorHarness, { tenants }: Seen): Promise<string[]> {
-  const rows = await run<{ name: string; schema: string | null }>(
-    it.postgres.adminSettings(it.admin.database),
-    `SELECT tenant_name AS name, n.nspname AS schema FROM agentpg_operator.tenant t LEFT JOIN pg_namespace n ON n.nspname = t.id
-      WHERE state = 'active' ORDER BY 1`,
+interface Claim {
+  name: string;
+  state: string;
+  schema: string | null;
+}
+
+const claims = ({ postgres, admin }: World): Promise<Claim[]> =>
+  run<Claim & Record<string, unknown>>(
+    postgres.adminSettings(admin.database),
+    `SELECT tenant_name AS name, state, coalesce(n.nspname, d.datname) AS schema FROM agentpg_operator.tenant t
+       LEFT JOIN pg_namespace n ON n.nspname = t.id LEFT JOIN pg_database d ON d.datname = t.id ORDER BY 1`,
   );
+
+function inPostgres(found: Claim[], { tenants }: Seen): string[] {
   const wanted = tenants.map(({ metadata, status }) => `${metadata.name} in ${String(status?.["schema"])}`).sort();
-  const found = rows.map(({ name, schema }) => `${name} in ${schema}`).sort();
-  return wanted.join() === found.join() ? [] : [`Postgres has [${found.join(", ")}], not [${wanted.join(", ")}]`];
+  const active = found.filter(({ state }) => state !== "retained").map(({ name, schema }) => `${name} in ${schema}`);
+  return wanted.join() === active.join() ? [] : [`Postgres has [${active.join(", ")}], not [${wanted.join(", ")}]`];
 }
 
 /** What is not yet as the Tenants and Agents say, and what is there that should not be; nothing once all has converged. */
-export async function problems(it: OperatorHarness): Promise<string[]> {
-  const seen = await look(it);
+export async function problems(it: World): Promise<string[]> {
+  const [seen, claimed] = await Promise.all([look(it), claims(it)]);
+  const retained = claimed.filter(({ state }) => state === "retained").map(({ name }) => name);
   return [
     ...seen.tenants.flatMap((one) => ofTenant(one, seen)),
     ...seen.agents.flatMap((one) => ofAgent(one, seen)),
-    ...orphans(seen),
-    ...(await inPostgres(it, seen)),
+    ...orphans(seen, retained),
+    ...inPostgres(claimed, seen),
   ];
 }

@@ -88,13 +88,13 @@ async function writeKubeconfigOf(harness: OperatorHarness, port: number, folder:
   return file;
 }
 
-async function createMember(harness: OperatorHarness, name: string, parent: string): Promise<Member> {
+async function createMember(harness: OperatorHarness, name: string, parent: string, more: object): Promise<Member> {
   const folder = join(parent, name);
   await mkdir(folder);
   await createAccount(harness, name);
   const path = await apiPath(Number(new URL(harness.plane.serverUrl).port));
   const [healthPort, metricsPort] = await freePorts(2);
-  const config = harness.operatorConfig({ ...TIMES, healthPort, metricsPort, resyncSeconds: 300 });
+  const config = harness.operatorConfig({ ...TIMES, healthPort, metricsPort, resyncSeconds: 300, ...more });
   const process = await SupervisedOperator.in(folder, config, await writeKubeconfigOf(harness, path.port, folder));
   const setToken = async (token: string) => {
     await writeFile(join(folder, "next"), token);
@@ -105,10 +105,11 @@ async function createMember(harness: OperatorHarness, name: string, parent: stri
   return { name, path, process, setToken, freshToken };
 }
 
-export async function startConvergenceWorld(): Promise<ConvergenceWorld> {
+/** @param more of the operators' configuration */
+export async function startConvergenceWorld(more: object = {}): Promise<ConvergenceWorld> {
   const harness = await startHarness({ auditLog: true });
   const folder = await mkdtemp(join(tmpdir(), "agentpg-convergence-"));
-  const members = (await Promise.all(["op-a", "op-b"].map((name) => createMember(harness, name, folder)))) as [
+  const members = (await Promise.all(["op-a", "op-b"].map((name) => createMember(harness, name, folder, more)))) as [
     Member,
     Member,
   ];
