@@ -71,15 +71,20 @@ export class Applier {
     const right = covers(object, written)
       ? written
       : await this.#client.mergePatch<KubernetesObject>(kind, name, namespace, object);
-    this.#caches.owned(kind)?.learn(right);
+    this.#learn({ kind, object }, right);
     return reason;
+  }
+
+  /** The next look sees what was written; thousands of objects that wait for theirs need not be in memory whole. */
+  #learn({ kind, object }: OwnedObject, written: KubernetesObject): void {
+    this.#caches.owned(kind)?.learn(covers(object, written) ? settled(written) : written);
   }
 
   /** What is missing from the cache may still be there: as somebody else's, without its label, or because the cache is behind. */
   async #create({ kind, object }: OwnedObject): Promise<ApplyReason | undefined> {
     try {
       const options = { fieldManager: this.#fieldManager, onlyCreate: true };
-      this.#caches.owned(kind)?.learn(await this.#client.apply(kind, object, options));
+      this.#learn({ kind, object }, await this.#client.apply<KubernetesObject>(kind, object, options));
       return "missing";
     } catch (error) {
       if (!isConflict(error)) throw error;
