@@ -4,6 +4,7 @@ import { Deadline } from "./deadline.ts";
 import { ApiError, ApiUnreachable } from "./errors.ts";
 import type { Connection, PooledKubeConfig } from "./kube-config.ts";
 import type { KubernetesObject } from "./object.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 import { resourcePath, type ResourceKind } from "./resource-kind.ts";
 import { textLines } from "./text-lines.ts";
 import { type Answer, flowOf, isPushback, PRIORITY_LEVEL_HEADER, Throttle } from "./throttle.ts";
@@ -18,6 +19,8 @@ interface RequestOptions {
   /** Milliseconds until the request is given up, waits that the server asks for included; 30 s unless told, none for `0`. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** What of the answer is read as JSON; all of it unless told. */
+  readable?: (text: string) => string;
   /** true: neither held back nor asked about by {@link KubernetesClient.beforeWrite}: what keeps a Lease. */
   urgent?: boolean;
 }
@@ -142,6 +145,7 @@ export class KubernetesClient {
 
   /** One request; the body of the answer. */
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const { readable = (it) => it } = options;
     const deadline = new Deadline(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, options.signal);
     try {
       const response = await this.#send(method, path, options, deadline);
@@ -149,7 +153,7 @@ export class KubernetesClient {
       const text = await response.body.text().catch((error: unknown) => {
         throw new ApiUnreachable(`${method} ${path}: the answer broke off`, { cause: error });
       });
-      return (text && headerOf(response, "content-type")?.includes("json") ? JSON.parse(text) : text) as T;
+      return (text && headerOf(response, "content-type")?.includes("json") ? JSON.parse(readable(text)) : text) as T;
     } finally {
       deadline.clear();
     }
@@ -159,7 +163,7 @@ export class KubernetesClient {
     return this.request("GET", resourcePath(kind, namespace, name), limits);
   }
 
-  /** One page of a list. */
+  /** One page of a list. Its items come without `managedFields`. */
   async listPage<T = KubernetesObject>(
     kind: ResourceKind,
     query: Query,
@@ -169,7 +173,7 @@ export class KubernetesClient {
     const list = await this.request<{ items?: T[]; metadata: { resourceVersion: string; continue?: string } }>(
       "GET",
       resourcePath(kind, namespace),
-      { query, ...(signal ? { signal } : {}) },
+      { query, readable: withoutManagedFields, ...(signal ? { signal } : {}) },
     );
     return {
       items: list.items ?? [],
