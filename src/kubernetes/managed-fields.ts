@@ -1,7 +1,10 @@
 const QUOTE = '"'.charCodeAt(0);
 const BACKSLASH = "\\".charCodeAt(0);
 const COMMA = ",".charCodeAt(0);
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [..."{}[]"].map((it) => it.charCodeAt(0));
+const OPEN_OBJECT = "{".charCodeAt(0);
+const CLOSE_OBJECT = "}".charCodeAt(0);
+const OPEN_LIST = "[".charCodeAt(0);
+const CLOSE_LIST = "]".charCodeAt(0);
 
 const METADATA = '"metadata":{';
 const MANAGED_FIELDS = '"managedFields":[';
