@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       project("unit", ["src/**/*.test.ts", "test/attacks/**/*.test.ts", "test/fuzz/**/*.test.ts"], { testTimeout: 10_000 }),
       project("postgres", ["test/database/**/*.test.ts", "test/isolation/**/*.test.ts", "test/runtime/**/*.test.ts", "test/chaos/**/*.test.ts"], { maxWorkers: 2, testTimeout: 60_000, globalSetup: ["test/support/fetch-servers.ts"] }),
-      project("api-server", ["test/api/**/*.test.ts", "test/operator/**/*.test.ts", "test/local-cluster/**/*.test.ts", "test/observability/**/*.test.ts"], { maxWorkers: 2, testTimeout: 60_000, hookTimeout: 900_000, globalSetup: ["test/support/build-control-plane.ts", "test/support/fetch-prometheus.ts"] }),
+      project("api-server", ["test/api/**/*.test.ts", "test/operator/**/*.test.ts", "test/local-cluster/**/*.test.ts", "test/observability/**/*.test.ts", "test/chart/**/*.test.ts"], { maxWorkers: 2, testTimeout: 60_000, hookTimeout: 900_000, globalSetup: ["test/support/build-control-plane.ts", "test/support/fetch-prometheus.ts"] }),
       project("node", ["test/node/**/*.test.ts"], { fileParallelism: false, testTimeout: 180_000, hookTimeout: 1_800_000, globalSetup: ["test/node/demo-cluster.ts"] }),
     ],
   },

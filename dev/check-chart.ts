@@ -1,36 +1,113 @@
-// Lints the chart with the real helm, and renders it with values that must work and values that must be refused.
-import { spawnSync } from "node:child_process";
+// Lints the chart with the real helm, and renders it with values that must work and values that must be refused, each of values.yaml
+// ill-typed among them. That each value has an effect takes a minute on a busy machine: test/chart/values.test.ts.
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse, parseAllDocuments } from "yaml";
 import { ensureTools } from "../src/local-cluster/index.ts";
 import { terminalProgress } from "../src/telemetry/progress.ts";
+import { EVERYTHING, illTyped, leavesOf, REQUIRED, withValue } from "./chart-values.ts";
 
 const chart = join(import.meta.dirname, "..", "charts", "agentpg");
 const tools = await ensureTools(["helm"], terminalProgress());
-const helm = (...args: string[]) => spawnSync(tools["helm"] ?? "helm", args, { encoding: "utf8" });
+const values = parse(readFileSync(join(chart, "values.yaml"), "utf8")) as Record<string, unknown>;
+const leaves = leavesOf(values);
 
-const required = [
-  "--set",
-  "database.host=postgres.example.com",
-  "--set",
-  "database.credentialsSecret=agentpg-database-admin",
-];
-const CASES: [string, string[], "works" | RegExp][] = [
-  ["lint", ["lint", "--strict", chart, ...required], "works"],
-  ["defaults", ["template", "x", chart, ...required], "works"],
-  ["no database", ["template", "x", chart], /database/],
-  ["an unknown value", ["template", "x", chart, ...required, "--set", "databse.host=x"], /databse/],
-  ["a wrong type", ["template", "x", chart, ...required, "--set", "replicaCount=two"], /replicaCount/],
-  ["a bad log level", ["template", "x", chart, ...required, "--set", "operator.logLevel=loud"], /logLevel/],
-];
-
-let failed = 0;
-for (const [name, args, expected] of CASES) {
-  const { status, stdout, stderr } = helm(...args);
-  const good = expected === "works" ? status === 0 : status !== 0 && expected.test(stderr + stdout);
-  if (good) continue;
-  failed++;
-  console.error(
-    `chart, ${name}: expected ${expected === "works" ? "success" : `a refusal that says ${expected}`}, got exit ${status}\n${stdout.slice(-2000)}${stderr}`,
-  );
+interface Rendered {
+  status: number | null;
+  stdout: string;
+  stderr: string;
 }
-process.exitCode = failed > 0 ? 1 : 0;
+
+/** @param input values, as a file on standard input */
+async function helm(args: string[], input?: object): Promise<Rendered> {
+  const child = spawn(tools["helm"] ?? "helm", [...args, ...(input ? ["--values", "-"] : [])]);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: unknown) => void (stdout += String(chunk)));
+  child.stderr.on("data", (chunk: unknown) => void (stderr += String(chunk)));
+  child.stdin.end(input ? JSON.stringify(input) : "");
+  const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { status, stdout, stderr };
+}
+const template = (input: object) => helm(["template", "x", chart], input);
+
+interface Manifest {
+  kind: string;
+  metadata: { name: string; labels?: Record<string, string> };
+  spec?: { [key: string]: unknown; groups?: { rules: { annotations: { runbook_url: string } }[] }[] };
+}
+const objectsOf = ({ stdout }: Rendered): Manifest[] =>
+  parseAllDocuments(stdout)
+    .map((it) => it.toJS() as Manifest | null)
+    .filter((it) => it !== null);
+const kindsOf = (rendered: Rendered): string => [...new Set(objectsOf(rendered).map((it) => it.kind))].sort().join(" ");
+
+/** Objects that are not everywhere: off by default. */
+const OPTIONAL = ["NetworkPolicy", "PodMonitor", "PrometheusRule", "ServiceMonitor"];
+
+const problems: string[] = [];
+const expect = (what: string, good: boolean, { stdout, stderr }: Rendered) => {
+  if (!good) problems.push(`chart, ${what}\n${stdout.slice(-2000)}${stderr}`);
+};
+
+const lint = await helm(["lint", "--strict", chart], EVERYTHING);
+expect("lint: expected success", lint.status === 0, lint);
+
+const defaults = await template(REQUIRED);
+const everything = await template(EVERYTHING);
+expect("defaults: expected success", defaults.status === 0, defaults);
+expect("everything: expected success", everything.status === 0, everything);
+for (const kind of OPTIONAL) {
+  expect(`defaults: ${kind} is off`, !kindsOf(defaults).includes(kind), defaults);
+  expect(`everything: ${kind} is there`, kindsOf(everything).includes(kind), everything);
+}
+const dashboards = objectsOf(everything).filter((it) => it.metadata.labels?.["grafana_dashboard"] === "1");
+expect("everything: four dashboards with the label that Grafana looks for", dashboards.length === 4, everything);
+
+const elsewhere = await template(
+  withValue(withValue(EVERYTHING, ["metrics", "rules", "runbookUrl"], "https://wiki.example.com/"), ["commonLabels"], {
+    team: "ai",
+  }),
+);
+const pages = objectsOf(elsewhere).flatMap((it) =>
+  (it.spec?.groups ?? []).flatMap((group) => group.rules.map((rule) => rule.annotations.runbook_url)),
+);
+expect(
+  "runbookUrl: every alert's page is there",
+  pages.length > 20 && pages.every((it) => /^https:\/\/wiki\.example\.com\/AgentPG\w+\.md$/.test(it)),
+  elsewhere,
+);
+const unlabelled = objectsOf(elsewhere).filter((it) => it.metadata.labels?.["team"] !== "ai");
+expect(`commonLabels: on every object, not on ${unlabelled.map((it) => it.kind)}`, unlabelled.length === 0, elsewhere);
+
+/** What must be refused, and the words that must be in the answer. */
+const REFUSED: [string, object, RegExp][] = [
+  ["no database", {}, /database/],
+  ["an unknown value", withValue(REQUIRED, ["databse"], { host: "x" }), /databse/],
+  ["an unknown value within", withValue(EVERYTHING, ["metrics", "rules", "enabeld"], true), /enabeld/],
+  ["a bad log level", withValue(REQUIRED, ["operator", "logLevel"], "loud"), /\/operator\/logLevel/],
+  [
+    "an interval without a unit",
+    withValue(REQUIRED, ["metrics", "podMonitor", "interval"], "30"),
+    /podMonitor\/interval/,
+  ],
+  ["a port that is none", withValue(REQUIRED, ["networkPolicy", "apiServer", "ports"], [70_000]), /apiServer\/ports/],
+  ["an env without a name", withValue(REQUIRED, ["operator", "extraEnv"], [{ value: "x" }]), /extraEnv/],
+];
+for (const [name, input, words] of REFUSED) {
+  const answer = await template(input);
+  expect(`${name}: expected a refusal that says ${words}`, answer.status !== 0 && words.test(answer.stderr), answer);
+}
+
+// The schema tells of all faults at once.
+const wrong = await template(leaves.reduce((all, leaf) => withValue(all, leaf.path, illTyped(leaf)), {}));
+const unnamed = leaves.map((it) => `/${it.path.join("/")}`).filter((it) => !wrong.stderr.includes(`'${it}`));
+expect(
+  `ill-typed values that no error names: ${unnamed.join(", ")}`,
+  wrong.status !== 0 && unnamed.length === 0,
+  wrong,
+);
+
+for (const it of problems) console.error(it);
+process.exitCode = problems.length > 0 ? 1 : 0;
