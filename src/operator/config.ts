@@ -111,6 +111,14 @@ export const operatorConfig = z.strictObject({
       firstAfterSeconds: z.int().min(0).default(60),
     })
     .prefault({}),
+  /** How soon a changed API key is seen: its Secret is read in turn with those of the other tenants. */
+  apiKeys: z
+    .strictObject({
+      everySeconds: z.number().min(0.1).max(3600).default(4),
+      /** Requests at most; more tenants than that allows are read less often. */
+      perSecond: z.number().min(0.1).max(1000).default(20),
+    })
+    .prefault({}),
   /** The rows of `status.securityChecks` (docs/security.md). */
   securityChecks: z
     .strictObject({

@@ -14,6 +14,8 @@ export const CANARY_LABEL = `${GROUP}/canary`;
 export const ROTATE_ANNOTATION = `${GROUP}/rotate-password`;
 /** On a Tenant: any new value asks for a new data key for its transcripts. */
 export const ROTATE_DATA_KEY_ANNOTATION = `${GROUP}/rotate-data-key`;
+/** On an agent's pod: what changed of its Secrets last. The change makes the kubelet look at them at once. */
+export const SECRETS_ANNOTATION = `${GROUP}/secrets`;
 export const FINALIZER = `${GROUP}/tenant`;
 /** On a namespace: the operator made it, so it goes with the Tenant when the deletion policy says so. */
 export const CREATED_ANNOTATION = `${GROUP}/created`;

@@ -15,6 +15,7 @@ import { dataOperations } from "./admin/data-operations.ts";
 import { currentLeader } from "./admin/leader.ts";
 import { serveAdmin } from "./admin/server.ts";
 import { AgentReconciler } from "./agent/reconcile.ts";
+import { type ApiKeyWatchOptions, watchApiKeys } from "./api-key-watch.ts";
 import { Caches } from "./caches.ts";
 import { loadOperatorConfig, type OperatorConfig } from "./config.ts";
 import { DatabaseAccess } from "./database-access.ts";
@@ -126,6 +127,15 @@ export async function startOperator({
     encryptionProblem: () => encryptionProblem(keyProvider),
   });
 
+  const apiKeys: ApiKeyWatchOptions = {
+    client,
+    tenants: () => caches.tenants.list(),
+    everyMs: config.apiKeys.everySeconds * 1000,
+    perSecond: config.apiKeys.perSecond,
+    onChange: (name) => tenantController.queue.add(name),
+    logger,
+  };
+
   const rewrapping =
     keyProvider &&
     new RewrapLoop({
@@ -212,6 +222,7 @@ export async function startOperator({
       tenantController.run(until),
       agentController.run(until),
       guard(retention.run(until)).catch((error: unknown) => logger.error({ err: error }, "retention ended")),
+      watchApiKeys(apiKeys, until).catch((error: unknown) => logger.error({ err: error }, "watching API keys ended")),
       guard(securityChecks.run(until)).catch((error: unknown) =>
         logger.error({ err: error }, "the security checks ended"),
       ),

@@ -47,7 +47,7 @@ beforeAll(async () => {
   await it.prepareTenantNamespace("south", "south", "sk-ant-test-south-1");
   pods = await TenantPods.create(it);
   const keysDir = await pods.keyEncryptionKeys();
-  more = { ...SETTLED, ...EAGER, metricsPort: await freePort(), encryption: { keysDir } };
+  more = { ...SETTLED, ...EAGER, apiKeys: { everySeconds: 1 }, metricsPort: await freePort(), encryption: { keysDir } };
   operator = await it.startOperator(more);
   await it.apply(TENANT, aTenant("north"));
   await it.apply(TENANT, aTenant("south"));
@@ -369,6 +369,49 @@ describe("PodsRestricted", () => {
     await it.client.delete(kinds.POD, "miner", "west");
     await row("PodsRestricted", "Unknown", "NoPods", "west");
   });
+});
+
+test("a changed API key is in use within 10 seconds, by pods whose kubelet only looks when they change, and no run fails", async () => {
+  const agent = await pods.start("north", "clerk");
+  const uids = async () =>
+    (await it.client.list<{ metadata: { uid: string } }>(kinds.POD, "north")).map((one) => one.metadata.uid);
+  const before = await uids();
+  const runs: Promise<string>[] = [];
+  let changedAt = 0;
+  const inUse = await eventually(
+    async () => {
+      runs.push(agent.ask("hello"));
+      if (runs.length === 3) {
+        await it.prepareTenantNamespace("north", "north", "sk-ant-test-north-NEW2");
+        changedAt = Date.now();
+      }
+      await runs.at(-1);
+      return pods.claude.stats.keys["NEW2"] ? Date.now() - changedAt : undefined;
+    },
+    (ms) => ms !== undefined,
+  );
+  expect(inUse).toBeLessThan(10_000);
+  const states = await Promise.all(runs.map(async (id) => (await agent.client.getRun(await id)).state));
+  expect(new Set(states)).toEqual(new Set(["completed"]));
+  expect(await uids()).toEqual(before);
+  const status = JSON.stringify(await it.tenant("north"));
+  expect(status).not.toContain("sk-ant-test-north");
+  expect(status).toContain((agent.status() as { apiKey: { fingerprint: string } }).apiKey.fingerprint);
+  await agent.stop(0);
+});
+
+test("a rotated database password reaches such pods at once, too", async () => {
+  const agent = await pods.start("north", "clerk");
+  const before = (agent.status() as { database: { revision: string } }).database.revision;
+  await it.client.mergePatch(TENANT, "north", undefined, {
+    metadata: { annotations: { "agentpg.dev/rotate-password": "now" } },
+  });
+  await eventually(
+    () => (agent.status() as { database: { revision: string } }).database.revision,
+    (revision) => revision !== before,
+    15,
+  );
+  await agent.stop(0);
 });
 
 test("`agentpg status --security` shows each row with its proof, and says by its exit code whether one failed", async () => {

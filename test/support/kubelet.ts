@@ -14,6 +14,7 @@ export class Kubelet {
   readonly #client: KubernetesClient;
   readonly #secret: { name: string; namespace: string };
   readonly #delayMs: number;
+  readonly #due: ((secret: Secret) => Promise<string>) | undefined;
   #version = "";
   #stopped = false;
   #loop: Promise<void> | undefined;
@@ -23,7 +24,10 @@ export class Kubelet {
     secret: { name: string; namespace: string },
     directory: string,
     delayMs: number,
+    /** Changes when it is time to look; left out: with the Secret. A kubelet looks when the pod changes. */
+    due?: (secret: Secret) => Promise<string>,
   ) {
+    this.#due = due;
     this.#client = client;
     this.#secret = secret;
     this.#delayMs = delayMs;
@@ -47,7 +51,7 @@ export class Kubelet {
     while (!this.#stopped) {
       await sleep(50);
       const secret = await this.#read().catch(() => undefined);
-      if (!secret || secret.metadata.resourceVersion === this.#version) continue;
+      if (!secret || (await this.#dueFor(secret)) === this.#version) continue;
       await sleep(this.#delayMs);
       await this.#sync(secret);
     }
@@ -60,6 +64,10 @@ export class Kubelet {
   async #sync({ data = {}, metadata }: Secret): Promise<void> {
     const text = (value: string) => Buffer.from(value, "base64").toString();
     await this.volume.publish(Object.fromEntries(Object.entries(data).map(([name, value]) => [name, text(value)])));
-    this.#version = metadata.resourceVersion ?? "";
+    this.#version = await this.#dueFor({ data, metadata });
+  }
+
+  async #dueFor(secret: Secret): Promise<string> {
+    return this.#due ? this.#due(secret) : (secret.metadata.resourceVersion ?? "");
   }
 }

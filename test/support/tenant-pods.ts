@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { agentConfig, type AgentConfig } from "../../src/api/agent-config.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
-import { CONFIG_MAP } from "../../src/kubernetes/resource-kind.ts";
+import { CONFIG_MAP, POD } from "../../src/kubernetes/resource-kind.ts";
 import { AgentClient } from "../../src/runtime/client.ts";
 import { readEnvironment } from "../../src/runtime/config.ts";
 import { type Runtime, startRuntime } from "../../src/runtime/runtime.ts";
@@ -69,9 +69,14 @@ export class TenantPods {
     ).status?.["configRevision"] as string;
     const map = await client.get<ConfigMap>(CONFIG_MAP, `agent-${agent}-${revision}`, namespace);
     const config = agentConfig.parse(JSON.parse(map.data["agent.json"] ?? ""));
+    const podOf = async () => {
+      const labelSelector = `agentpg.dev/agent=${agent}`;
+      const [pod] = await client.list<KubernetesObject>(POD, namespace, { labelSelector });
+      return pod?.metadata.annotations?.["agentpg.dev/secrets"] ?? "";
+    };
     const mounted = async (name: string) => {
       const directory = await mkdtemp(join(this.#folder, `${name}-`));
-      const kubelet = await new Kubelet(client, { name, namespace }, directory, 0).start();
+      const kubelet = await new Kubelet(client, { name, namespace }, directory, 0, podOf).start();
       this.#kubelets.push(kubelet);
       return kubelet;
     };

@@ -11,6 +11,7 @@ import { ROTATE_ANNOTATION } from "../labels.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
 import { found } from "./found.ts";
 import { credentialsSecret, readCredentials } from "./objects/credentials-secret.ts";
+import { nudgePods } from "./nudge-pods.ts";
 import { publishSecret } from "./publish-secret.ts";
 import { tellOfRotation } from "./rotation-events.ts";
 
@@ -53,9 +54,12 @@ export class TenantCredentials {
       if (credentials) {
         const where = { ...this.#target(), database: result.database, schema: ensured.names.schema };
         const secret = credentialsSecret(tenant, { ...where, ...credentials });
+        const isRead = live !== undefined; // by pods that may be running
         const written = await publishSecret(this.#deps.client, secret, live, this.#fieldManager);
-        live = written.live;
         published = credentials;
+        if (isRead && written.live !== live)
+          await nudgePods(this.#deps.client, tenantNamespace(tenant), credentials.revision);
+        live = written.live;
         if (written.drifted) await this.#drift(tenant, `Secret ${DATABASE_SECRET} had been changed and was set right`);
       }
       if (!result.again || round === MOST_ROUNDS) break;

@@ -28,6 +28,7 @@ import { deletionOutcome, TenantDeletion } from "./deletion.ts";
 import { found } from "./found.ts";
 import { migrationsOutcome } from "./migrations-current.ts";
 import { claimNamespace } from "./namespace-claim.ts";
+import { nudgePods } from "./nudge-pods.ts";
 import { accessKeys } from "./objects/access-keys.ts";
 import { namespace } from "./objects/namespace.ts";
 import { allowAgents, allowDns, defaultDeny } from "./objects/network-policies.ts";
@@ -215,7 +216,10 @@ export class TenantReconciler {
       Object.assign(fields, credentialFields(result));
       const secret = await this.#apiKeySecret(tenant);
       const key = apiKeyOutcome(tenant, secret);
-      Object.assign(fields, { apiKey: apiKeySeen(tenant, secret, new Date()) ?? tenant.status.apiKey });
+      const apiKey = apiKeySeen(tenant, secret, new Date()) ?? tenant.status.apiKey;
+      if (apiKey && isNewToPods(tenant, apiKey))
+        await nudgePods(this.#deps.client, tenantNamespace(tenant), apiKey.fingerprint);
+      Object.assign(fields, { apiKey });
       const retryAfterMs = requeueForCredentials(tenant, result.tenant, new Date());
       return {
         ...(key.status === "True" ? credentialsOutcome(result) : key),
@@ -286,6 +290,10 @@ export class TenantReconciler {
     }
   }
 }
+
+/** Pods may be running that have another key, or none: of a Tenant that is new there are none. */
+const isNewToPods = ({ status }: Tenant, { fingerprint }: { fingerprint: string }): boolean =>
+  status.observedGeneration !== undefined && status.apiKey?.fingerprint !== fingerprint;
 
 /** What was found out earlier and stays true while a stage cannot be looked at. */
 const keptFields = ({ status }: Tenant): Fields => ({
