@@ -158,6 +158,10 @@ export const tenantStatus = z.object({
   conditions: conditions.optional(),
   namespace: z.string().optional(),
   schema: z.string().optional(),
+  operator: z
+    .string()
+    .optional()
+    .describe("The operator whose Tenant this is, as namespace/instance; absent: the one without an instance name."),
   agents: z.int().optional(),
   schemaVersion: z.int().optional().describe("The migration that the tenant's schema is at."),
   activeLogin: z.enum(["a", "b"]).optional(),

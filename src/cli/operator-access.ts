@@ -5,13 +5,15 @@ import type { PooledKubeConfig } from "../kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../kubernetes/object.ts";
 import { forwardPort } from "../kubernetes/port-forward.ts";
 import { LEASE } from "../kubernetes/resource-kind.ts";
-import { ADMIN_PORT, LEADER_LEASE } from "../operator/shared-names.ts";
+import { ADMIN_PORT, leaderLease } from "../operator/shared-names.ts";
 import { type ClusterOptions, openConfig } from "./open-config.ts";
 import { callOperation, NotTheLeader, OperationFailed } from "./operator-client.ts";
 
 /** How to reach the operator that leads. */
 export interface OperatorAccess extends ClusterOptions {
   operatorNamespace: string;
+  /** The name of one of several operators. */
+  operatorInstance?: string;
   operatorPort?: number;
   signal?: AbortSignal;
 }
@@ -32,7 +34,7 @@ export async function* callOperator(
   try {
     const client = new KubernetesClient(config);
     for (let attempt = 1; ; attempt++) {
-      const pod = await leaderPod(client, access.operatorNamespace);
+      const pod = await leaderPod(client, access);
       try {
         return yield* callPod(config, access, pod, name, input);
       } catch (error) {
@@ -64,14 +66,18 @@ export async function kubernetesUser(access: OperatorAccess): Promise<string | u
 }
 
 /** @throws Error that says where to look when nobody leads */
-async function leaderPod(client: KubernetesClient, namespace: string): Promise<string> {
+async function leaderPod(
+  client: KubernetesClient,
+  { operatorNamespace: namespace, operatorInstance }: OperatorAccess,
+): Promise<string> {
+  const name = leaderLease(operatorInstance);
   let lease: KubernetesObject & { spec?: { holderIdentity?: string } };
   try {
-    lease = await client.get(LEASE, LEADER_LEASE, namespace);
+    lease = await client.get(LEASE, name, namespace);
   } catch (error) {
     if (!isNotFound(error)) throw error;
     throw new Error(
-      `there is no operator in namespace ${namespace} (no Lease ${LEADER_LEASE}): name its namespace with --operator-namespace`,
+      `there is no operator in namespace ${namespace} (no Lease ${name}): name its namespace with --operator-namespace, and with --operator-instance which of several it is`,
       { cause: error },
     );
   }

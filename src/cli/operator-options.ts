@@ -6,4 +6,5 @@ import { withClusterOptions } from "./cluster-options.ts";
 export const withOperatorOptions = (command: Command): Command =>
   withClusterOptions(command)
     .option("--operator-namespace <namespace>", "where the operator runs", "agentpg-system")
+    .option("--operator-instance <name>", "the operator's instance name, where several share the cluster")
     .option("--operator-port <port>", "the operator's adminPort", Number, ADMIN_PORT);

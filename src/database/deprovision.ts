@@ -6,7 +6,16 @@ import { allRoles } from "./provisioning/desired.ts";
 import { observeTenant } from "./provisioning/observe.ts";
 import { planAdministration, planMemberships } from "./provisioning/plan-memberships.ts";
 import { type CatalogName, identifier, qualified } from "./quote.ts";
-import { forgetTenant, lockTenant, markDeleting, markRetained, ownDatabase, type TenantRecord } from "./registry.ts";
+import {
+  clusterOf,
+  forgetTenant,
+  lockTenant,
+  markDeleting,
+  markRetained,
+  ownDatabase,
+  refuseIfHeldByOther,
+  type TenantRecord,
+} from "./registry.ts";
 import type { Queryable } from "./session.ts";
 
 export type DeletionPolicy = "Retain" | "Delete";
@@ -50,7 +59,8 @@ async function closeTenant(
   epoch: number,
 ): Promise<TenantRecord | undefined> {
   const record = await lockTenant(client, uid);
-  if (record?.clusterUid !== clusterUid) return undefined;
+  if (!record || clusterOf(record.clusterUid) !== clusterOf(clusterUid)) return undefined;
+  refuseIfHeldByOther(record, clusterUid);
   const state = policy === "Delete" || record.state === "deleting" ? "deleting" : "retained";
   await (state === "deleting" ? markDeleting : markRetained)(client, record.id, epoch);
   const names = tenantDatabaseNames(record.id);

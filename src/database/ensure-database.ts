@@ -7,7 +7,7 @@ import { planOwnDatabase } from "./provisioning/plan-own-database.ts";
 import type { ObservedDatabase } from "./provisioning/state.ts";
 import type { Step } from "./provisioning/step.ts";
 import { type CatalogName, catalogIdentifier, identifier } from "./quote.ts";
-import { lockTenant, ownDatabase, type TenantRecord } from "./registry.ts";
+import { lockTenant, ownDatabase, refuseIfHeldByOther, type TenantRecord } from "./registry.ts";
 import { hasCode, SQLSTATE } from "./sqlstate.ts";
 
 /**
@@ -16,7 +16,7 @@ import { hasCode, SQLSTATE } from "./sqlstate.ts";
  * @throws InsufficientPrivilege without CREATEDB, or if somebody else owns it
  */
 export async function ensureDatabase(
-  { sessions }: Environment,
+  { sessions, clusterUid }: Environment,
   { uid, name }: TenantRecord,
   epoch: number,
 ): Promise<Step[]> {
@@ -25,6 +25,7 @@ export async function ensureDatabase(
     const database = record?.state === "active" ? ownDatabase(record) : undefined;
     if (!record || !database)
       throw new TenantNotProvisioned(`Tenant ${name} lost its claim while its database was made: it was deleted`);
+    refuseIfHeldByOther(record, clusterUid);
     const { operator, ownDatabase: found } = await observeTenant(fence, tenantDatabaseNames(record.id));
     if (found && !operator.superuser) refuseForeign(found, database, operator.name);
     const steps = planOwnDatabase(found, database);

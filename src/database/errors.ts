@@ -89,6 +89,10 @@ export class SchemaClaimedByOther extends DatabaseError {
   override readonly name = "SchemaClaimedByOther";
   override readonly retryable = false;
 }
+/** Another operator of the cluster has the Tenant: only that one writes to it. */
+export class HeldByOtherOperator extends DatabaseError {
+  override readonly name = "HeldByOtherOperator";
+}
 /** An earlier Tenant of this name left its data here. */
 export class RetainedByEarlierTenant extends DatabaseError {
   override readonly name = "RetainedByEarlierTenant";

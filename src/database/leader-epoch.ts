@@ -2,18 +2,23 @@ import { StaleEpoch } from "./errors.ts";
 import type { Queryable } from "./session.ts";
 
 /**
- * Makes `holder` the leader of its cluster; waits for transactions that the leader before still has open. Returns the new epoch:
+ * Makes `holder` the leader of its operator, whose Tenants `selector` picks; waits for transactions that the leader before still has open. Returns the new epoch:
  * the server's time in microseconds, and more than the epoch before. A count alone would be given out a second time after a
  * restore from an older backup, while a process that got it the first time may still run.
  */
-export async function acquireEpoch(client: Queryable, clusterUid: string, holder: string): Promise<number> {
+export async function acquireEpoch(
+  client: Queryable,
+  clusterUid: string,
+  holder: string,
+  selector = "",
+): Promise<number> {
   const { rows } = await client.query<{ epoch: string }>(
-    `INSERT INTO agentpg_operator.leader AS l (cluster_uid, epoch, holder)
-     VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $2)
+    `INSERT INTO agentpg_operator.leader AS l (cluster_uid, epoch, holder, selector)
+     VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $2, $3)
      ON CONFLICT (cluster_uid) DO UPDATE
-       SET epoch = greatest(l.epoch + 1, excluded.epoch), holder = excluded.holder, acquired_at = now()
+       SET epoch = greatest(l.epoch + 1, excluded.epoch), holder = excluded.holder, selector = excluded.selector, acquired_at = now()
      RETURNING epoch`,
-    [clusterUid, holder],
+    [clusterUid, holder, selector],
   );
   return Number(rows[0]?.epoch);
 }

@@ -88,6 +88,10 @@ const VERSIONS: readonly (readonly string[])[] = [
        verified_at timestamptz NOT NULL DEFAULT now()
      )`,
   ],
+  [
+    // selector: which Tenants are this operator's, as a label selector; empty: all.
+    `ALTER TABLE agentpg_operator.leader ADD COLUMN selector text NOT NULL DEFAULT ''`,
+  ],
 ];
 
 async function versionOf(client: Queryable): Promise<number> {

@@ -1,6 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { schemaName, type SchemaName, tenantDatabaseNames } from "../api/names.ts";
-import { IsolationDiffers, RetainedByEarlierTenant, SchemaClaimedByOther, TenantBeingDeleted } from "./errors.ts";
+import {
+  HeldByOtherOperator,
+  IsolationDiffers,
+  RetainedByEarlierTenant,
+  SchemaClaimedByOther,
+  TenantBeingDeleted,
+} from "./errors.ts";
 import { observation } from "./provisioning/observation-sql.ts";
 import { type Observation, observedTenant } from "./provisioning/observe.ts";
 import type { ObservedTenant } from "./provisioning/state.ts";
@@ -130,27 +136,50 @@ export interface Claim extends TenantIdentity {
   isolation: Isolation;
 }
 
+/** The cluster of an operator. Of several in one, each has a `clusterUid` of its own: `<cluster>/<namespace>/<instance>`. */
+export const clusterOf = (clusterUid: string): string => clusterUid.split("/", 1)[0] ?? "";
+
+/** How people name an operator: `<namespace>/<instance>`, or `default` for one without an instance name. */
+export const operatorName = (clusterUid: string): string =>
+  clusterUid.slice(clusterOf(clusterUid).length + 1) || "default";
+
 /**
  * What an existing row of this name or UID means for somebody who claims it. Pure.
- * @throws SchemaClaimedByOther, RetainedByEarlierTenant, TenantBeingDeleted, IsolationDiffers when the claim has to be refused
+ * @throws SchemaClaimedByOther, HeldByOtherOperator, RetainedByEarlierTenant, TenantBeingDeleted, IsolationDiffers when the claim
+ * has to be refused
  */
 export function judgeClaim(existing: TenantRecord, claim: Claim): "own" | "adopt" {
   const name = JSON.stringify(claim.name);
-  const sameCluster = existing.clusterUid === claim.clusterUid;
+  const sameCluster = clusterOf(existing.clusterUid) === clusterOf(claim.clusterUid);
+  const sameOperator = existing.clusterUid === claim.clusterUid;
   if (existing.state === "deleting") {
     throw new TenantBeingDeleted(
       `the data of an earlier Tenant ${name} is being deleted (${existing.id}): this Tenant gets its own once that is done`,
     );
   }
-  if (existing.uid === claim.uid && sameCluster) return sameIsolation(existing, claim, "own");
-  if (!sameCluster && existing.state === "active") {
+  if (existing.uid === claim.uid && sameCluster) {
+    refuseIfHeldByOther(existing, claim.clusterUid);
+    return sameIsolation(existing, claim, "own");
+  }
+  if (!sameOperator && existing.state === "active") {
+    const whose = sameCluster
+      ? `operator ${operatorName(existing.clusterUid)}`
+      : `another cluster (${existing.clusterUid})`;
     throw new SchemaClaimedByOther(
-      `Tenant ${name} of another cluster (${existing.clusterUid}) holds this name in the database: give each cluster its own database, or delete the other Tenant`,
+      `Tenant ${name} of ${whose} holds this name in the database: give each cluster its own database, or delete the other Tenant`,
     );
   }
   if (claim.adopt) return sameIsolation(existing, claim, "adopt");
   throw new RetainedByEarlierTenant(
     `an earlier Tenant ${name} (UID ${existing.uid}) left its data in schema ${existing.id}: annotate this one with agentpg.dev/adopt=true to take the data over, or have it deleted first`,
+  );
+}
+
+/** Only its own operator writes to a tenant. @throws HeldByOtherOperator */
+export function refuseIfHeldByOther({ name, clusterUid }: TenantRecord, own: string): void {
+  if (clusterUid === own) return;
+  throw new HeldByOtherOperator(
+    `Tenant ${JSON.stringify(name)} belongs to the operator ${operatorName(clusterUid)} of this cluster: only that one writes to it`,
   );
 }
 
@@ -179,8 +208,9 @@ export async function claimTenant(client: Queryable, claim: Claim): Promise<Clai
     if (!rows[0]) continue;
     const existing = record(rows[0]);
     const outcome = judgeClaim(existing, claim);
-    const isCurrent = outcome === "own" && existing.state === "active" && existing.epoch === claim.epoch;
-    return { record: isCurrent ? existing : await takeOver(client, existing.id, claim), outcome };
+    const sameWriter = existing.clusterUid === claim.clusterUid && existing.epoch === claim.epoch;
+    const isCurrent = outcome === "own" && existing.state === "active" && sameWriter;
+    return { record: isCurrent ? existing : await renewClaim(client, existing.id, claim), outcome };
   }
 }
 
@@ -201,7 +231,7 @@ async function insertTenant(client: Queryable, claim: Claim): Promise<TenantReco
   return rows[0] && record(rows[0]);
 }
 
-async function takeOver(client: Queryable, id: string, claim: Claim): Promise<TenantRecord> {
+async function renewClaim(client: Queryable, id: string, claim: Claim): Promise<TenantRecord> {
   const { rows } = await client.query<Row>(
     `UPDATE agentpg_operator.tenant
         SET tenant_uid = $2, cluster_uid = $3, namespace = $4, epoch = $5, state = 'active', retained_at = NULL, updated_at = now()

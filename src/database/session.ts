@@ -2,7 +2,7 @@ import type { Pool, PoolClient, QueryResult, QueryResultRow } from "pg";
 import { type ConnectionSettings, createPool } from "./connection.ts";
 import { DatabaseError, databaseError, TenantNotProvisioned } from "./errors.ts";
 import { assertEpoch } from "./leader-epoch.ts";
-import { lockTenant, ownDatabase, type TenantRecord, tenantByUid } from "./registry.ts";
+import { lockTenant, ownDatabase, refuseIfHeldByOther, type TenantRecord, tenantByUid } from "./registry.ts";
 import { refuseReadOnly, refuseUnknownSetting, refuseUnsupportedServer } from "./server-state.ts";
 import { codeOf } from "./sqlstate.ts";
 import type { TenantDatabases } from "./tenant-databases.ts";
@@ -108,7 +108,7 @@ export class Sessions {
   /**
    * Writes where the tenant's schema is, under the epoch of the leader and the lock of the tenant's claim. `registry` is the
    * operator's own database. Where the tenant has its own, that commits first: `work` has to be one that may come again.
-   * @throws TenantNotProvisioned unless the Tenant has an active claim
+   * @throws TenantNotProvisioned unless the Tenant has an active claim, HeldByOtherOperator if it is not this operator's
    */
   writeTenant<T>(
     uid: string,
@@ -118,6 +118,7 @@ export class Sessions {
   ): Promise<T> {
     return this.fenced(epoch, doing, async (registry) => {
       const tenant = activeTenant(await lockTenant(registry, uid), uid);
+      refuseIfHeldByOther(tenant, this.#clusterUid);
       const database = ownDatabase(tenant);
       if (!database) return work(registry, tenant, registry);
       return this.#besideFence(registry, database, doing, (client) => work(client, tenant, registry));

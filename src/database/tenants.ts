@@ -4,6 +4,7 @@ import type { ConnectionSettings } from "./connection.ts";
 import { type DeletionPolicy, deprovisionTenant } from "./deprovision.ts";
 import { TenantNotProvisioned } from "./errors.ts";
 import { type EnsuredTenant, ensureTenant, type TenantRequest } from "./ensure.ts";
+import { type Holder, holderOf, takeOver } from "./holder.ts";
 import { acquireEpoch } from "./leader-epoch.ts";
 import { type DataKeyStore, dataKeyStore } from "./encryption/data-key-store.ts";
 import { type TenantLifecycle, tenantLifecycle } from "./lifecycle/lifecycle.ts";
@@ -24,6 +25,7 @@ export type { ConnectionSettings } from "./connection.ts";
 export type { DeletionPolicy } from "./deprovision.ts";
 export type { EnsuredTenant, TenantRequest } from "./ensure.ts";
 export type { EnsuredPassword } from "./password.ts";
+export type { Holder } from "./holder.ts";
 export type { MigrationGate } from "./migrations.ts";
 export type { TenantRecord } from "./registry.ts";
 
@@ -51,6 +53,10 @@ export interface TenantDatabase {
   security: TenantSecurity;
   /** The claims of this cluster that a Tenant should stand behind, by name. */
   openClaims(): Promise<TenantRecord[]>;
+  /** Which operator of this cluster has the Tenant; undefined: none, as far as this database knows. */
+  holderOf(tenant: { uid: string }): Promise<Holder | undefined>;
+  /** Takes it over from the one that `holderOf` gave. The caller made sure that it is ours now. @throws HeldByOtherOperator */
+  takeOver(tenant: { uid: string }, from: Holder, epoch: number): Promise<void>;
   /** The registry's row. */
   find(uid: string): Promise<TenantRecord | undefined>;
   /** What the pods of one of the tenant's agents say of themselves; [] without a schema. */
@@ -65,8 +71,13 @@ export interface TenantDatabase {
 export interface TenantDatabaseOptions {
   admin: ConnectionSettings;
   migrationsDir: string;
-  /** Tells clusters apart that share a database: the UID of the namespace kube-system. */
+  /**
+   * Tells operators apart that share a database: the UID of the cluster's namespace kube-system, and of one of several in a cluster
+   * `<that>/<namespace>/<instance>`.
+   */
   clusterUid: string;
+  /** Which Tenants are this operator's, as a label selector; all unless told. */
+  tenantSelector?: string;
   logger: Logger;
   /** For tests that break connections. */
   openPool?: (settings: ConnectionSettings, onError: (error: Error) => void) => Pool;
@@ -84,7 +95,9 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
   return {
     bootstrap: () => bootstrapOnce(sessions),
     acquireEpoch: (holder) =>
-      sessions.unfenced("taking the leadership", (client) => acquireEpoch(client, clusterUid, holder)),
+      sessions.unfenced("taking the leadership", (client) =>
+        acquireEpoch(client, clusterUid, holder, options.tenantSelector),
+      ),
     ensure: (tenant, epoch, mayMigrate) => ensureTenant(environment, tenant, epoch, mayMigrate),
     migrations: migrationStore(environment),
     ensureCredentials: (request, epoch) => ensureCredentials({ environment, server: admin, request, epoch }),
@@ -94,6 +107,12 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
     lifecycle: tenantLifecycle(environment),
     security: tenantSecurity(environment, () => admin),
     openClaims: () => sessions.read("reading the registry", (client) => openClaims(client, clusterUid)),
+    holderOf: ({ uid }) =>
+      sessions.read("looking for the tenant's operator", (client) => holderOf(client, uid, clusterUid)),
+    takeOver: ({ uid }, from, epoch) =>
+      sessions.fenced(epoch, "taking the tenant over from another operator", (client) =>
+        takeOver(client, uid, from.clusterUid, clusterUid, epoch),
+      ),
     find: (uid) => sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)),
     async reportedProblems({ uid }) {
       const doing = "reading what the pods report";

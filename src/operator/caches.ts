@@ -34,11 +34,12 @@ export class Caches {
   /** By the namespace that they want, the names of Tenants. */
   readonly #wanting = new Map<string, Set<string>>();
 
-  constructor(client: KubernetesClient, logger: Logger, stallMs: number) {
+  constructor(client: KubernetesClient, logger: Logger, stallMs: number, tenantSelector = "") {
     const shared = { client, logger, stallMs };
     this.tenants = new Reflector({
       ...shared,
       kind: TENANT,
+      ...(tenantSelector ? { labelSelector: tenantSelector } : {}),
       parse: (it) => tenantSchema.parse(it) as Tenant & KubernetesObject,
     });
     this.agents = new Reflector({

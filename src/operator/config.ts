@@ -3,6 +3,7 @@ import { z } from "zod";
 import { GUIDE_POOL_LIMITS } from "../database/connection.ts";
 import { DRAIN_LIMITS } from "../database/rotation/drain.ts";
 import { PERCENTAGE } from "./migrations/failure-budget.ts";
+import { instanceName, labelSelector } from "./scope.ts";
 import { ADMIN_PORT } from "./shared-names.ts";
 
 const peer = z.looseObject({});
@@ -31,6 +32,10 @@ const poolLimits = z
 export const operatorConfig = z.strictObject({
   /** The operator's own namespace: Lease, and the peers that may scrape. */
   namespace: z.string().min(1),
+  /** This operator's name among several of the cluster. It is how its Tenants know it: it must not change later. */
+  instance: instanceName.optional(),
+  /** The Tenants that are this operator's, by their labels, and all Agents in their namespaces. Empty: all. */
+  tenantSelector: labelSelector.default(""),
   /** The image of agent pods: the operator's own. */
   image: z.string().min(1),
   imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent"),

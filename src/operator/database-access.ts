@@ -37,7 +37,8 @@ const read = (directory: string, file: string): string => {
 export class DatabaseAccess {
   readonly #config: OperatorConfig["database"];
   readonly #identity: string;
-  readonly #clusterUid: () => Promise<string>;
+  readonly #claimant: () => Promise<string>;
+  readonly #tenantSelector: string;
   readonly #migrationsDir: string;
   readonly #logger: Logger;
   #connecting: Promise<TenantDatabase> | undefined;
@@ -47,13 +48,16 @@ export class DatabaseAccess {
   constructor(options: {
     config: OperatorConfig["database"];
     identity: string;
-    clusterUid: () => Promise<string>;
+    /** See {@link claimantOf}. */
+    claimant: () => Promise<string>;
+    tenantSelector: string;
     migrationsDir: string;
     logger: Logger;
   }) {
     this.#config = options.config;
     this.#identity = options.identity;
-    this.#clusterUid = options.clusterUid;
+    this.#claimant = options.claimant;
+    this.#tenantSelector = options.tenantSelector;
     this.#migrationsDir = options.migrationsDir;
     this.#logger = options.logger;
   }
@@ -107,8 +111,13 @@ export class DatabaseAccess {
   }
 
   async #create(admin: ConnectionSettings): Promise<TenantDatabase> {
-    const clusterUid = await this.#clusterUid();
-    return createTenantDatabase({ admin, migrationsDir: this.#migrationsDir, clusterUid, logger: this.#logger });
+    return createTenantDatabase({
+      admin,
+      migrationsDir: this.#migrationsDir,
+      clusterUid: await this.#claimant(),
+      tenantSelector: this.#tenantSelector,
+      logger: this.#logger,
+    });
   }
 
   #settings(): ConnectionSettings {

@@ -8,6 +8,8 @@ export const TENANT_UID_LABEL = `${GROUP}/tenant-uid`;
 export const AGENT_LABEL = `${GROUP}/agent`;
 /** On a Tenant: take over the retained schema of an earlier Tenant of the same name. */
 export const ADOPT_ANNOTATION = `${GROUP}/adopt`;
+/** On a Tenant: the operator from which it is to be taken, as that is gone or was told to let it go; see `tenant/custody.ts`. */
+export const TAKE_OVER_ANNOTATION = `${GROUP}/take-over-from`;
 /** On a Tenant, as a label: its schema is migrated before those of others. */
 export const CANARY_LABEL = `${GROUP}/canary`;
 /** On a Tenant: any new value asks for a new database password. */

@@ -31,7 +31,8 @@ import { wireTriggers } from "./triggers.ts";
 import { MountedKeys } from "./encryption/mounted-keys.ts";
 import { encryptionProblem } from "./encryption/problem.ts";
 import { RewrapLoop } from "./encryption/rewrap-loop.ts";
-import { LEADER_LEASE } from "./shared-names.ts";
+import { claimantOf } from "./scope.ts";
+import { leaderLease } from "./shared-names.ts";
 import { serveOperations } from "./operations-server.ts";
 import { podProblemSource } from "./agent/pod-problem.ts";
 import { closeOrphanedClaims, sweepOrphanedClaims } from "./tenant/orphaned-claims.ts";
@@ -70,7 +71,8 @@ export async function startOperator({
   const kube = loadKubeConfig(kubeconfig);
   const client = new KubernetesClient(kube);
   const registry = new Registry();
-  const caches = new Caches(client, logger, config.watchStallSeconds * 1000);
+  const caches = new Caches(client, logger, config.watchStallSeconds * 1000, config.tenantSelector);
+  const lease = leaderLease(config.instance);
   const measured = createOperatorMetrics(registry, {
     tenants: () => caches.tenants.list(),
     agents: () => caches.agents.list(),
@@ -82,7 +84,8 @@ export async function startOperator({
   const database = new DatabaseAccess({
     config: config.database,
     identity,
-    clusterUid: async () => (await client.get(NAMESPACE, "kube-system")).metadata.uid ?? "",
+    claimant: async () => claimantOf((await client.get(NAMESPACE, "kube-system")).metadata.uid ?? "", config),
+    tenantSelector: config.tenantSelector,
     migrationsDir,
     logger,
   });
@@ -174,7 +177,7 @@ export async function startOperator({
   wireTriggers(caches, { tenant: tenantController.queue, agent: agentController.queue, tenantNamespace });
 
   let leading = false;
-  metrics.leader(LEADER_LEASE, false);
+  metrics.leader(lease, false);
   const server = await serveOperations({
     registry,
     healthPort: config.healthPort,
@@ -191,14 +194,14 @@ export async function startOperator({
   const admin = await serveAdmin({
     port: config.adminPort,
     operations: operations.map((it) => ({ ...it, run: (input, context) => guard(it.run(input, context)) })),
-    otherLeader: async () => (leading ? undefined : currentLeader(client, config.namespace)),
+    otherLeader: async () => (leading ? undefined : currentLeader(client, config)),
     logger,
   });
   const reflectors = caches.all().map((it) => it.run(signal));
   const election = new LeaderElection({
     client,
     namespace: config.namespace,
-    name: LEADER_LEASE,
+    name: lease,
     identity,
     logger,
     leaseSeconds: config.lease.durationSeconds,
@@ -215,7 +218,7 @@ export async function startOperator({
     }
     leading = true;
     if (config.leaderElection) client.beforeWrite = () => election.assertLeading();
-    metrics.leader(LEADER_LEASE, true);
+    metrics.leader(lease, true);
     const work = new AbortController();
     const until = AbortSignal.any([signal, fatal.signal, work.signal]);
     const controllers = [
@@ -250,7 +253,7 @@ export async function startOperator({
       new Promise<"lost">((resolve) => fatal.signal.addEventListener("abort", () => resolve("lost"), { once: true })),
     ]);
     leading = false;
-    metrics.leader(LEADER_LEASE, false);
+    metrics.leader(lease, false);
     work.abort();
     if (outcome === "stopped") {
       await Promise.all(controllers); // the lease is renewed meanwhile: what is under way may still write

@@ -9,8 +9,9 @@ export const TRANSCRIPT_KEYS_SECRET = "agentpg-transcript-keys";
 /** The ConfigMap with the public keys of the cluster's token issuer. */
 export const ACCESS_CONFIG_MAP = "agentpg-access";
 
-/** The Lease that the leading operator holds; its holder is `<pod name>-<8 hex digits>`. */
-export const LEADER_LEASE = "agentpg-operator";
+/** The Lease that the leading operator of an instance holds; its holder is `<pod name>-<8 hex digits>`. */
+export const leaderLease = (instance: string | undefined): string =>
+  instance === undefined ? "agentpg-operator" : `agentpg-operator-${instance}`;
 
 /** The port of the admin operations, on 127.0.0.1 of the operator's pod, unless its configuration says another. */
 export const ADMIN_PORT = 9443;

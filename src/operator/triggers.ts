@@ -12,11 +12,14 @@ interface Queues {
   tenantNamespace(tenant: Tenant): string;
 }
 
-type Seen = { metadata: Tenant["metadata"] };
+type Seen = Pick<Tenant | Agent, "metadata" | "status">;
 
-/** Our own writes of the status come back as changes; they call for no work. */
+const operatorIn = ({ status }: Seen): string | undefined => ("operator" in status ? status.operator : undefined);
+
+/** Our own writes of the status come back as changes; they call for no work. Whose it is, another operator may have written. */
 const onlyStatusChanged = (now: Seen, before: Seen | undefined): boolean =>
   before !== undefined &&
+  operatorIn(now) === operatorIn(before) &&
   now.metadata.uid === before.metadata.uid &&
   now.metadata.generation === before.metadata.generation &&
   now.metadata.deletionTimestamp === before.metadata.deletionTimestamp &&
@@ -30,7 +33,7 @@ const isNews = ({ metadata, status }: Agent): boolean => status.observedGenerati
 const agentsSee = ({ metadata, status }: Tenant): string => {
   const conditions = (status.conditions ?? []).filter(({ type }) => AGENTS_SEE_CONDITIONS.includes(type));
   const { generation, uid, deletionTimestamp } = metadata;
-  return JSON.stringify([generation, uid, deletionTimestamp, status.credentialsRevision, conditions]);
+  return JSON.stringify([generation, uid, deletionTimestamp, status.credentialsRevision, status.operator, conditions]);
 };
 const AGENTS_SEE_CONDITIONS = ["CredentialsReady", "EncryptionReady"];
 

@@ -147,7 +147,8 @@ test("the operator takes a changed ca.crt without a restart", async () => {
   const access = new DatabaseAccess({
     config,
     identity: "test",
-    clusterUid: async () => "cluster-1",
+    claimant: async () => "cluster-1",
+    tenantSelector: "",
     migrationsDir: await migrationFolder({ "0001_none.sql": "SELECT 1" }),
     logger: silentLogger,
   });

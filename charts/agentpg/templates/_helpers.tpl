@@ -48,6 +48,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "concurrency" (int .Values.operator.concurrency)
   "securityChecks" .Values.securityChecks
   "migrations" .Values.migrations }}
+{{- with .Values.tenantSelector }}{{ $_ := set $config "tenantSelector" . }}{{ end }}
+{{- with .Values.instance }}{{ $_ := set $config "instance" . }}{{ end }}
 {{- with .Values.dnsPeers }}{{ $_ := set $config "dnsPeers" . }}{{ end }}
 {{- $encryption := dict "dataKeyMaxAgeDays" (int .Values.encryption.dataKeyMaxAgeDays) }}
 {{- if .Values.encryption.keySecret }}{{ $_ := set $encryption "keysDir" "/etc/agentpg/operator-keys" }}{{ end }}

@@ -1,6 +1,6 @@
 import type { Environment } from "../ensure.ts";
 import { TenantNotProvisioned } from "../errors.ts";
-import { lockTenant, tenantByUid, type TenantRecord } from "../registry.ts";
+import { lockTenant, refuseIfHeldByOther, tenantByUid, type TenantRecord } from "../registry.ts";
 import type { Queryable } from "../session.ts";
 import { processesWithout } from "./key-readers.ts";
 import {
@@ -44,6 +44,7 @@ export function dataKeyStore({ sessions, clusterUid }: Environment): DataKeyStor
         throw new TenantNotProvisioned(
           `the Tenant with UID ${uid} has no schema in the database: it gets no data keys`,
         );
+      refuseIfHeldByOther(tenant, clusterUid);
       return work(client, tenant);
     });
   return {

@@ -2,7 +2,7 @@ import { type RoleName, tenantDatabaseNames } from "../../api/names.ts";
 import { DatabaseBusy, TenantNotProvisioned } from "../errors.ts";
 import { setLoginPassword, storePassword } from "../login.ts";
 import { identifier } from "../quote.ts";
-import { lockTenant, type Login, otherLogin, type TenantRecord } from "../registry.ts";
+import { lockTenant, refuseIfHeldByOther, type Login, otherLogin, type TenantRecord } from "../registry.ts";
 import type { Queryable } from "../session.ts";
 import type { RotationReason } from "./decide.ts";
 import { revisionOf } from "./revision.ts";
@@ -26,6 +26,7 @@ async function lockAsSeen(client: Queryable, seen: TenantRecord): Promise<Tenant
   const record = await lockTenant(client, seen.uid);
   if (record?.state !== "active")
     throw new TenantNotProvisioned(`Tenant ${seen.name} lost its schema while its login was changed: it was deleted`);
+  refuseIfHeldByOther(record, seen.clusterUid);
   const same =
     record.activeLogin === seen.activeLogin &&
     record.credentialsRevision === seen.credentialsRevision &&

@@ -13,6 +13,7 @@ import type { OperatorConfig } from "../config.ts";
 import { ForeignObject } from "../foreign-object.ts";
 import { AGENT_LABEL, agentSelector } from "../labels.ts";
 import type { OwnedObject } from "../owned-object.ts";
+import { operatorOf } from "../scope.ts";
 import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
@@ -70,13 +71,20 @@ export class AgentReconciler {
     }
     if (!agent || agent.metadata.deletionTimestamp) return {}; // what it owns goes with it
     const tenant = this.#deps.caches.tenantOfNamespace(agent.metadata.namespace ?? "");
+    if (tenant && !this.#isOurs(tenant)) return {};
     if (!tenant || tenant.metadata.deletionTimestamp) return this.#withoutTenant(agent, tenant);
     if (tenant.spec.paused) return {};
     return this.#inTenant(agent, tenant);
   }
 
+  /** Not before our controller of Tenants has taken it: see `tenant/custody.ts`. */
+  #isOurs({ status }: Tenant): boolean {
+    return status.operator === operatorOf(this.#deps.config);
+  }
+
   async #withoutTenant(agent: Agent, tenant: Tenant | undefined): Promise<ReconcileResult> {
     const namespace = agent.metadata.namespace;
+    if (!tenant && this.#deps.config.tenantSelector !== "") return {}; // another operator may have its Tenant
     if (!tenant && this.#deps.caches.unreadableTenantOf(namespace ?? "") !== undefined) return {}; // its pods go on
     await this.#stop(agent);
     const problem: Problem = tenant

@@ -30,7 +30,7 @@ const underWay = (message: string): Outcome => failed("InProgress", message);
 
 /** A database that cannot be reached holds the finalizer: the tenant is not released half deleted. */
 export function deletionOutcome(error: unknown): DeletionResult {
-  if (!(error instanceof DatabaseError) || error.reason === "StaleEpoch") throw error;
+  if (!(error instanceof DatabaseError) || ["StaleEpoch", "HeldByOtherOperator"].includes(error.reason)) throw error;
   return ok(error.reason, `deletion waits: ${error.message}`);
 }
 

@@ -6,7 +6,7 @@ import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ReconcileResult } from "../../kubernetes/controller.ts";
 import { isInvalid } from "../../kubernetes/errors.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
-import type { KubernetesObject } from "../../kubernetes/object.ts";
+import { keyOf, type KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import { Applier } from "../applier.ts";
 import { TENANT, type Caches } from "../caches.ts";
@@ -18,12 +18,14 @@ import type { MigrationCoordinator } from "../migrations/coordinator.ts";
 import type { KeyProvider } from "../encryption/key-provider.ts";
 import { TenantDataKeys } from "../encryption/tenant-keys.ts";
 import type { OwnedObject } from "../owned-object.ts";
+import { operatorOf } from "../scope.ts";
 import type { RetentionStatus } from "../retention/retention-loop.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
 import { apiKeyOutcome, apiKeySeen } from "./api-key.ts";
 import { failed, ok, tenantConditions, type Outcome, type Stage } from "./conditions.ts";
 import { TenantCredentials } from "./credentials.ts";
+import { TenantCustody } from "./custody.ts";
 import { deletionOutcome, TenantDeletion } from "./deletion.ts";
 import { found } from "./found.ts";
 import { migrationsOutcome } from "./migrations-current.ts";
@@ -41,6 +43,8 @@ import { wentBack } from "./went-back.ts";
 const FIELD_MANAGER = "agentpg-tenant-controller";
 /** How soon a Tenant that is not ready is looked at again: mended things are noticed within this time. */
 const NOT_READY_MS = 5_000;
+/** How soon it is looked again whether another operator has let a Tenant go. */
+const NOT_OURS_MS = 15_000;
 
 export interface TenantDependencies {
   client: KubernetesClient;
@@ -62,6 +66,7 @@ type Fields = Record<string, unknown>;
 export class TenantReconciler {
   readonly #deps: TenantDependencies;
   readonly #applier: Applier;
+  readonly #custody: TenantCustody;
   readonly #deletion: TenantDeletion;
   readonly #credentialsOf: TenantCredentials;
   readonly #dataKeysOf: TenantDataKeys;
@@ -69,6 +74,7 @@ export class TenantReconciler {
   constructor(deps: TenantDependencies) {
     this.#deps = deps;
     this.#applier = new Applier(deps.client, deps.caches, FIELD_MANAGER);
+    this.#custody = new TenantCustody(deps);
     this.#deletion = new TenantDeletion(deps, this.#applier);
     this.#credentialsOf = new TenantCredentials(deps, FIELD_MANAGER);
     this.#dataKeysOf = new TenantDataKeys(deps, FIELD_MANAGER);
@@ -80,6 +86,7 @@ export class TenantReconciler {
       await reportUnreadable(this.#deps, this.#deps.caches.tenants, key, FIELD_MANAGER);
       return {};
     }
+    if (!(await this.#custody.isOurs(tenant))) return { requeueAfterMs: NOT_OURS_MS };
     if (tenant.metadata.deletionTimestamp) return this.#delete(tenant);
     if (tenant.spec.paused) return this.#paused(tenant);
     if (!tenant.metadata.finalizers.includes(FINALIZER)) await this.#addFinalizer(tenant); // before any side effect
@@ -141,11 +148,19 @@ export class TenantReconciler {
     if (!claim.exists || live?.metadata.annotations?.[CREATED_ANNOTATION]) {
       wanted.object.metadata.annotations = { ...wanted.object.metadata.annotations, [CREATED_ANNOTATION]: "true" };
     }
-    return this.#applied(
-      tenant,
-      [wanted, operatorRoleBinding(tenant, config)],
-      ok("Ready", `namespace ${name} admits only restricted pods`),
-    );
+    const binding = operatorRoleBinding(tenant, config);
+    await this.#makeWayFor(binding);
+    return this.#applied(tenant, [wanted, binding], ok("Ready", `namespace ${name} admits only restricted pods`));
+  }
+
+  /** To which role a binding binds can never be changed: that of another operator goes, and with it that one's rights here. */
+  async #makeWayFor({ kind, object }: OwnedObject): Promise<void> {
+    const live = this.#deps.caches.owned(kind)?.get(keyOf(object));
+    const roleOf = (it: KubernetesObject) => (it["roleRef"] as { name?: string } | undefined)?.name;
+    const role = live && roleOf(live); // undefined of ours, once it was found as wanted
+    if (!live || role === undefined || role === roleOf(object)) return;
+    const { name, namespace, uid } = live.metadata;
+    await this.#deps.client.delete(kind, name, namespace, uid);
   }
 
   async #surroundings(tenant: Tenant): Promise<Outcome> {
@@ -268,14 +283,14 @@ export class TenantReconciler {
     fields: Fields,
     more: Parameters<typeof tenantConditions>[1] = {},
   ): Promise<void> {
-    const { caches, client, events } = this.#deps;
+    const { caches, client, config, events } = this.#deps;
     const agents = caches.agentsOfNamespace(tenantNamespace(tenant)).length;
     const conditions = tenantConditions(stages, more);
     const changed = await writeStatus(
       client,
       TENANT,
       tenant,
-      { conditions, fields: { ...keptFields(tenant), ...fields, agents } },
+      { conditions, fields: { ...keptFields(tenant), ...fields, operator: operatorOf(config), agents } },
       FIELD_MANAGER,
     );
     for (const it of changed) {
@@ -318,10 +333,13 @@ function refusal(error: unknown): Outcome | undefined {
   return undefined;
 }
 
+/** This process, or this operator, has nothing to say of the Tenant. */
+const NOT_OURS = new Set(["StaleEpoch", "HeldByOtherOperator"]);
+
 const MIGRATION_REASONS = new Set(["DatabaseNewerThanProgram", "MigrationChanged", "MigrationFailed"]);
 
 function databaseOutcome(error: unknown): Outcome {
-  if (!(error instanceof DatabaseError) || error.reason === "StaleEpoch") throw error;
+  if (!(error instanceof DatabaseError) || NOT_OURS.has(error.reason)) throw error;
   return failed(error.reason, error.message);
 }
 
