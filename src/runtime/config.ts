@@ -42,6 +42,7 @@ const environment = z.object({
   AGENTPG_POOL_IDLE_SECONDS: whole(GUIDE_POOL_LIMITS.idleMs / 1000, 1, 86_400),
   AGENTPG_POOLER: z.enum(["None", "Transaction"]).default("None"),
   AGENTPG_DRAIN_SECONDS: whole(25, 0, 3600),
+  AGENTPG_LEAVE_SECONDS: whole(0, 0, 300),
   AGENTPG_LEASE_SECONDS: whole(6, 2, 600),
   AGENTPG_STALL_SECONDS: whole(60, 1, 3600),
   AGENTPG_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),

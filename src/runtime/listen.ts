@@ -5,6 +5,8 @@ import { answerMalformed } from "./http/malformed.ts";
 export interface Listening {
   port: number;
   server: Server;
+  /** From now on each answer ends its connection, so that its caller's next request goes to another process. */
+  leave(): void;
   /** Takes no more connections; those in use get so many milliseconds. */
   close(graceMs: number): Promise<void>;
 }
@@ -15,10 +17,17 @@ export async function listen(app: RequestListener, port: number, host: string): 
   server.headersTimeout = 20_000;
   server.keepAliveTimeout = 75_000; // longer than a proxy's, so that the proxy closes first
   answerMalformed(server);
+  let leaving = false;
+  server.prependListener("request", (_request, response) => {
+    if (leaving) response.setHeader("connection", "close");
+  });
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   return {
     server,
     port: (server.address() as AddressInfo).port,
+    leave() {
+      leaving = true;
+    },
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { needsWorkspace } from "../api/agent.ts";
 import { TranscriptCipher } from "../database/encryption/cipher.ts";
 import { AgentDatabase } from "../database/runs/database.ts";
@@ -114,14 +115,16 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
 
   let health: DatabaseHealth | undefined;
   let engine: Engine | undefined;
+  let leaving = false;
   let transcripts: TranscriptCipher | undefined;
   const readiness: Readiness = () => {
     const reasons = [
-      ...(engine?.draining ? ["draining"] : []),
+      ...(leaving ? ["draining"] : []),
       ...(engine ? [] : ["starting"]),
       ...(health?.ready ? [] : ["the database cannot be reached, or is not migrated"]),
       ...(health?.ready && engine?.holdsLeases === false ? ["the database takes no writes"] : []),
       ...(modelHealth.key.present ? [] : ["there is no API key"]),
+      ...(modelHealth.neverKnown ? ["the model does not exist"] : []),
       ...(transcripts?.canWrite === false ? ["there is no key to encrypt transcripts with"] : []),
     ];
     return { ready: reasons.length === 0, reasons };
@@ -259,6 +262,11 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   );
 
   async function stop(drainSeconds = env.AGENTPG_DRAIN_SECONDS): Promise<void> {
+    // Whoever sends requests here learns only with a delay that they go elsewhere: until then all are served.
+    leaving = true;
+    api.leave();
+    await sleep(env.AGENTPG_LEAVE_SECONDS * 1000);
+    api.server.closeIdleConnections();
     await ready.drain(drainSeconds);
     await mcp.stop();
     await api.close(1000);

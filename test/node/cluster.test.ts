@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { openAgent, readyPods, requestToken } from "../../src/cli/agent-access.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
+import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import { forwardPort } from "../../src/kubernetes/port-forward.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { resourcePath } from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import { anAgent } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
+import { type Callers, startCallers } from "./callers.ts";
 import { conditionOf, type Conditioned } from "../support/operator-harness.ts";
 
 const demo = inject("demo");
@@ -134,6 +136,81 @@ describe("what only pods can find out", () => {
     expect(conditionOf(stuck, "Available")?.status).toBe("True");
     await client.mergePatch(TENANT, "globex", undefined, { spec: { quota: { memory: "4Gi" } } });
     await agentCondition("assistant", "Progressing", "False", "RolledOut", 90);
+  }, 240_000);
+});
+
+describe("a rollout", () => {
+  const inOrder = (a: string, b: string) => (a < b ? -1 : 1);
+  const change = (spec: object) => client.mergePatch(AGENT, "roller", "globex", { spec });
+  const uids = async () =>
+    (await readyPods(client, "globex", "roller")).map(({ metadata }) => String(metadata.uid)).toSorted(inOrder);
+  const rolledOut = async () => {
+    await agentCondition("roller", "Progressing", "False", "RolledOut", 120);
+    await agentCondition("roller", "Ready", "True", "Ready");
+  };
+  const pods = () => client.list<KubernetesObject>(kinds.POD, "globex", { labelSelector: "agentpg.dev/agent=roller" });
+  let callers: Callers;
+
+  beforeAll(async () => {
+    await apply(AGENT, anAgent("globex", "roller", { model: "claude-haiku-5-5", replicas: 2 }));
+    await rolledOut();
+    const [pod] = await client.list<KubernetesObject & { spec: { containers: [{ image: string }] } }>(
+      kinds.POD,
+      "globex",
+      { labelSelector: "agentpg.dev/agent=roller" },
+    );
+    const { image } = pod?.spec.containers[0] ?? { image: "" };
+    callers = await startCallers(client, {
+      namespace: "globex",
+      agent: "roller",
+      token: await visitor("globex")(),
+      image,
+    });
+    await callers.more(20);
+  }, 240_000);
+  afterAll(async () => {
+    await callers?.stop();
+    await client.delete(AGENT, "roller", "globex");
+  });
+
+  test("to another prompt takes all pods, and no request to the Service fails", async () => {
+    const before = await uids();
+    await change({ systemPrompt: "You answer in one word." });
+    await eventually(
+      pods,
+      (now) => now.length === 2 && now.every(({ metadata }) => !before.includes(metadata.uid ?? "")),
+      150,
+    );
+    await rolledOut();
+    expect((await callers.more(20)).failures).toEqual([]);
+  }, 240_000);
+
+  test("to a model that does not exist keeps the old pods serving, says why, and can be taken back", async () => {
+    const before = await uids();
+    await change({ model: "gpt-unknown" });
+    const wrong = await agentCondition("roller", "ConfigurationValid", "False", "UnknownModel", 120);
+    expect(wrong?.message).toContain("gpt-unknown");
+    await agentCondition("roller", "Available", "True", "PodsReady");
+    const { failures } = await callers.more(20);
+    expect(await uids()).toEqual(before);
+    await change({ model: "claude-haiku-5-5" });
+    await rolledOut();
+    expect(await uids()).toEqual(before);
+    expect(failures).toEqual([]);
+  }, 240_000);
+
+  test("to no pods and back, by the scale subresource: it says so, and answers again", async () => {
+    await callers.stop();
+    const scale = (replicas: number) => client.mergePatch(AGENT, "roller", "globex", { spec: { replicas } }, "scale");
+    await scale(0);
+    await agentCondition("roller", "Available", "True", "ScaledToZero");
+    await eventually(pods, (now) => now.length === 0, 90);
+    await scale(1);
+    await rolledOut();
+    const open = await openAgent({ client, config }, "globex", "roller", visitor("globex"));
+    const session = await open.agent.createSession();
+    expect(await open.agent.ask(session.id, "Hello")).toMatchObject({ state: "completed" });
+    await open.close();
   }, 240_000);
 });
 

@@ -90,14 +90,14 @@ test("an orphaned claim is closed by its own operator only", async () => {
 
 /** Queries as an agent's pod would, without a pause, until told to stop; the failures. */
 function serving(login: ConnectionSettings): { stop(): Promise<{ queries: number; failures: unknown[] }> } {
-  let stopped = false;
+  const stopped = new AbortController();
   let queries = 0;
   const failures: unknown[] = [];
   const work = (async () => {
     const client = new Client(clientOptions(login, "test"));
     client.on("error", (error) => failures.push(error));
     await client.connect();
-    while (!stopped) {
+    while (!stopped.signal.aborted) {
       await client.query("SELECT count(*) FROM sessions").catch((error: unknown) => failures.push(error));
       queries++;
     }
@@ -105,7 +105,7 @@ function serving(login: ConnectionSettings): { stop(): Promise<{ queries: number
   })();
   return {
     async stop() {
-      stopped = true;
+      stopped.abort();
       await work.catch((error: unknown) => failures.push(error));
       return { queries, failures };
     },

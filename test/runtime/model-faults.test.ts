@@ -81,6 +81,7 @@ describe("an API that says no", () => {
     await expect
       .poll(async () => (await statusOf(metricsPort)).model)
       .toMatchObject({ verified: false, reason: "UnknownModel" });
+    expect((await statusOf(metricsPort)).readiness).toEqual({ ready: false, reasons: ["the model does not exist"] });
     const session = await client.createSession();
     expect(await client.ask(session.id, "Hello")).toMatchObject({ state: "failed", error: { type: "unknown_model" } });
   });

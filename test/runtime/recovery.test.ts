@@ -170,6 +170,19 @@ describe("a process that is asked to end", () => {
     expect(await state(id)()).toBe("completed");
   });
 
+  it("serves whoever still comes until everybody knows that it ends, and answers end their connections", async () => {
+    await world.fresh();
+    const agent = await start({}, { AGENTPG_LEAVE_SECONDS: "3" });
+    const session = await agent.client.createSession();
+    const ended = agent.end("SIGTERM");
+    await expect.poll(async () => (await fetch(`${agent.metricsUrl}/readyz`)).status).toBe(503);
+    const answer = await fetch(`${agent.url}/livez`);
+    expect([answer.status, answer.headers.get("connection")]).toEqual([200, "close"]);
+    const { id } = await agent.client.startRun(session.id, "Hello");
+    expect(await ended).toBe(0);
+    expect(await state(id)()).toBe("completed");
+  });
+
   it("hands over at once what does not finish in its grace", async () => {
     await world.fresh({ latencyMs: 3000 });
     const first = await start({}, { AGENTPG_DRAIN_SECONDS: "1", AGENTPG_LEASE_SECONDS: "60" });

@@ -48,6 +48,14 @@ export class ModelHealth {
     return verified === false && reason ? { reason, message: this.#refusal } : null;
   }
 
+  /**
+   * The model does not exist, and never did for this process: a pod with it is not to take the place of one that answers. One whose
+   * model goes while it runs stays ready, so that sessions can be read.
+   */
+  get neverKnown(): boolean {
+    return this.#status.reason === "UnknownModel" && this.#status.lastSuccessAt === null;
+  }
+
   succeeded(): void {
     this.#status = { verified: true, reason: null, lastError: null, lastSuccessAt: new Date().toISOString() };
   }

@@ -11,7 +11,9 @@ import { mcpTokensOf } from "../mcp-tokens.ts";
 import { controllerOf, ownedName } from "./owner.ts";
 import { rolloutStrategy, workspaceMounts, workspaceVolumes } from "./workspace.ts";
 
-export const DRAIN_SECONDS = 25;
+const DRAIN_SECONDS = 25;
+/** How long a pod that is to end still takes requests: until every node has learned that it is no endpoint any more. */
+const LEAVE_SECONDS = 5;
 
 /** What a pod has to be told of the tenant's shared objects. */
 export interface PodInputs {
@@ -89,6 +91,7 @@ const container = ({ agent, config, configRevision }: PodInputs) => ({
   env: [
     { name: "AGENTPG_POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
     { name: "AGENTPG_CONFIG_REVISION", value: configRevision },
+    { name: "AGENTPG_LEAVE_SECONDS", value: String(LEAVE_SECONDS) },
     { name: "AGENTPG_DRAIN_SECONDS", value: String(DRAIN_SECONDS) },
     { name: "NODE_OPTIONS", value: AGENT_NODE_OPTIONS },
     ...poolLimits(config),
@@ -147,7 +150,7 @@ export function deployment(inputs: PodInputs, replicas: number) {
           serviceAccountName: ownedName(agent),
           automountServiceAccountToken: false,
           enableServiceLinks: false,
-          terminationGracePeriodSeconds: DRAIN_SECONDS + 10,
+          terminationGracePeriodSeconds: LEAVE_SECONDS + DRAIN_SECONDS + 10,
           ...(config.imagePullSecrets.length > 0
             ? { imagePullSecrets: config.imagePullSecrets.map((name) => ({ name })) }
             : {}),
@@ -158,7 +161,7 @@ export function deployment(inputs: PodInputs, replicas: number) {
             fsGroup: 1000,
             seccompProfile: { type: "RuntimeDefault" },
           },
-          ...(agent.spec.replicas > 1 ? { topologySpreadConstraints: topologySpread(selector) } : {}),
+          topologySpreadConstraints: topologySpread(selector), // of a single pod too: to scale must not change the template
           initContainers: [], // said aloud, so that one that somebody adds is drift
           containers: [container(inputs)],
           volumes: volumes(inputs),
