@@ -265,8 +265,10 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     // Whoever sends requests here learns only with a delay that they go elsewhere: until then all are served.
     leaving = true;
     api.leave();
-    await sleep(env.AGENTPG_LEAVE_SECONDS * 1000);
-    api.server.closeIdleConnections();
+    if (env.AGENTPG_LEAVE_SECONDS > 0) {
+      await sleep(env.AGENTPG_LEAVE_SECONDS * 1000);
+      api.server.closeIdleConnections(); // whoever kept one open takes a new one, to another process
+    }
     await ready.drain(drainSeconds);
     await mcp.stop();
     await api.close(1000);
