@@ -1,4 +1,5 @@
 import { fitsLuhn, isOneDigit } from "./check-digits.ts";
+import { isAnnounced } from "./context.ts";
 import { type DigitGroup, type DigitRun, isAlone } from "./digit-groups.ts";
 import type { DigitDetector, Finding } from "./finding.ts";
 
@@ -14,6 +15,10 @@ const SCHEMES: [RegExp, readonly number[]][] = [
   [/^(?:50|5[6-9]|6[0-9])/, [16, 18, 19]], // Maestro, RuPay and others; shorter ones look like any number
   [/^220[0-4]/, [16]], // Mir
 ];
+
+/** Cards of thirteen digits are old, and articles' barcodes have as many: they have to be called cards. */
+const SHORT = 13;
+const WORDS = /card|visa|karte|carte|tarjeta|carta|\bpan\b/i;
 
 const isCard = (digits: string): boolean =>
   SCHEMES.some(([prefix, lengths]) => lengths.includes(digits.length) && prefix.test(digits)) &&
@@ -50,6 +55,7 @@ function cardFrom({ groups }: DigitRun, first: number, text: string): Finding | 
       isGrouping(taken.map((it) => it.digits.length)) &&
       evenGaps(taken) &&
       isCard(digits) &&
+      (digits.length > SHORT || isAnnounced(text, start, WORDS)) &&
       isAlone(text, start, end)
     )
       return { kind: "card", start, end };
@@ -60,6 +66,7 @@ function cardFrom({ groups }: DigitRun, first: number, text: string): Finding | 
 /** Payment cards: a known issuer, the length that goes with it, and the check digit (ISO/IEC 7812-1). */
 export const cards: DigitDetector = (text, runs) =>
   runs.flatMap((run) => {
+    if (run.count < SHORT) return [];
     const found: Finding[] = [];
     for (let first = 0; first < run.groups.length; first++) {
       const card = cardFrom(run, first, text);

@@ -7,7 +7,7 @@ import { ibans } from "./iban.ts";
 import { ipAddresses } from "./ip-address.ts";
 import { nationalIds } from "./national-ids/all.ts";
 import { phones } from "./phone.ts";
-import { CALLED_SECRET, secrets } from "./secret.ts";
+import { CALLED_SECRET, KEY_HEAD, secrets } from "./secret.ts";
 import { piecesOf } from "./segments.ts";
 
 /** Where findings overlap, the kind with the lowest number names them. */
@@ -34,12 +34,17 @@ const ITS_DIGITS = /[\p{Nd}\u{1d400}-\u{1d7ff}]/u;
 
 /** Whether a text of any script may have a finding at all: a quick look. */
 export const mayHold = (text: string): boolean =>
-  HINT.test(text) || SIGN.test(text) || CALLED_SECRET.test(text) || (OTHER_SCRIPT.test(text) && ITS_DIGITS.test(text));
+  HINT.test(text) ||
+  SIGN.test(text) ||
+  CALLED_SECRET.test(text) ||
+  KEY_HEAD.test(text) ||
+  (OTHER_SCRIPT.test(text) && ITS_DIGITS.test(text));
 
 /** What the detectors find; each is asked only where there may be something for it. */
 function detected(text: string): Finding[] {
   const hasDigits = DIGIT.test(text);
-  const runs = hasDigits && LONG_NUMBER.test(text) ? digitRuns(text) : [];
+  const isLong = hasDigits && LONG_NUMBER.test(text);
+  const runs = isLong ? digitRuns(text) : [];
   return [
     ...secrets(text),
     ...(runs.length ? [...ibans(text), ...cards(text, runs), ...nationalIds(text), ...phones(text, runs)] : []),

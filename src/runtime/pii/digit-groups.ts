@@ -12,6 +12,8 @@ export interface DigitGroup {
 /** Groups of digits with at most three of space, dash, dot, slash and bracket in between. */
 export interface DigitRun {
   groups: DigitGroup[];
+  /** How many digits it has. */
+  count: number;
   start: number;
   end: number;
   /** The character before and behind the run is no letter or digit of ASCII, nor an underscore: the run is no part of a name. */
@@ -36,7 +38,8 @@ export function digitRuns(text: string): DigitRun[] {
   return runs.map((groups) => {
     const start = groups[0]?.start ?? 0;
     const end = groups.at(-1)?.end ?? 0;
-    return { groups, start, end, standsAlone: isAlone(text, start, end) };
+    const count = groups.reduce((sum, it) => sum + it.digits.length, 0);
+    return { groups, count, start, end, standsAlone: isAlone(text, start, end) };
   });
 }
 

@@ -11,6 +11,9 @@ const ANNOUNCED =
 const OTHER =
   /\b(?:order|ticket|case|invoice|ref(?:erence)?|id|tracking|serial|part|sku|amount|total|version|build|model|port|code|bestellung|rechnung|commande|pedido)\b/i;
 
+/** Fewer are no number that could be called from elsewhere. */
+const FEWEST_DIGITS = 7;
+
 const sizesOf = ({ groups }: DigitRun): string => groups.map((it) => it.digits.length).join(",");
 const digitsOf = ({ groups }: DigitRun): string => groups.map((it) => it.digits).join("");
 
@@ -22,6 +25,9 @@ function shortened(run: DigitRun, most: number): DigitRun {
   const groups = run.groups.slice(0, beyond);
   return { ...run, groups, end: groups.at(-1)?.end ?? run.start };
 }
+
+/** A date and nothing more. */
+const isDay = (run: DigitRun): boolean => run.count === 8 && /^(?:2,2,4|4,2,2)$/.test(sizesOf(run));
 
 /** A day is no number, whatever stands beside it. */
 const isDate = (run: DigitRun): boolean => /^(?:2,2,4|4,2,2|2,2,2$|1,1,4|1,2,4|2,1,4)/.test(sizesOf(run));
@@ -96,4 +102,5 @@ function phoneOf(text: string, run: DigitRun): Finding | undefined {
 }
 
 /** Phone numbers: international, national in the usual groupings, and any that are announced as one. */
-export const phones: DigitDetector = (text, runs) => runs.flatMap((run) => phoneOf(text, run) ?? []);
+export const phones: DigitDetector = (text, runs) =>
+  runs.flatMap((run) => (run.count < FEWEST_DIGITS || isDay(run) ? [] : (phoneOf(text, run) ?? [])));

@@ -3,6 +3,7 @@ import type { ContentBlock, Message } from "../../database/runs/run.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import { textOf } from "../model/accumulate.ts";
 import type { ToolOutcome } from "../tools/tool.ts";
+import { CleanContents } from "./clean-contents.ts";
 import { redactContent } from "./content.ts";
 import type { IsKnown } from "./detect.ts";
 import type { Finding, PiiCounts, PiiKind } from "./finding.ts";
@@ -33,6 +34,7 @@ export class Protection {
   readonly #isKnown: IsKnown;
   /** Contents as the model gets them; they stay the same objects while a run is worked on. */
   readonly #sent = new WeakMap<ContentBlock[], ContentBlock[]>();
+  readonly #clean = new CleanContents();
 
   constructor(policy: PiiPolicy, isKnown: IsKnown, metrics: Pick<RuntimeMetrics, "piiFindings">) {
     this.policy = policy;
@@ -52,6 +54,7 @@ export class Protection {
   text(text: string): Redacted<string> {
     const counts: PiiCounts = {};
     const value = redactText(text, counts, this.#isKnown);
+    this.#clean.add([{ type: "text", text: value }]);
     this.count(counts);
     return { value, counts };
   }
@@ -68,7 +71,7 @@ export class Protection {
     const counts: PiiCounts = {};
     const value = redactContent(content, counts, this.#isKnown);
     this.count(counts);
-    this.#sent.set(value, value);
+    this.#clean.add(value);
     return { value, counts };
   }
 
@@ -104,7 +107,9 @@ export class Protection {
   #outgoing(content: ContentBlock[]): ContentBlock[] {
     const known = this.#sent.get(content);
     if (known) return known;
+    if (this.#clean.has(content)) return content;
     const made = redactContent(content, {}, this.#isKnown);
+    this.#clean.add(made);
     this.#sent.set(content, made);
     return made;
   }

@@ -31,6 +31,9 @@ const KNOWN: string[] = [
 ];
 const KNOWN_KEY = new RegExp(`\\b(?:${KNOWN.join("|")})`, "g");
 
+/** Heads of such keys that may have no digit behind them. */
+export const KEY_HEAD = /sk-|gh[pousr]_|gl[a-z]{2,4}-|xox|hf_|npm_|A[KSBC][IC]A/;
+
 /** Private keys in PEM; one whose end is missing goes on to the end of the segment. */
 const PRIVATE_KEY =
   /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----[^]{0,16384}?(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|$)/g;
@@ -70,7 +73,7 @@ function looksSecret(value: string): boolean {
 function valuesOf(text: string, pattern: RegExp, isOne: (value: string) => boolean): Finding[] {
   const found: Finding[] = [];
   for (const match of matchesOf(text, pattern)) {
-    const value = (match[1] ?? "").replace(/[.!?:]+$/, "");
+    const value = (match[1] ?? "").replace(/[.:]+$/, "");
     const start = match.index + match[0].lastIndexOf(match[1] ?? "");
     if (value && isOne(value)) found.push({ kind: "secret", start, end: start + value.length });
   }
