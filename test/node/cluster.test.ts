@@ -206,6 +206,7 @@ describe("a rollout", () => {
     await agentCondition("roller", "Available", "True", "ScaledToZero");
     await eventually(pods, (now) => now.length === 0, 90);
     await scale(1);
+    await eventually(uids, (now) => now.length === 1, 90);
     await rolledOut();
     const open = await openAgent({ client, config }, "globex", "roller", visitor("globex"));
     const session = await open.agent.createSession();
