@@ -122,6 +122,39 @@ describe("what only pods can find out", () => {
     expect(after.map(({ metadata }) => metadata.uid)).toEqual(before.map(({ metadata }) => metadata.uid));
   }, 330_000);
 
+  test("a changed key is in use within 10 seconds, without a restart, while runs flow, and none fails", async () => {
+    const [pod] = await readyPods(client, "globex", "assistant");
+    const open = await openAgent({ client, config }, "globex", "assistant", visitor("globex"));
+    const status = await forwardPort(config, "globex", pod?.metadata.name ?? "", 9090);
+    const fingerprint = async () => {
+      const response = await fetch(`http://127.0.0.1:${status.port}/status`, { headers: { connection: "close" } });
+      return ((await response.json()) as { apiKey: { fingerprint: string } }).apiKey.fingerprint;
+    };
+    const before = await fingerprint();
+    await apply(kinds.SECRET, {
+      metadata: { name: "anthropic", namespace: "globex" },
+      stringData: { "api-key": "sk-ant-good-and-new" },
+    });
+    const changedAt = Date.now();
+    const states: string[] = [];
+    const seconds = await eventually(
+      async () => {
+        states.push((await open.agent.ask((await open.agent.createSession()).id, "Hello")).state);
+        return (await fingerprint()) === before ? undefined : (Date.now() - changedAt) / 1000;
+      },
+      (it) => it !== undefined,
+      90,
+    );
+    states.push((await open.agent.ask((await open.agent.createSession()).id, "Hello")).state);
+    await status.close();
+    await open.close();
+    expect(seconds).toBeLessThan(10);
+    expect(new Set(states)).toEqual(new Set(["completed"]));
+    expect((await readyPods(client, "globex", "assistant")).map(({ metadata }) => metadata.uid)).toEqual([
+      pod?.metadata.uid,
+    ]);
+  }, 120_000);
+
   test("a rollout to an image that does not start keeps the old pods serving and says why", async () => {
     await client.mergePatch(TENANT, "globex", undefined, { spec: { quota: { memory: "600Mi" } } });
     await client.mergePatch(AGENT, "assistant", "globex", {

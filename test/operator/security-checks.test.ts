@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client } from "pg";
@@ -11,7 +11,8 @@ import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import type { RunningOperator } from "../../src/operator/main.ts";
 import { anAgent, aTenant, aTool } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
-import { TenantPods } from "../support/tenant-pods.ts";
+import { allObjects } from "../support/all-objects.ts";
+import { type TenantPod, TenantPods } from "../support/tenant-pods.ts";
 import { freePort } from "../support/postgres.ts";
 import { startHarness, type OperatorHarness } from "../support/operator-harness.ts";
 
@@ -29,6 +30,7 @@ const documents = {
 const EAGER = { securityChecks: { firstAfterSeconds: 0, intervalSeconds: 1, loginSeconds: 1, documents } };
 let more: object;
 let pods: TenantPods;
+let keysDir: string;
 
 const LOOKUP = aTool("lookup", { sql: { statement: "SELECT 1" } });
 
@@ -46,7 +48,7 @@ beforeAll(async () => {
   await it.prepareTenantNamespace("north", "north", "sk-ant-test-north-1");
   await it.prepareTenantNamespace("south", "south", "sk-ant-test-south-1");
   pods = await TenantPods.create(it);
-  const keysDir = await pods.keyEncryptionKeys();
+  keysDir = await pods.keyEncryptionKeys();
   more = { ...SETTLED, ...EAGER, apiKeys: { everySeconds: 1 }, metricsPort: await freePort(), encryption: { keysDir } };
   operator = await it.startOperator(more);
   await it.apply(TENANT, aTenant("north"));
@@ -450,3 +452,65 @@ test("looks that find nothing new write nothing", async () => {
     ({ before, after }) => before.every((count, at) => count === after[at]),
   );
 });
+
+/** Everything of these processes that somebody who may not read Secrets could come by. */
+async function everythingElse(agent: TenantPod): Promise<Map<string, string>> {
+  const read = (path: string) => readFile(path, "utf8").catch(() => "");
+  const status = await fetch(`http://127.0.0.1:${agent.metricsPort}/status`, { headers: { connection: "close" } });
+  const lost = await fetch(`http://127.0.0.1:${agent.port}/v1/sessions/none`, { headers: { connection: "close" } });
+  return new Map([
+    ...(await allObjects(it.client)),
+    ["the operator's log", it.log.join("")],
+    ["the agents' log", pods.log.join("")],
+    ["the operator's metrics", await operator.metrics.metrics()],
+    ["the agent's metrics", await agent.metrics.registry.metrics()],
+    ["the agent's status", await status.text()],
+    ["an error of the agent", await lost.text()],
+    ["the environment of the processes", await read("/proc/self/environ")],
+    ["the arguments of the processes", await read("/proc/self/cmdline")],
+  ]);
+}
+
+test("after all this, no planted secret is anywhere but in its Secret: objects, Events, logs, metrics, errors, environment", async () => {
+  const token = "mcp-planted-bearer-token-0815";
+  await it.apply(kinds.SECRET, {
+    metadata: { name: "crm-token", namespace: "north", annotations: { "agentpg.dev/mcp-host": "mcp.example.com" } },
+    stringData: { token },
+  });
+  const crm = aTool("crm", {
+    mcp: { url: "https://mcp.example.com/mcp", allowedTools: ["find"], tokenSecretRef: { name: "crm-token" } },
+  });
+  await it.apply(AGENT, anAgent("north", "caller", { tools: [crm] }));
+  await it.apply(kinds.SECRET, {
+    metadata: { name: "anthropic", namespace: "north" },
+    stringData: { "api-key": "sk-ant-bad" },
+  });
+  const agent = await pods.start("north", "clerk");
+  await agent.ask("hello").catch(() => {}); // the key is refused: what is said of that is looked at too
+  const secrets = await it.client.list<{ metadata: { name: string }; data?: Record<string, string> }>(
+    kinds.SECRET,
+    "north",
+  );
+  const decoded = (data: Record<string, string> = {}, only: RegExp) =>
+    Object.entries(data).flatMap(([key, value]) => (only.test(key) ? [Buffer.from(value, "base64").toString()] : []));
+  const planted = [
+    "sk-ant-test-north-1",
+    "sk-ant-test-north-NEW2",
+    "sk-ant-bad",
+    it.admin.password,
+    await readFile(join(keysDir, "first"), "utf8"),
+    ...secrets.flatMap(({ data }) => decoded(data, /^(password|token|key-\d+)$/)),
+  ];
+  expect(planted.length).toBeGreaterThanOrEqual(7);
+  const places = await everythingElse(agent);
+  await agent.stop(0);
+  expect(places.size).toBeGreaterThan(40);
+  const leaks = [...places].flatMap(([place, text]) =>
+    planted.flatMap((secret) =>
+      [secret, Buffer.from(secret).toString("base64").replace(/=+$/, "")].some((form) => text.includes(form))
+        ? [place]
+        : [],
+    ),
+  );
+  expect(leaks).toEqual([]);
+}, 60_000);

@@ -8,7 +8,7 @@ import { CONFIG_MAP, POD } from "../../src/kubernetes/resource-kind.ts";
 import { AgentClient } from "../../src/runtime/client.ts";
 import { readEnvironment } from "../../src/runtime/config.ts";
 import { type Runtime, startRuntime } from "../../src/runtime/runtime.ts";
-import { silentLogger } from "../../src/telemetry/log.ts";
+import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "./eventually.ts";
 import { Kubelet } from "./kubelet.ts";
 import type { OperatorHarness } from "./operator-harness.ts";
@@ -28,6 +28,8 @@ type ConfigMap = KubernetesObject & { data: Record<string, string> };
 export class TenantPods {
   readonly #harness: OperatorHarness;
   readonly claude: SimulatedClaude;
+  /** What the agents logged, a line each. */
+  readonly log: string[] = [];
   readonly #claudeUrl: string;
   readonly #folder: string;
   readonly #kubelets: Kubelet[] = [];
@@ -101,7 +103,7 @@ export class TenantPods {
           AGENTPG_LEASE_SECONDS: "2",
         }),
       },
-      { log: silentLogger },
+      { log: createLogger("agentpg-runtime", "trace", { write: (line) => void this.log.push(line) }) },
     );
     const baseUrl = `http://127.0.0.1:${runtime.port}`;
     const agentClient = new AgentClient({ baseUrl, patience: { attempts: 0 } });
