@@ -1,5 +1,5 @@
 // Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document, the client's types,
-// the tables of metrics in docs/metrics.md, and the chart's Grafana dashboards.
+// the tables of metrics in docs/metrics.md, from the chart those of rights in docs/rbac.md, and the chart's Grafana dashboards.
 //   npm run generate            writes
 //   npm run generate -- --check exits 1 when a committed file differs
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import { clientTypes } from "./client-types.ts";
 import { DASHBOARDS } from "./dashboards/all.ts";
 import { dashboardJson } from "./dashboards/grafana.ts";
 import { withMetricTables } from "./metric-tables.ts";
+import { withRbacTables } from "./rbac-tables.ts";
 
 const root = dirname(import.meta.dirname);
 const header = "# Generated from src/api by `npm run generate`; do not edit.\n";
@@ -31,6 +32,7 @@ const types = "src/runtime/client/types.ts";
 files.set(types, clientTypes(document.components.schemas, root, types));
 
 files.set("docs/metrics.md", withMetricTables(readFileSync(join(root, "docs/metrics.md"), "utf8")));
+files.set("docs/rbac.md", await withRbacTables(readFileSync(join(root, "docs/rbac.md"), "utf8")));
 
 for (const [name, dashboard] of Object.entries(DASHBOARDS))
   files.set(`charts/agentpg/files/dashboards/${name}.json`, dashboardJson(dashboard));

@@ -20,7 +20,12 @@ export const metricsOf = (registry: Registry): RegisteredMetric[] =>
 
 export function operatorRegistry(): Registry {
   const registry = new Registry();
-  createOperatorMetrics(registry, { tenants: () => [], agents: () => [], watches: () => [] });
+  createOperatorMetrics(registry, {
+    tenants: () => [],
+    agents: () => [],
+    watches: () => [],
+    networkProbe: () => undefined,
+  });
   return registry;
 }
 

@@ -45,6 +45,16 @@ program
   });
 
 program
+  .command("network-probe", { hidden: true })
+  .description("what the pods of the operator's network probe run (docs/security.md)")
+  .addArgument(new Argument("<action>").choices(["listen", "dial"]))
+  .argument("<targets...>", "listen: a port; dial: NAME=ADDRESS:PORT")
+  .action(async (action: string, targets: string[]) => {
+    const { runNetworkProbe } = await import("./network-probe.ts");
+    await runNetworkProbe(action, targets);
+  });
+
+program
   .command("status")
   .description("all Tenants and Agents, and why one is not ready; exits 1 when one is not")
   .option(...KUBECONFIG)

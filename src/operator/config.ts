@@ -143,6 +143,20 @@ export const operatorConfig = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  /** Whether the cluster enforces NetworkPolicy, tried with packets between pods of a namespace that is there for it. */
+  networkProbe: z
+    .strictObject({
+      enabled: z.boolean().default(false),
+      /** With the policies that the chart makes there. */
+      namespace: z.string().min(1).default("agentpg-probe"),
+      firstAfterSeconds: z.int().min(0).default(15),
+      intervalSeconds: z.int().min(1).default(86_400),
+      /** For one probe, images and all. */
+      timeoutSeconds: z.int().min(1).max(280).default(120),
+      /** true: a Tenant is not ready while policies are not enforced, or that is not known. */
+      required: z.boolean().default(false),
+    })
+    .prefault({}),
   /** Transcripts of Agents with `dataProtection.encryptTranscripts`. */
   encryption: z
     .strictObject({

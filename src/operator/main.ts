@@ -24,6 +24,8 @@ import { createOperatorMetrics } from "./metrics.ts";
 import { MigrationCoordinator } from "./migrations/coordinator.ts";
 import { knownTenants } from "./migrations/known-tenants.ts";
 import { migrationOperations } from "./migrations/operations.ts";
+import { NetworkProbeLoop } from "./network/probe/probe-loop.ts";
+import { probeNetwork } from "./network/probe/run-probe.ts";
 import { retentionSchedule } from "./retention/due.ts";
 import { RetentionLoop } from "./retention/retention-loop.ts";
 import { ChecksLoop } from "./security-checks/checks-loop.ts";
@@ -77,6 +79,7 @@ export async function startOperator({
     tenants: () => caches.tenants.list(),
     agents: () => caches.agents.list(),
     watches: () => caches.all(),
+    networkProbe: () => networkProbe,
   });
   const metrics = measured.controllers;
   client.observe = (request) => metrics.requested(request);
@@ -123,7 +126,21 @@ export async function startOperator({
     busy: () => tenantController.queue.depth + agentController.queue.depth > 0,
     onChange: (name) => tenantController.queue.add(name, "low"),
   });
-  const tenants = new TenantReconciler({ ...shared, database, retention, securityChecks, migrations, keyProvider });
+  const networkProbe = new NetworkProbeLoop({
+    config: config.networkProbe,
+    probe: (signal) => probeNetwork(client, config, signal),
+    onChange: () => caches.tenants.list().forEach((it) => tenantController.queue.add(it.metadata.name, "low")),
+    logger,
+  });
+  const tenants = new TenantReconciler({
+    ...shared,
+    database,
+    retention,
+    networkProbe,
+    securityChecks,
+    migrations,
+    keyProvider,
+  });
   const agents = new AgentReconciler({
     ...shared,
     podProblem: podProblemSource(database),
@@ -226,6 +243,7 @@ export async function startOperator({
       agentController.run(until),
       guard(retention.run(until)).catch((error: unknown) => logger.error({ err: error }, "retention ended")),
       watchApiKeys(apiKeys, until).catch((error: unknown) => logger.error({ err: error }, "watching API keys ended")),
+      guard(networkProbe.run(until)).catch((error: unknown) => logger.error({ err: error }, "the network probe ended")),
       guard(securityChecks.run(until)).catch((error: unknown) =>
         logger.error({ err: error }, "the security checks ended"),
       ),

@@ -22,7 +22,12 @@ function fault({ name, type, help }: Registered): string | undefined {
 
 test("counters end in _total, times and histograms name their unit, and every metric says what it is", () => {
   const registry = new Registry();
-  createOperatorMetrics(registry, { tenants: () => [], agents: () => [], watches: () => [] });
+  createOperatorMetrics(registry, {
+    tenants: () => [],
+    agents: () => [],
+    watches: () => [],
+    networkProbe: () => undefined,
+  });
   const metrics = (registry.getMetricsAsArray() as unknown as Registered[]).filter(
     (it) => !/^(process|nodejs)_/.test(it.name),
   );

@@ -4,6 +4,7 @@ import type { Tenant } from "../api/tenant.ts";
 import { ControllerMetrics } from "../kubernetes/metrics.ts";
 import { EncryptionMetrics } from "./encryption/metrics.ts";
 import { MigrationMetrics } from "./migrations/metrics.ts";
+import { observeNetworkProbe, type ProbeSource } from "./network/probe/metrics.ts";
 import { observeReadiness } from "./readiness-metrics.ts";
 import { RetentionMetrics } from "./retention/metrics.ts";
 import { observeSecurityChecks } from "./security-checks/metrics.ts";
@@ -15,6 +16,7 @@ export interface OperatorSources {
   tenants(): readonly Tenant[];
   agents(): readonly Agent[];
   watches(): readonly Watch[];
+  networkProbe(): ProbeSource | undefined;
 }
 
 /** All metrics of the operator: whoever adds one makes it here, so that docs/metrics.md, which is made from this, has it. */
@@ -25,6 +27,7 @@ export function createOperatorMetrics(registry: Registry, sources: OperatorSourc
   observeReadiness(registry, sources);
   observeCredentials(registry, () => sources.tenants());
   observeSecurityChecks(registry, () => sources.tenants());
+  observeNetworkProbe(registry, () => sources.networkProbe());
   return {
     controllers,
     migrations: new MigrationMetrics(registry),

@@ -35,8 +35,8 @@ export interface OperatorHarness {
   plane: ControlPlane;
   /** The configuration that {@link startOperator} uses. */
   operatorConfig(more?: object): OperatorConfig;
-  /** Starts the operator (again), after {@link stopOperator}. */
-  startOperator(more?: object): Promise<RunningOperator>;
+  /** Starts the operator (again), after {@link stopOperator}; as the administrator, unless a kubeconfig says as whom. */
+  startOperator(more?: object, kubeconfig?: string): Promise<RunningOperator>;
   stopOperator(): Promise<void>;
   /** Puts other credentials in the operator's mounted Secret. */
   setCredentials(more: { username?: string; password?: string; ca?: string }): Promise<void>;
@@ -108,12 +108,12 @@ export async function startHarness(
     plane,
     setCredentials,
     operatorConfig: configured,
-    async startOperator(more = {}) {
+    async startOperator(more = {}, kubeconfig = plane.kubeconfig) {
       const config = configured(more);
       const logger = createLogger("operator", "info", { write: (line) => void log.push(line) });
       operator = await startOperator({
         config,
-        kubeconfig: plane.kubeconfig,
+        kubeconfig,
         logger,
         migrationsDir: config.migrationsDir ?? join(import.meta.dirname, "../../migrations"),
       });

@@ -23,6 +23,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .Values.image.repository }}{{ with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{- define "agentpg.probeNamespace" -}}
+{{ .Values.networkProbe.namespace | default (printf "%s-probe" (.Release.Namespace | trunc 57 | trimSuffix "-")) }}
+{{- end }}
+
 {{- /* The operator's configuration file. */ -}}
 {{- define "agentpg.config" -}}
 {{- $database := dict "host" .Values.database.host "port" (int .Values.database.port) "name" .Values.database.name "credentialsDir" "/etc/agentpg/operator-database" "insecure" .Values.database.insecure "peers" .Values.database.peers "pooler" .Values.database.pooler "pool" .Values.database.pool "rotation" .Values.database.rotation }}
@@ -47,6 +51,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "resyncSeconds" (int .Values.operator.resyncSeconds)
   "concurrency" (int .Values.operator.concurrency)
   "securityChecks" .Values.securityChecks
+  "networkProbe" (dict "enabled" .Values.networkProbe.enabled "namespace" (include "agentpg.probeNamespace" .) "intervalSeconds" (int .Values.networkProbe.intervalSeconds) "required" .Values.networkProbe.required)
   "migrations" .Values.migrations }}
 {{- with .Values.tenantSelector }}{{ $_ := set $config "tenantSelector" . }}{{ end }}
 {{- with .Values.instance }}{{ $_ := set $config "instance" . }}{{ end }}

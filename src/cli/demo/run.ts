@@ -128,7 +128,7 @@ async function cleanUp({ client, progress }: Environment): Promise<void> {
       (all) => all.length === 0,
       { seconds: 120, say: (all) => `${all.length} Tenants are still being deleted` },
     );
-    for (const namespace of ["acme", "globex", OPERATOR_NAMESPACE, BACKEND_NAMESPACE])
+    for (const namespace of ["acme", "globex", `${OPERATOR_NAMESPACE}-probe`, OPERATOR_NAMESPACE, BACKEND_NAMESPACE])
       await client.delete(NAMESPACE, namespace);
   });
 }

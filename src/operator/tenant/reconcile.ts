@@ -17,6 +17,8 @@ import { ADOPT_ANNOTATION, CREATED_ANNOTATION, FINALIZER } from "../labels.ts";
 import type { MigrationCoordinator } from "../migrations/coordinator.ts";
 import type { KeyProvider } from "../encryption/key-provider.ts";
 import { TenantDataKeys } from "../encryption/tenant-keys.ts";
+import { networkOutcome } from "../network/probe/outcome.ts";
+import type { Enforcement } from "../network/probe/verdict.ts";
 import type { OwnedObject } from "../owned-object.ts";
 import { operatorOf } from "../scope.ts";
 import type { RetentionStatus } from "../retention/retention-loop.ts";
@@ -54,6 +56,7 @@ export interface TenantDependencies {
   database: DatabaseAccess;
   migrations: MigrationCoordinator;
   retention: { status(uid: string): RetentionStatus | undefined };
+  networkProbe: { enforcement(): Enforcement | undefined };
   securityChecks: { rows(uid: string): SecurityCheck[] | undefined };
   tokenIssuer: () => Promise<TokenIssuer>;
   keyProvider: KeyProvider | undefined;
@@ -173,11 +176,12 @@ export class TenantReconciler {
       limitRange(tenant),
       accessKeys(tenant, (await tokenIssuer()).jwks),
     ];
-    const done = ok(
-      "PoliciesInPlace",
-      "default-deny and allow policies are in place; whether this cluster's network plugin enforces them is not probed here",
+    const previous = tenant.status.conditions?.find(({ type }) => type === "NetworkReady");
+    return this.#applied(
+      tenant,
+      wanted,
+      networkOutcome(this.#deps.networkProbe.enforcement(), previous, config.networkProbe),
     );
-    return this.#applied(tenant, wanted, done);
   }
 
   /** Applies, and turns what cannot be helped by trying again at once into an outcome. */

@@ -93,3 +93,18 @@ test.each([
     status,
   );
 });
+
+test.each([
+  ["Enforced", "Passed"],
+  ["NotEnforced", "Failed"],
+  ["NotProbed", "Unknown"],
+  ["ForeignObject", "Unknown"],
+])("policies that the network probe found %s: %s", (reason, status) => {
+  const base = observed().tenant;
+  const condition = { type: "NetworkReady", status: "True" as const, reason, message: "what the packets did" };
+  const seen = { ...condition, lastTransitionTime: "2026-11-28T11:00:00Z" };
+  const looked = rowOf("NetworkPolicyEnforced", {
+    tenant: { ...base, status: { ...base.status, conditions: [seen] } },
+  });
+  expect(looked).toMatchObject({ status, message: "what the packets did" });
+});
