@@ -16,11 +16,13 @@ export const operatorDashboard: Dashboard = {
         {
           kind: "stat",
           title: "Leaders",
-          about: "Exactly one leads.",
+          about: "Exactly one leads, of each release.",
           unit: "short",
           width: 4,
           low: [1, 1],
-          targets: [[`sum(leader_election_master_status{${OPERATOR}, name="agentpg-operator"})`, "leading"]],
+          targets: [
+            [`sum by (name) (leader_election_master_status{${OPERATOR}, name=~"agentpg-operator.*"})`, "{{name}}"],
+          ],
         },
         {
           kind: "stat",
