@@ -194,9 +194,6 @@ const JUSTIFIED: Record<string, string> = {
   "agentpg: bind clusterroles": "checked when the RoleBinding is made, which is no request of its own",
   "agentpg: update agents/finalizers":
     "asked for blockOwnerDeletion by OwnerReferencesPermissionEnforcement, which is off here",
-  "agentpg: create leases": "leases are left out of the audit log",
-  "agentpg: get leases": "the same",
-  "agentpg: update leases": "the same",
 };
 
 test("every verb that the chart grants is used, but those with a reason", async () => {
