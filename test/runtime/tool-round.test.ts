@@ -217,7 +217,8 @@ describe("a call that needs a person", () => {
 
   it("is shown with the input that a hook has made of it, and that is what is run", async () => {
     const seen: unknown[] = [];
-    const noted = defineTool({ ...TOOLS[0]!, execute: (input) => (seen.push(input), "noted") });
+    const note = TOOLS.find(({ name }) => name === "note") as (typeof TOOLS)[number];
+    const noted = defineTool({ ...note, execute: (input) => (seen.push(input), "noted") });
     const hooks = [defineHook({ name: "mask", beforeToolCall: () => ({ action: "change", input: { masked: true } }) })];
     const modules = [{ name: "notes", ...contentsOf({ tools: [noted], hooks }) }];
     const agent = await world.start(approvals(), { modules });
