@@ -51,6 +51,7 @@ const SAMPLES: Record<string, unknown> = {
   "operator.extraVolumes": [{ name: "more", emptyDir: {} }],
   "operator.extraVolumeMounts": [{ name: "more", mountPath: "/more" }],
   "securityChecks.documents": { incidentPlan: { date: "2026-11-28", place: "https://wiki.example.com/incidents" } },
+  "admissionPolicies.otherOperators": ["system:serviceaccount:other-system:agentpg"],
   "migrations.failureBudget": "7%",
   "metrics.serviceMonitor.interval": "17s",
   "metrics.podMonitor.interval": "17s",

@@ -172,9 +172,9 @@ describe("the operator with its own rights, under the chart's policies", () => {
         return it.client.list(TENANT);
       },
       (all) => all.length === 0,
-      60,
+      90,
     );
-  });
+  }, 120_000);
 });
 
 /** Why a right is granted that the scenario above cannot use. */

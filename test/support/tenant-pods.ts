@@ -66,7 +66,8 @@ export class TenantPods {
     const revision = (
       await eventually(
         () => this.#harness.agent(agent, namespace),
-        (it) => it.status?.["configRevision"] !== undefined,
+        (it) =>
+          it.status?.["configRevision"] !== undefined && it.status["observedGeneration"] === it.metadata.generation,
       )
     ).status?.["configRevision"] as string;
     const map = await client.get<ConfigMap>(CONFIG_MAP, `agent-${agent}-${revision}`, namespace);
