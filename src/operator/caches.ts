@@ -13,7 +13,7 @@ export const TENANT: ResourceKind = { apiVersion: API_VERSION, kind: "Tenant", p
 export const AGENT: ResourceKind = { apiVersion: API_VERSION, kind: "Agent", plural: "agents", namespaced: true };
 
 /** Kinds that the operator owns objects of and watches, by label. Secrets are not among them: they are read one by one. */
-const OWNED_KINDS = [
+export const OWNED_KINDS = [
   kinds.NAMESPACE,
   kinds.RESOURCE_QUOTA,
   kinds.LIMIT_RANGE,

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { RUN_STATES } from "../../database/runs/run.ts";
 import { withClusterOptions } from "../cluster-options.ts";
 import type { ChatOptions } from "../chat.ts";
 import type { DecideOptions } from "./decide.ts";
@@ -6,16 +7,6 @@ import type { RunsOptions } from "./runs.ts";
 import type { SessionsOptions } from "./sessions.ts";
 
 const OUTPUT = () => new Option("-o, --output <format>").choices(["table", "json"]).default("table");
-const STATES = [
-  "pending",
-  "running",
-  "awaiting_agent",
-  "awaiting_approval",
-  "awaiting_batch",
-  "completed",
-  "failed",
-  "cancelled",
-];
 
 /** The options of every command that speaks to an agent ({@link AgentOptions} in with-agent.ts). */
 const withAgentOptions = (command: Command): Command =>
@@ -51,7 +42,7 @@ export function addAgentCommands(program: Command): void {
     .option("--session <id>", "the runs of this session, the newest first")
     .option("--run <id>", "this run as a tree: tool calls, and other agents' runs")
     .option("--cancel", "with --run: end it")
-    .addOption(new Option("--state <state>", "only runs in this state").choices(STATES))
+    .addOption(new Option("--state <state>", "only runs in this state").choices(RUN_STATES))
     .option("--limit <number>", "at most so many", Number, 20)
     .addOption(OUTPUT())
     .action(async (agent: string, options: RunsOptions) => {

@@ -1,4 +1,5 @@
 import type { AgentClient, ApprovalPage } from "../../runtime/client.ts";
+import { say } from "../say.ts";
 import { table } from "../table.ts";
 import { harmless } from "./message-text.ts";
 import { type AgentOptions, withAgent } from "./with-agent.ts";
@@ -44,8 +45,4 @@ async function waitingCall(agent: AgentClient, call: string): Promise<Waiting> {
   if (found) return found;
   const others = items.map((it) => it.toolUseId).join(", ");
   throw new Error(`no call ${call} waits for a person; ${others ? `these do: ${others}` : "none does"}`);
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -1,4 +1,5 @@
 import type { Run, RunTree } from "../../runtime/client.ts";
+import { say } from "../say.ts";
 import { table } from "../table.ts";
 import { harmless } from "./message-text.ts";
 import { type AgentOptions, withAgent } from "./with-agent.ts";
@@ -68,7 +69,3 @@ const oneLine = (text: string): string => {
   const line = text.replaceAll(/\s+/g, " ").trim();
   return line.length > 120 ? `${line.slice(0, 119)}…` : line;
 };
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
-}

@@ -1,4 +1,5 @@
 import type { Message, Session } from "../../runtime/client.ts";
+import { say } from "../say.ts";
 import { table } from "../table.ts";
 import { messageText } from "./message-text.ts";
 import { type AgentOptions, withAgent } from "./with-agent.ts";
@@ -46,8 +47,4 @@ export async function showTranscript(agentName: string, session: string, options
     }
     if (options.output === "json") say(JSON.stringify(all, undefined, 2));
   });
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

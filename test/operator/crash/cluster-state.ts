@@ -1,23 +1,11 @@
 import type { KubernetesClient } from "../../../src/kubernetes/client.ts";
 import { keyOf, type KubernetesObject } from "../../../src/kubernetes/object.ts";
 import * as kinds from "../../../src/kubernetes/resource-kind.ts";
-import { AGENT, TENANT } from "../../../src/operator/caches.ts";
+import { AGENT, OWNED_KINDS, TENANT } from "../../../src/operator/caches.ts";
 import { AGENT_LABEL, MANAGED_SELECTOR } from "../../../src/operator/labels.ts";
 
-/** All kinds that the operator owns objects of. */
-const OWNED = [
-  kinds.NAMESPACE,
-  kinds.RESOURCE_QUOTA,
-  kinds.LIMIT_RANGE,
-  kinds.NETWORK_POLICY,
-  kinds.ROLE_BINDING,
-  kinds.CONFIG_MAP,
-  kinds.SERVICE_ACCOUNT,
-  kinds.SERVICE,
-  kinds.DEPLOYMENT,
-  kinds.POD_DISRUPTION_BUDGET,
-  kinds.SECRET,
-];
+/** All kinds that the operator owns objects of: those that it watches, and Secrets. */
+const OWNED = [...OWNED_KINDS, kinds.SECRET];
 /** Of a Secret, what is no secret; of the rest only that it is there. */
 const OPEN_KEYS = new Set(["host", "port", "dbname", "username", "sslmode", "schema", "pooler", "current"]);
 
