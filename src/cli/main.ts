@@ -11,6 +11,7 @@ import type { AuditOptions } from "./audit.ts";
 import type { ExportOptions } from "./export.ts";
 import type { MigrateOptions } from "./migrate.ts";
 import type { RotateOptions } from "./rotate.ts";
+import type { ClusterOptions } from "./open-config.ts";
 import type { OperatorAccess } from "./operator-access.ts";
 import { withOperatorOptions } from "./operator-options.ts";
 
@@ -18,8 +19,6 @@ const program = new Command("agentpg")
   .description("AI agents for many tenants on Kubernetes, every conversation in Postgres")
   .version(manifest.version)
   .showHelpAfterError("(agentpg --help lists the commands)");
-
-const KUBECONFIG = ["--kubeconfig <file>", "a kubeconfig; left out: KUBECONFIG, or ~/.kube/config"] as const;
 
 program
   .command("operator")
@@ -54,26 +53,23 @@ program
     await runNetworkProbe(action, targets);
   });
 
-program
-  .command("status")
-  .description("all Tenants and Agents, and why one is not ready; exits 1 when one is not")
-  .option(...KUBECONFIG)
+withClusterOptions(
+  program.command("status").description("all Tenants and Agents, and why one is not ready; exits 1 when one is not"),
+)
   .option(
     "--security [tenant]",
     "what was proved of the security of all Tenants, or of one; exits 1 when a check failed",
   )
   .addOption(new Option("-o, --output <format>").choices(["table", "json"]).default("table"))
-  .action(
-    async ({ security, ...options }: { kubeconfig?: string; output: "table" | "json"; security?: string | true }) => {
-      if (security !== undefined) {
-        const { showSecurity } = await import("./security-status.ts");
-        process.exitCode = await showSecurity({ ...options, ...(security === true ? {} : { tenant: security }) });
-        return;
-      }
-      const { showStatus } = await import("./status.ts");
-      process.exitCode = await showStatus(options);
-    },
-  );
+  .action(async ({ security, ...options }: ClusterOptions & { output: "table" | "json"; security?: string | true }) => {
+    if (security !== undefined) {
+      const { showSecurity } = await import("./security-status.ts");
+      process.exitCode = await showSecurity({ ...options, ...(security === true ? {} : { tenant: security }) });
+      return;
+    }
+    const { showStatus } = await import("./status.ts");
+    process.exitCode = await showStatus(options);
+  });
 
 addAgentCommands(program);
 addClusterCommands(program);

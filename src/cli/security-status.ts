@@ -1,8 +1,8 @@
 import type { SecurityCheck } from "../api/security-checks.ts";
 import { KubernetesClient } from "../kubernetes/client.ts";
-import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../kubernetes/object.ts";
 import { TENANT } from "../operator/caches.ts";
+import { type ClusterOptions, openConfig } from "./open-config.ts";
 import { table } from "./table.ts";
 
 type WithChecks = KubernetesObject & { status?: { securityChecks?: SecurityCheck[] } };
@@ -32,12 +32,13 @@ function chosen(tenants: WithChecks[], name: string | undefined): WithChecks[] {
  * `agentpg status --security`: what was proved of the tenants' security, what failed first. Gives 1 when a check failed or a
  * tenant was not looked at yet; Unknown is no failure.
  */
-export async function showSecurity(options: {
-  kubeconfig?: string;
-  output: "table" | "json";
-  tenant?: string;
-}): Promise<number> {
-  const config = loadKubeConfig(options.kubeconfig);
+export async function showSecurity(
+  options: ClusterOptions & {
+    output: "table" | "json";
+    tenant?: string;
+  },
+): Promise<number> {
+  const config = openConfig(options);
   try {
     const tenants = chosen(await new KubernetesClient(config).list<WithChecks>(TENANT), options.tenant);
     const rows = tenants.flatMap(rowsOf);

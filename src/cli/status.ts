@@ -1,7 +1,7 @@
 import { KubernetesClient } from "../kubernetes/client.ts";
-import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../kubernetes/object.ts";
 import { AGENT, TENANT } from "../operator/caches.ts";
+import { type ClusterOptions, openConfig } from "./open-config.ts";
 import { table } from "./table.ts";
 
 type WithConditions = KubernetesObject & {
@@ -15,8 +15,8 @@ type WithConditions = KubernetesObject & {
 const ready = (it: WithConditions) => it.status?.conditions?.find(({ type }) => type === "Ready");
 
 /** `agentpg status`: every Tenant and Agent, and why it is not ready. Gives 0 when all are. */
-export async function showStatus(options: { kubeconfig?: string; output: "table" | "json" }): Promise<number> {
-  const config = loadKubeConfig(options.kubeconfig);
+export async function showStatus(options: ClusterOptions & { output: "table" | "json" }): Promise<number> {
+  const config = openConfig(options);
   try {
     const client = new KubernetesClient(config);
     const [tenants, agents] = await Promise.all([
