@@ -1,9 +1,10 @@
 import { applyNeeded, covers, settled, withAppliedHash, type ApplyReason } from "../kubernetes/apply.ts";
 import type { KubernetesClient } from "../kubernetes/client.ts";
-import { isConflict, isNotFound } from "../kubernetes/errors.ts";
+import { isConflict } from "../kubernetes/errors.ts";
 import { keyOf, type KubernetesObject } from "../kubernetes/object.ts";
 import type { Caches } from "./caches.ts";
 import { ForeignObject, isForeign } from "./foreign-object.ts";
+import { found } from "./found.ts";
 import type { OwnedObject } from "./owned-object.ts";
 
 export interface Applied {
@@ -57,10 +58,7 @@ export class Applier {
   }
 
   #get({ kind, object: { metadata } }: OwnedObject): Promise<KubernetesObject | undefined> {
-    return this.#client.get(kind, metadata.name, metadata.namespace).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
+    return found(this.#client.get<KubernetesObject>(kind, metadata.name, metadata.namespace));
   }
 
   async #write({ kind, object }: OwnedObject, reason: ApplyReason): Promise<ApplyReason | undefined> {

@@ -3,7 +3,7 @@ import type { Agent } from "../../api/agent.ts";
 import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ReconcileResult } from "../../kubernetes/controller.ts";
-import { isInvalid, isNotFound } from "../../kubernetes/errors.ts";
+import { isInvalid } from "../../kubernetes/errors.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import { keyOf, type KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
@@ -11,6 +11,7 @@ import { Applier } from "../applier.ts";
 import { AGENT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
 import { ForeignObject } from "../foreign-object.ts";
+import { found } from "../found.ts";
 import { AGENT_LABEL, agentSelector } from "../labels.ts";
 import type { OwnedObject } from "../owned-object.ts";
 import { operatorOf } from "../scope.ts";
@@ -127,7 +128,9 @@ export class AgentReconciler {
     let fields: Record<string, unknown> = {};
     if (!problem && canStart) {
       try {
-        fields = await this.#apply(agent, tenant, prompt, modules.found);
+        const applied = await this.#apply(agent, tenant, prompt, modules.found);
+        if (!applied) return {}; // its deletion has not been heard of yet
+        fields = applied;
       } catch (error) {
         applyProblem = refusal(error);
         if (!applyProblem) throw error;
@@ -142,12 +145,13 @@ export class AgentReconciler {
     return { requeueAfterMs: settled ? Math.min(HEALTH_MS, this.#deps.config.resyncSeconds * 1000) : SOON_MS };
   }
 
+  /** @returns what the status says of it; undefined of an Agent that is gone */
   async #apply(
     agent: Agent,
     tenant: Tenant,
     prompt: string | undefined,
     modules: AgentConfig["modules"],
-  ): Promise<Record<string, unknown>> {
+  ): Promise<Record<string, unknown> | undefined> {
     const { config, tokenIssuer } = this.#deps;
     const { issuer } = await tokenIssuer();
     const settings = agentConfigOf(agent, tenant, prompt, modules, issuer, config);
@@ -170,6 +174,7 @@ export class AgentReconciler {
       ...(agent.spec.replicas > 1 ? [podDisruptionBudget(agent, tenant)] : []),
       deployment(inputs, agent.spec.replicas),
     ];
+    if (this.#hasLost(agent, wanted) && !(await this.#isStillThere(agent))) return undefined;
     const applied = await this.#applier.apply(wanted);
     for (const it of applied.filter(({ reason }) => reason === "drifted")) {
       await this.#deps.events.record(
@@ -182,6 +187,19 @@ export class AgentReconciler {
     if (applied.length > 0) this.#begun.set(keyOf(agent), Date.now());
     await this.#prune(agent, map.object.metadata.name);
     return { configRevision: revision, endpoint: endpointOf(agent, tenant) };
+  }
+
+  /** Something is gone that had been made. A configuration that was never there is only new. */
+  #hasLost(agent: Agent, wanted: readonly OwnedObject[]): boolean {
+    if (agent.status.configRevision === undefined) return false;
+    const made = wanted.filter(({ kind }) => kind !== kinds.CONFIG_MAP);
+    return made.some(({ kind, object }) => !this.#deps.caches.owned(kind)?.get(keyOf(object)));
+  }
+
+  /** Watches tell of different kinds at different times: objects may be gone because the Agent is, and would be made and collected in turns. */
+  async #isStillThere({ metadata }: Agent): Promise<boolean> {
+    const live = await found(this.#deps.client.get<KubernetesObject>(AGENT, metadata.name, metadata.namespace));
+    return live?.metadata.uid === metadata.uid && !live.metadata.deletionTimestamp;
   }
 
   /** Milliseconds until the status of a rollout is worth a look, 0 for now. */
@@ -265,17 +283,10 @@ export class AgentReconciler {
     const { systemPrompt, systemPromptFrom } = agent.spec;
     if (!systemPromptFrom) return systemPrompt;
     const { name, key } = systemPromptFrom.configMapKeyRef;
-    try {
-      const map = await this.#deps.client.get<{ data?: Record<string, string> }>(
-        kinds.CONFIG_MAP,
-        name,
-        agent.metadata.namespace,
-      );
-      return map.data?.[key];
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    const map = await found(
+      this.#deps.client.get<{ data?: Record<string, string> }>(kinds.CONFIG_MAP, name, agent.metadata.namespace),
+    );
+    return map?.data?.[key];
   }
 }
 

@@ -10,7 +10,7 @@ import type { DatabaseAccess } from "../database-access.ts";
 import { ROTATE_DATA_KEY_ANNOTATION } from "../labels.ts";
 import { TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "../tenant/conditions.ts";
-import { found } from "../tenant/found.ts";
+import { found } from "../found.ts";
 import { publishSecret } from "../tenant/publish-secret.ts";
 import { unwrapKeys, wrapNewKey } from "./data-keys.ts";
 import { newGenerationIsDue, waitForPods } from "./decide.ts";

@@ -8,7 +8,7 @@ import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Caches } from "../caches.ts";
 import type { DatabaseAccess } from "../database-access.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
-import { found } from "../tenant/found.ts";
+import { found } from "../found.ts";
 import { readCredentials } from "../tenant/objects/credentials-secret.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import type { NamedText, Observation, SecurityDocuments, Unseen } from "./observation.ts";

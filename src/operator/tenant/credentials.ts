@@ -9,7 +9,7 @@ import type { OperatorConfig } from "../config.ts";
 import type { DatabaseAccess } from "../database-access.ts";
 import { ROTATE_ANNOTATION } from "../labels.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
-import { found } from "./found.ts";
+import { found } from "../found.ts";
 import { credentialsSecret, readCredentials } from "./objects/credentials-secret.ts";
 import { nudgePods } from "./nudge-pods.ts";
 import { publishSecret } from "./publish-secret.ts";

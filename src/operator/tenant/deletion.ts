@@ -9,7 +9,7 @@ import type { DatabaseAccess } from "../database-access.ts";
 import { AGENT_LABEL, CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
 import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
-import { found } from "./found.ts";
+import { found } from "../found.ts";
 
 interface DeletionDependencies {
   client: KubernetesClient;

@@ -19,8 +19,9 @@ export async function nudgePods(client: KubernetesClient, namespace: string, rev
     const pods = await client.list<KubernetesObject>(kinds.POD, namespace, {
       labelSelector: "app.kubernetes.io/name=agentpg-agent",
     });
+    const unaware = pods.filter((it) => it.metadata.annotations?.[SECRETS_ANNOTATION] !== revision);
     const patch = { metadata: { annotations: { [SECRETS_ANNOTATION]: revision } } };
-    await Promise.allSettled(pods.map((it) => client.mergePatch(kinds.POD, it.metadata.name, namespace, patch)));
+    await Promise.allSettled(unaware.map((it) => client.mergePatch(kinds.POD, it.metadata.name, namespace, patch)));
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof ApiUnreachable)) throw error;
   }

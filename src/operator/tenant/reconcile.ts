@@ -29,7 +29,7 @@ import { failed, ok, tenantConditions, type Outcome, type Stage } from "./condit
 import { TenantCredentials } from "./credentials.ts";
 import { TenantCustody } from "./custody.ts";
 import { deletionOutcome, TenantDeletion } from "./deletion.ts";
-import { found } from "./found.ts";
+import { found } from "../found.ts";
 import { migrationsOutcome } from "./migrations-current.ts";
 import { claimNamespace } from "./namespace-claim.ts";
 import { nudgePods } from "./nudge-pods.ts";

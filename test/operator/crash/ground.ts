@@ -13,6 +13,7 @@ import type { Progress } from "../../../src/telemetry/progress.ts";
 import { SupervisedOperator } from "../../support/convergence/supervised-operator.ts";
 import { connect, installDefinitions } from "../../support/custom-resources.ts";
 import { bundledTestProgram } from "../../support/field/program.ts";
+import { agentsAreCollected } from "../../support/garbage-collection.ts";
 import { startPostgres, type TestPostgres } from "../../support/postgres.ts";
 import { readyPods } from "../../support/ready-pods.ts";
 
@@ -52,6 +53,7 @@ export async function prepareGround(progress: Progress): Promise<Ground> {
     const { client, close } = connect(plane.kubeconfig);
     ends.push(close);
     await installDefinitions(client);
+    await progress.step("waiting for the garbage collector to know Agents", () => agentsAreCollected(client));
     await client.apply(kinds.NAMESPACE, { metadata: { name: SYSTEM } }, { fieldManager: "test" });
     const pods = new AbortController();
     const ready = readyPods(client, pods.signal);
@@ -89,7 +91,10 @@ async function startScene(at: {
     image: "agentpg:test",
     database: { host: admin.host, port: admin.port, name: admin.database, credentialsDir },
     encryption: { keysDir, publishSeconds: 0 },
+    // What these say depends on the moment at which they looked.
     retention: { firstAfterSeconds: 86_400 },
+    securityChecks: { firstAfterSeconds: 86_400 },
+    networkProbe: { firstAfterSeconds: 86_400 },
     lease: { durationSeconds: 4, renewDeadlineSeconds: 3, retrySeconds: 0.5 },
     healthPort,
     metricsPort,

@@ -1,10 +1,10 @@
 import type { Agent } from "../../../src/api/agent.ts";
 import type { KubernetesClient } from "../../../src/kubernetes/client.ts";
-import { isNotFound } from "../../../src/kubernetes/errors.ts";
 import type { KubernetesObject } from "../../../src/kubernetes/object.ts";
 import * as kinds from "../../../src/kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../../src/operator/caches.ts";
+import { found } from "../../../src/operator/found.ts";
 import { ADOPT_ANNOTATION, TENANT_LABEL } from "../../../src/operator/labels.ts";
 import { anAgent, aTenant } from "../../support/builders.ts";
 import { isCurrent } from "../../support/convergence/problems.ts";
@@ -72,10 +72,7 @@ export class People {
   }
 
   async #find(kind: ResourceKind, name: string): Promise<KubernetesObject | undefined> {
-    return this.#client.get(kind, name).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
+    return found(this.#client.get<KubernetesObject>(kind, name));
   }
 
   async #notBeingDeleted(kind: ResourceKind, name: string): Promise<void> {

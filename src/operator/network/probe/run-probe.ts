@@ -3,7 +3,7 @@ import type { KubernetesClient } from "../../../kubernetes/client.ts";
 import { ApiError, ApiUnreachable } from "../../../kubernetes/errors.ts";
 import { POD } from "../../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../../config.ts";
-import { found } from "../../tenant/found.ts";
+import { found } from "../../found.ts";
 import { dialArguments, listenArguments, PROBE_PODS, type ProbePod, probePod } from "./pods.ts";
 import { type Dialled, dialled, type Enforcement, notProbed, verdict } from "./verdict.ts";
 

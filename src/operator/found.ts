@@ -1,4 +1,4 @@
-import { isNotFound } from "../../kubernetes/errors.ts";
+import { isNotFound } from "../kubernetes/errors.ts";
 
 /** What a GET gives, or undefined where there is nothing. */
 export async function found<T>(get: Promise<T>): Promise<T | undefined> {
