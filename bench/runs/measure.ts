@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import type { AgentConfig } from "../../src/api/agent-config.ts";
 import type { Progress } from "../../src/telemetry/progress.ts";
 import type { SimulatedConfig } from "../../test/support/simulated-claude/config.ts";
 import { measureBareCalls } from "./bare-calls.ts";
@@ -19,6 +20,8 @@ export interface RunsOptions {
   processes: number[];
   /** Where processor profiles of the agent's processes go. */
   profile: string | undefined;
+  /** What is done about personal data. */
+  pii: AgentConfig["pii"];
 }
 
 const CLIENTS = 50;
@@ -68,7 +71,7 @@ async function cellWith(
   const { field, endpoint, meter, options } = ground;
   const { tenant, tokens } = await freshTenant(field);
   await endpoint.configure({ latencyMs: 0, chunkDelayMs: 0, ...shape.model });
-  const change = { anthropicBaseUrl: endpoint.url };
+  const change = { anthropicBaseUrl: endpoint.url, pii: options.pii };
   const agents = await Promise.all(
     Array.from({ length: processes }, () =>
       field.agent(tenant, change, { profile: options.profile, modules: shape.modules }),
@@ -198,6 +201,7 @@ async function measureOn(ground: Ground): Promise<Record<string, unknown>> {
     boundBy: bound.by,
     bareCallsPerSecond: bare.callsPerSecond,
     bareCallCpuMs: bare.cpuMs,
+    pii: options.pii,
   };
 }
 
