@@ -248,7 +248,8 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     ? startSweep(env.AGENTPG_WORKSPACE_DIR, (ids) => knownSessions(db, ids), log)
     : undefined;
   const { beforeMessage } = hooks;
-  const check = beforeMessage && { db, config: agent, beforeMessage, protection };
+  const asksModules = moduleHooks.some((it) => it.beforeMessage);
+  const check = beforeMessage && { db, config: agent, beforeMessage, protection, asksModules };
   const compaction = { db, config: agent, compactor: ready.compactor, worker: ready.worker, budget: ready.budget };
   const routes = { db, agent: agent.agent.name, engine: ready, load, tools, metrics, check, protection, compaction };
   const api = await listen(

@@ -21,6 +21,22 @@ class HookTimeout extends Error {
   override name = "HookTimeout";
 }
 
+const isLater = (answer: unknown): answer is PromiseLike<unknown> =>
+  typeof (answer as PromiseLike<unknown> | undefined)?.then === "function";
+
+/** @throws HookTimeout, or why it ended before */
+async function inTime(answer: PromiseLike<unknown>, seconds: number, end: AbortController): Promise<unknown> {
+  const ended = new Promise<never>((_, reject) => {
+    end.signal.addEventListener("abort", () => reject(end.signal.reason), { once: true });
+  });
+  const timer = setTimeout(() => end.abort(new HookTimeout(`the hook took longer than ${seconds} s`)), seconds * 1000);
+  try {
+    return await Promise.race([answer, ended]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A place where hooks are called, one after the other. */
 export class Place<T> {
   readonly #hooks: Hook[];
@@ -70,17 +86,11 @@ export class Place<T> {
     const end = new AbortController();
     const stop = () => end.abort(place.signal.reason);
     place.signal.addEventListener("abort", stop, { once: true });
-    const late = new HookTimeout(`the hook took longer than ${hook.timeoutSeconds} s`);
-    const timer = setTimeout(() => end.abort(late), hook.timeoutSeconds * 1000);
-    const ended = new Promise<never>((_, reject) => {
-      end.signal.addEventListener("abort", () => reject(end.signal.reason), { once: true });
-    });
     const { tenant, agent } = this.#host;
     try {
       const answer = this.#round.ask(hook, value, { ...place, tenant, agent, signal: end.signal });
-      return readVerdict(await Promise.race([answer, ended]));
+      return readVerdict(isLater(answer) ? await inTime(answer, hook.timeoutSeconds, end) : answer);
     } finally {
-      clearTimeout(timer);
       place.signal.removeEventListener("abort", stop);
     }
   }

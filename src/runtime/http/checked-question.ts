@@ -16,6 +16,8 @@ export interface QuestionCheck {
   config: AgentConfig;
   beforeMessage: NonNullable<Hooks["beforeMessage"]>;
   protection?: Protection | undefined;
+  /** Whether modules have a hook here: they are called for the session's own user only. */
+  asksModules: boolean;
 }
 
 /**
@@ -24,16 +26,22 @@ export interface QuestionCheck {
  * @throws Problem 422 when a hook blocks it; 403 or 404 when the session is not the user's: hooks are not called for others
  */
 export async function checkedQuestion(
-  { db, config, beforeMessage, protection }: QuestionCheck,
+  { db, config, beforeMessage, protection, asksModules }: QuestionCheck,
   asked: Question,
 ): Promise<Question> {
   const { sessionId, userId, message } = asked;
-  const session = await sessionById(db, sessionId, config.agent.name);
-  if (!session) throw notFound("session");
-  if (session.userId !== userId) throw forbidden();
+  const isOwner = async () => {
+    const session = await sessionById(db, sessionId, config.agent.name);
+    if (!session) throw notFound("session");
+    if (session.userId !== userId) throw forbidden();
+  };
+  // Where there is nothing to say or write, accepting the run asks whose session it is: one round trip less.
+  if (asksModules) await isOwner();
   const runId = uuidv7();
-  const line = (detail: Record<string, unknown>) =>
-    appendAuditLine(db, auditLine(config, { id: runId, sessionId, userId }, "message.checked", detail));
+  const line = async (detail: Record<string, unknown>) => {
+    if (!asksModules) await isOwner();
+    await appendAuditLine(db, auditLine(config, { id: runId, sessionId, userId }, "message.checked", detail));
+  };
   const variables = protection ? await cleanVariables(protection, asked.variables, line) : asked.variables;
   const place = { runId, sessionId, userId, variables, signal: new AbortController().signal };
   const ruling = await beforeMessage({ text: message, delegatedTo: null }, place);
