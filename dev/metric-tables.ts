@@ -25,6 +25,7 @@ export function operatorRegistry(): Registry {
     agents: () => [],
     watches: () => [],
     networkProbe: () => undefined,
+    databases: () => [],
   });
   return registry;
 }

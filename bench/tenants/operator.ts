@@ -55,7 +55,7 @@ export async function startBenchOperator(
     tenants: () => all,
     wake: (name) => controller.queue.add(name, "low"),
     logger: silentLogger,
-    metrics: new MigrationMetrics(registry),
+    metrics: new MigrationMetrics(registry).of("default"),
   });
   let settled: (name: string, error?: unknown) => void = () => {};
   const controller = new Controller({

@@ -177,7 +177,7 @@ export const operatorDashboard: Dashboard = {
           unit: "short",
           width: 8,
           stacked: true,
-          targets: [[`max by (state) (agentpg_tenant_migrations{${OPERATOR}})`, "{{state}}"]],
+          targets: [[`sum by (state) (max by (server, state) (agentpg_tenant_migrations{${OPERATOR}}))`, "{{state}}"]],
         },
         {
           kind: "stat",

@@ -164,7 +164,9 @@ export const securityDashboard: Dashboard = {
           about: "One that wraps none may be removed.",
           unit: "short",
           width: 8,
-          targets: [['max by (kek, current) (agentpg_data_keys{job="agentpg-operator"})']],
+          targets: [
+            ['sum by (kek, current) (max by (server, kek, current) (agentpg_data_keys{job="agentpg-operator"}))'],
+          ],
         },
       ],
     },

@@ -18,6 +18,13 @@ const httpsUrl = z
   .regex(/^https:\/\/[^\s/?#]+/)
   .describe("An https URL.");
 
+/** A server in the operator's configuration; the single `database` is `default`. */
+export const serverName = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+
 const egressRule = z.object({
   cidr: z
     .string()
@@ -73,6 +80,11 @@ export const tenantSpec = z
           .default(50)
           .describe("Connections of all the tenant's pods together."),
         passwordRotationDays: z.int().min(1).max(365).default(30),
+        server: serverName
+          .optional()
+          .describe(
+            "Which of the operator's Postgres servers holds the tenant. Left out: the least loaded, or the one that holds its data already. Once it is placed (status.database.server) it stays there.",
+          ),
       })
       .prefault({}),
     anthropic: z.object({
@@ -162,6 +174,11 @@ export const tenantStatus = z.object({
     .string()
     .optional()
     .describe("The operator whose Tenant this is, as namespace/instance; absent: the one without an instance name."),
+  database: z
+    .object({
+      server: z.string().optional().describe("The operator's Postgres server that holds the tenant; chosen once."),
+    })
+    .optional(),
   agents: z.int().optional(),
   schemaVersion: z.int().optional().describe("The migration that the tenant's schema is at."),
   activeLogin: z.enum(["a", "b"]).optional(),

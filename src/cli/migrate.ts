@@ -1,4 +1,4 @@
-import type { TrialLine } from "../operator/migrations/operations.ts";
+import type { ServerRollout, TrialLine } from "../operator/migrations/operations.ts";
 import type { RolloutSummary } from "../operator/migrations/summary.ts";
 import { callOperator, type OperatorAccess } from "./operator-access.ts";
 import { table } from "./table.ts";
@@ -12,12 +12,21 @@ export async function migrate(action: string | undefined, options: MigrateOption
     return dryRun(options);
   }
   if (options.tenant) throw new Error("--tenant goes with --dry-run: a rollout is of all tenants");
-  let summary: RolloutSummary | undefined;
+  const rollouts: ServerRollout[] = [];
   for await (const line of callOperator(options, `migration-${action ?? "status"}`, {}))
-    summary = line as unknown as RolloutSummary;
-  if (!summary) throw new Error("the operator gave no answer: see its log");
-  print(options, summary, () => describe(summary));
-  return summary.phase === "paused" || summary.failures.length > 0 ? 1 : 0;
+    rollouts.push(line as unknown as ServerRollout);
+  if (rollouts.length === 0) throw new Error("the operator gave no answer: see its log");
+  for (const it of rollouts) print(options, it, () => describeServer(it, rollouts.length > 1));
+  return rollouts.every(goesWell) ? 0 : 1;
+}
+
+const goesWell = (it: ServerRollout): boolean =>
+  !("unreachable" in it) && it.phase !== "paused" && it.failures.length === 0;
+
+/** Where there are several servers, each says which it is. */
+export function describeServer(it: ServerRollout, isOneOfSeveral: boolean): string {
+  if ("unreachable" in it) return `server ${it.server} could not be asked: ${it.unreachable}`;
+  return `${isOneOfSeveral ? `server ${it.server}: ` : ""}${describe(it)}`;
 }
 
 /** Each tenant as it is tried, and at the end how many would fail. */

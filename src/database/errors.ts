@@ -19,6 +19,17 @@ export class DatabaseError extends Error {
   get reason(): string {
     return this.name;
   }
+
+  /** Which of several servers this is about, once. */
+  #server: string | undefined;
+
+  /** Says in the message which of several servers it is about; the first one that does is right. */
+  at(server: string): this {
+    if (this.#server !== undefined) return this;
+    this.#server = server;
+    this.message = `database server ${server}: ${this.message}`;
+    return this;
+  }
 }
 
 /** It lies with the server's state or the way to it, not with what was asked: the same call works once that is mended. */

@@ -13,6 +13,7 @@ import { loadMigrations, type MigrationGate } from "./migrations.ts";
 import { type MigrationStore, migrationStore } from "./migration-rollout.ts";
 import { bootstrap, isBootstrapped } from "./operator-schema.ts";
 import { type EnsuredPassword, ensurePassword } from "./password.ts";
+import { type ServerRegistry, serverRegistry } from "./placement.ts";
 import { openClaims, type TenantRecord, tenantByUid } from "./registry.ts";
 import { type CredentialsRequest, type EnsuredCredentials, ensureCredentials } from "./rotation/ensure-credentials.ts";
 import { operatorPool, Sessions } from "./session.ts";
@@ -27,6 +28,7 @@ export type { EnsuredTenant, TenantRequest } from "./ensure.ts";
 export type { EnsuredPassword } from "./password.ts";
 export type { Holder } from "./holder.ts";
 export type { MigrationGate } from "./migrations.ts";
+export type { RegisteredClaim, ServerRegistry } from "./placement.ts";
 export type { TenantRecord } from "./registry.ts";
 
 /** What the operator does with Postgres. Each method throws only errors of the tree in `errors.ts`. */
@@ -57,6 +59,8 @@ export interface TenantDatabase {
   holderOf(tenant: { uid: string }): Promise<Holder | undefined>;
   /** Takes it over from the one that `holderOf` gave. The caller made sure that it is ours now. @throws HeldByOtherOperator */
   takeOver(tenant: { uid: string }, from: Holder, epoch: number): Promise<void>;
+  /** What its registry knows that matters to where a Tenant goes; see {@link serverRegistry}. */
+  registryFor(tenant: { uid: string; name: string }, besides: readonly string[]): Promise<ServerRegistry>;
   /** The registry's row. */
   find(uid: string): Promise<TenantRecord | undefined>;
   /** What the pods of one of the tenant's agents say of themselves; [] without a schema. */
@@ -113,6 +117,8 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
       sessions.fenced(epoch, "taking the tenant over from another operator", (client) =>
         takeOver(client, uid, from.clusterUid, clusterUid, epoch),
       ),
+    registryFor: (tenant, besides) =>
+      sessions.read("looking for the tenant in the registry", (client) => serverRegistry(client, tenant, besides)),
     find: (uid) => sessions.read("looking for the tenant", (client) => tenantByUid(client, uid)),
     async reportedProblems({ uid }) {
       const doing = "reading what the pods report";

@@ -1,35 +1,15 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { GUIDE_POOL_LIMITS } from "../database/connection.ts";
-import { DRAIN_LIMITS } from "../database/rotation/drain.ts";
+import { databaseServer, moreServers, peer, port, refuseTwins } from "./databases/server-config.ts";
 import { PERCENTAGE } from "./migrations/failure-budget.ts";
 import { instanceName, labelSelector } from "./scope.ts";
 import { ADMIN_PORT } from "./shared-names.ts";
 
-const peer = z.looseObject({});
-const port = z.int().min(1).max(65535);
 const BUDGET = 'must be a whole number of tenants, or a percentage of them from "1%" to "100%"';
 
 const securityDocument = z.strictObject({ date: z.iso.date(), place: z.string().min(1).max(256) });
 
-const poolLimits = z
-  .strictObject({
-    max: z.int().min(2).max(1000).default(GUIDE_POOL_LIMITS.max),
-    min: z.int().min(0).max(1000).default(GUIDE_POOL_LIMITS.min),
-    maxLifetimeSeconds: z.int().min(1).max(86_400).default(GUIDE_POOL_LIMITS.lifetimeSeconds),
-    idleSeconds: z
-      .int()
-      .min(1)
-      .max(86_400)
-      .default(GUIDE_POOL_LIMITS.idleMs / 1000),
-  })
-  .refine((it) => it.min <= it.max, { path: ["min"], error: "must not be more than max" });
-
-/**
- * What the chart tells the operator: one JSON file. Secrets are not in it; `database.credentialsDir` is a mounted Secret
- * with the keys `username` and `password`, and `ca.crt` unless the system's CAs do.
- */
-export const operatorConfig = z.strictObject({
+const settings = z.strictObject({
   /** The operator's own namespace: Lease, and the peers that may scrape. */
   namespace: z.string().min(1),
   /** This operator's name among several of the cluster. It is how its Tenants know it: it must not change later. */
@@ -44,34 +24,10 @@ export const operatorConfig = z.strictObject({
   /** The ClusterRole that the operator binds itself to in each tenant namespace. */
   tenantClusterRole: z.string().min(1).default("agentpg-tenant-manager"),
   migrationsDir: z.string().optional(),
-  database: z.strictObject({
-    host: z.string().min(1),
-    port: port.default(5432),
-    name: z.string().min(1).default("agentpg"),
-    credentialsDir: z.string().min(1),
-    /** true: plain text. Never by default. */
-    insecure: z.boolean().default(false),
-    /** Where pods reach the database, when that is another name than the operator's. */
-    agentHost: z.string().optional(),
-    agentPort: port.optional(),
-    /** What agents find there: Postgres, or a pooler that gives a connection for one transaction only (PgBouncer). */
-    pooler: z.enum(["None", "Transaction"]).default("None"),
-    /** The connections of one agent pod; GUIDE_POOL_LIMITS in src/database/connection.ts says what they are. */
-    pool: poolLimits.prefault({}),
-    /** NetworkPolicy peers of the database; empty: any address. */
-    peers: z.array(peer).default([]),
-    /** The port that a NetworkPolicy sees, behind a Service. */
-    peerPort: port.optional(),
-    /** How long a password rotation waits for what, in seconds: see DrainLimits in src/database/rotation/drain.ts. */
-    rotation: z
-      .strictObject({
-        stuckSeconds: z.int().min(0).default(DRAIN_LIMITS.stuckSeconds),
-        graceSeconds: z.int().min(0).default(DRAIN_LIMITS.graceSeconds),
-        quietSeconds: z.int().min(0).default(DRAIN_LIMITS.quietSeconds),
-        startSeconds: z.int().min(0).default(DRAIN_LIMITS.startSeconds),
-      })
-      .prefault({}),
-  }),
+  /** The server that Tenants are on unless there are more: its name is `default`. */
+  database: databaseServer,
+  /** More Postgres servers (docs/scaling.md). A Tenant is placed on one of all of them, once. */
+  databases: moreServers,
   model: z
     .strictObject({
       /** The Messages API; left out: Anthropic's own. */
@@ -187,6 +143,11 @@ export const operatorConfig = z.strictObject({
   /** The port of the admin operations; it listens on 127.0.0.1 only. */
   adminPort: z.int().min(0).max(65535).default(ADMIN_PORT),
 });
+/**
+ * What the chart tells the operator: one JSON file. Secrets are not in it; `database.credentialsDir` is a mounted Secret
+ * with the keys `username` and `password`, and `ca.crt` unless the system's CAs do.
+ */
+export const operatorConfig = settings.superRefine(refuseTwins);
 export type OperatorConfig = z.infer<typeof operatorConfig>;
 
 /** @throws Error that names the file, the field and what is wrong with it */

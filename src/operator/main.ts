@@ -18,7 +18,7 @@ import { AgentReconciler } from "./agent/reconcile.ts";
 import { type ApiKeyWatchOptions, watchApiKeys } from "./api-key-watch.ts";
 import { Caches } from "./caches.ts";
 import { loadOperatorConfig, type OperatorConfig } from "./config.ts";
-import { DatabaseAccess } from "./database-access.ts";
+import { DatabaseServers } from "./databases/servers.ts";
 import { keepHeapSmall } from "./frugal-heap.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { MigrationCoordinator } from "./migrations/coordinator.ts";
@@ -80,14 +80,20 @@ export async function startOperator({
     agents: () => caches.agents.list(),
     watches: () => caches.all(),
     networkProbe: () => networkProbe,
+    databases: () =>
+      databases.all().map(({ name, isUp }) => ({
+        name,
+        isUp,
+        tenants: databases.tenantsOn(name, caches.tenants.list()).length,
+      })),
   });
   const metrics = measured.controllers;
   client.observe = (request) => metrics.requested(request);
   const events = new EventRecorder({ client, component: "agentpg-operator", logger });
-  const database = new DatabaseAccess({
-    config: config.database,
+  const claimant = async () => claimantOf((await client.get(NAMESPACE, "kube-system")).metadata.uid ?? "", config);
+  const databases = new DatabaseServers(config, {
     identity,
-    claimant: async () => claimantOf((await client.get(NAMESPACE, "kube-system")).metadata.uid ?? "", config),
+    claimant,
     tenantSelector: config.tenantSelector,
     migrationsDir,
     logger,
@@ -95,15 +101,19 @@ export async function startOperator({
   const tokenIssuer = tokenIssuerSource(client);
   const keyProvider = config.encryption.keysDir === undefined ? undefined : new MountedKeys(config.encryption.keysDir);
   const shared = { client, caches, config, events, tokenIssuer };
-  const migrations = new MigrationCoordinator({
-    limits: config.migrations,
-    tenants: () => knownTenants(caches.tenants.list()),
-    wake: (name) => tenantController.queue.add(name, "low"),
-    logger,
-    metrics: measured.migrations,
-  });
-  const retention = new RetentionLoop({
+  const rollouts = databases.all().map((database) => ({
     database,
+    coordinator: new MigrationCoordinator({
+      limits: config.migrations,
+      tenants: () => knownTenants(databases.tenantsOn(database.name, caches.tenants.list())),
+      wake: (name) => tenantController.queue.add(name, "low"),
+      logger,
+      metrics: measured.migrations.of(database.name),
+    }),
+  }));
+  const migrations = new Map(rollouts.map(({ database, coordinator }) => [database.name, coordinator]));
+  const retention = new RetentionLoop({
+    databases,
     tenants: () => caches.tenants.list(),
     schedule: retentionSchedule(config.retention),
     events,
@@ -115,7 +125,7 @@ export async function startOperator({
   let lastScrape: number | undefined;
   const securityChecks = new ChecksLoop({
     ...shared,
-    database,
+    databases,
     schedule: { intervalMs: intervalSeconds * 1000, firstAfterMs: firstAfterSeconds * 1000 },
     loginMs: loginSeconds * 1000,
     documents,
@@ -134,7 +144,8 @@ export async function startOperator({
   });
   const tenants = new TenantReconciler({
     ...shared,
-    database,
+    databases,
+    claimant,
     retention,
     networkProbe,
     securityChecks,
@@ -143,7 +154,7 @@ export async function startOperator({
   });
   const agents = new AgentReconciler({
     ...shared,
-    podProblem: podProblemSource(database),
+    podProblem: podProblemSource(databases),
     encryptionProblem: () => encryptionProblem(keyProvider),
   });
 
@@ -159,7 +170,7 @@ export async function startOperator({
   const rewrapping =
     keyProvider &&
     new RewrapLoop({
-      database,
+      databases: databases.all(),
       provider: keyProvider,
       metrics: measured.encryption,
       logger,
@@ -205,8 +216,8 @@ export async function startOperator({
     },
   });
   const operations: AdminOperation[] = [
-    ...dataOperations(database, caches, keyProvider),
-    ...migrationOperations(database, migrations),
+    ...dataOperations(databases, caches, keyProvider),
+    ...migrationOperations(rollouts),
   ];
   const admin = await serveAdmin({
     port: config.adminPort,
@@ -254,11 +265,14 @@ export async function startOperator({
             ),
           ]
         : []),
-      sweepOrphanedClaims(
-        () => guard(closeOrphanedClaims({ client, database, events, logger, namespace: config.namespace })),
-        config.resyncSeconds * 1000,
-        until,
-        (error) => logger.warn({ err: error }, "the claims of deleted Tenants could not be looked at"),
+      ...databases.all().map((database) =>
+        sweepOrphanedClaims(
+          () => guard(closeOrphanedClaims({ client, database, events, logger, namespace: config.namespace })),
+          config.resyncSeconds * 1000,
+          until,
+          (error) =>
+            logger.warn({ err: error, server: database.name }, "the claims of deleted Tenants could not be looked at"),
+        ),
       ),
     ];
     const drained = new AbortController();
@@ -282,7 +296,7 @@ export async function startOperator({
   };
   const ended = lead().finally(async () => {
     stopping.abort();
-    await Promise.allSettled([...reflectors, server.close(), admin.close().then(() => database.close())]);
+    await Promise.allSettled([...reflectors, server.close(), admin.close().then(() => databases.close())]);
     await kube.close();
   });
   return {

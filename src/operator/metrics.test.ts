@@ -27,6 +27,7 @@ test("counters end in _total, times and histograms name their unit, and every me
     agents: () => [],
     watches: () => [],
     networkProbe: () => undefined,
+    databases: () => [],
   });
   const metrics = (registry.getMetricsAsArray() as unknown as Registered[]).filter(
     (it) => !/^(process|nodejs)_/.test(it.name),

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, type Registry } from "prom-client";
 import type { Agent } from "../api/agent.ts";
 import type { Tenant } from "../api/tenant.ts";
 import { ControllerMetrics } from "../kubernetes/metrics.ts";
+import { observeServers, type ServerFacts } from "./databases/metrics.ts";
 import { EncryptionMetrics } from "./encryption/metrics.ts";
 import { MigrationMetrics } from "./migrations/metrics.ts";
 import { observeNetworkProbe, type ProbeSource } from "./network/probe/metrics.ts";
@@ -17,6 +18,7 @@ export interface OperatorSources {
   agents(): readonly Agent[];
   watches(): readonly Watch[];
   networkProbe(): ProbeSource | undefined;
+  databases(): readonly ServerFacts[];
 }
 
 /** All metrics of the operator: whoever adds one makes it here, so that docs/metrics.md, which is made from this, has it. */
@@ -27,6 +29,7 @@ export function createOperatorMetrics(registry: Registry, sources: OperatorSourc
   observeReadiness(registry, sources);
   observeCredentials(registry, () => sources.tenants());
   observeSecurityChecks(registry, () => sources.tenants());
+  observeServers(registry, () => sources.databases());
   observeNetworkProbe(registry, () => sources.networkProbe());
   return {
     controllers,

@@ -59,7 +59,7 @@ async function aProgram(database: TenantDatabase, tenants: Provisioned[], limits
     tenants: () => tenants.map(({ request: { uid, name } }, createdAt) => ({ uid, name, createdAt, canary: false })),
     wake: (name) => void woken.push(name),
     logger: silentLogger,
-    metrics: new MigrationMetrics(registry),
+    metrics: new MigrationMetrics(registry).of("default"),
     now: () => clock.ms,
   });
   /** Reconciles a tenant; what its condition would say. */
@@ -101,7 +101,7 @@ test("a poisoned tenant stays as it was and is reported, the others go on, and i
   expect(await reconcile(at(tenants, 3))).toMatchObject({ reason: "Current", version: 2 });
   expect(await reconcile(at(tenants, 2))).toMatchObject({ reason: "MigrationFailed", version: 1 });
   expect(await summary()).toMatchObject({ phase: "running", tenants: { current: 2, waiting: 1, failed: 1 } });
-  expect(await registry.metrics()).toContain('agentpg_tenant_migrations{state="failed"} 1');
+  expect(await registry.metrics()).toContain('agentpg_tenant_migrations{server="default",state="failed"} 1');
   await run(at(tenants, 2).connection, "UPDATE things SET note = 'good'");
   clock.ms = 60_000;
   expect(await reconcile(at(tenants, 2))).toMatchObject({ reason: "Current", version: 2 });

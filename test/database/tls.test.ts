@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
-import { DatabaseAccess } from "../../src/operator/database-access.ts";
+import { DatabaseAccess } from "../../src/operator/databases/database-access.ts";
 import { operatorConfig } from "../../src/operator/config.ts";
 import { schemaName } from "../../src/api/names.ts";
 import { Client } from "pg";
@@ -145,7 +145,9 @@ test("the operator takes a changed ca.crt without a restart", async () => {
     database: { host, port, name, credentialsDir: folder },
   }).database;
   const access = new DatabaseAccess({
+    name: "default",
     config,
+    isOneOfSeveral: false,
     identity: "test",
     claimant: async () => "cluster-1",
     tenantSelector: "",

@@ -186,7 +186,8 @@ test("another key-encryption key wraps all data keys anew, those of retained ten
   await mount("second");
   await eventually(
     () => operator.metrics.metrics(),
-    (now) => /agentpg_data_keys\{kek="second",current="true"\} 3/.test(now) && !now.includes('kek="first"'),
+    (now) =>
+      /agentpg_data_keys\{server="default",kek="second",current="true"\} 3/.test(now) && !now.includes('kek="first"'),
   );
   expect(await secretOf(NAME)).toEqual(before);
   await it.apply(TENANT, aTenant("retained", {}, { annotations: { "agentpg.dev/adopt": "true" } }));

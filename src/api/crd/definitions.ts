@@ -83,12 +83,21 @@ export const tenantDefinition = () =>
         rule: "has(self.spec.__namespace__) || !(self.metadata.name == 'default' || self.metadata.name.startsWith('kube-'))",
         message: "the namespace would be the Tenant's name, which belongs to Kubernetes itself: set spec.namespace",
       },
+      {
+        // Where it is placed is in the status, so this is no rule of the field itself. What was there before stays valid.
+        rule: "!has(oldSelf.status) || !has(oldSelf.status.database) || !has(oldSelf.status.database.server) || !has(self.spec.database) || !has(self.spec.database.server) || self.spec.database.server == oldSelf.status.database.server || (has(oldSelf.spec.database) && has(oldSelf.spec.database.server) && self.spec.database.server == oldSelf.spec.database.server)",
+        message:
+          "spec.database.server: the tenant is placed (status.database.server) and stays there: leave the field out or give that server; docs/scaling.md tells how data is moved",
+        fieldPath: ".spec.database.server",
+        reason: "FieldValueForbidden",
+      },
     ],
     columns: [
       { name: "Ready", type: "string", jsonPath: ready("Ready") },
       { name: "Namespace", type: "string", jsonPath: ".status.namespace" },
       { name: "Schema", type: "string", jsonPath: ".status.schema" },
       { name: "Agents", type: "integer", jsonPath: ".status.agents" },
+      { name: "Server", type: "string", priority: 1, jsonPath: ".status.database.server" },
       { name: "Reason", type: "string", priority: 1, jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
       age,
     ],

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { Subject } from "../../database/lifecycle/subject.ts";
 import type { Caches } from "../caches.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseAccess } from "../databases/database-access.ts";
+import type { DatabaseServers } from "../databases/servers.ts";
+import { purgeOnAnyServer } from "./purge-on-any-server.ts";
 import type { KeyProvider } from "../encryption/key-provider.ts";
 import { rowDecoder } from "../encryption/row-decoder.ts";
 import { type AdminOperation, adminOperation, OperationRefused } from "./operation.ts";
@@ -65,13 +67,13 @@ const purgeInput = z
 
 /** Erasure, export and verification of tenants' data. */
 export function dataOperations(
-  database: DatabaseAccess,
+  databases: DatabaseServers,
   caches: Caches,
   keyProvider: KeyProvider | undefined,
 ): AdminOperation[] {
-  const uidOf = (tenant: string): string => {
+  const locate = (tenant: string): { uid: string; database: DatabaseAccess } => {
     const it = caches.tenants.get(tenant);
-    if (it) return it.metadata.uid;
+    if (it) return { uid: it.metadata.uid, database: databases.of(it) };
     throw new OperationRefused(
       "NoSuchTenant",
       `there is no Tenant ${JSON.stringify(tenant)}: \`kubectl get tenants\` lists them; what a deleted one left is purged with \`agentpg erase --retained\``,
@@ -82,7 +84,7 @@ export function dataOperations(
       name: "erase",
       input: eraseInput,
       async run(input, { emit, signal }) {
-        const uid = uidOf(input.tenant);
+        const { uid, database } = locate(input.tenant);
         const subject = subjectOf(input) as Subject;
         if (input.dryRun) {
           const found = await database.use((it) => it.lifecycle.countSubject({ uid }, subject));
@@ -99,7 +101,7 @@ export function dataOperations(
       name: "purge-retained",
       input: purgeInput,
       async run({ retained }, { emit }) {
-        const { id, retainedAt } = await database.use((it, epoch) => it.lifecycle.purgeRetained(retained, epoch));
+        const { id, retainedAt } = await purgeOnAnyServer(databases.all(), retained);
         return emit({ purged: { name: retained, schema: id, retainedAt } });
       },
     }),
@@ -107,7 +109,7 @@ export function dataOperations(
       name: "audit-verify",
       input: verifyInput,
       async run({ tenant, whole, expected, anew }, { emit, signal }) {
-        const uid = uidOf(tenant);
+        const { uid, database } = locate(tenant);
         const options = {
           from: whole ? ("start" as const) : ("anchor" as const),
           anew,
@@ -123,7 +125,7 @@ export function dataOperations(
       name: "export",
       input: exportInput,
       async run(input, { emit, signal }) {
-        const uid = uidOf(input.tenant);
+        const { uid, database } = locate(input.tenant);
         const subject = subjectOf(input);
         const decode = await rowDecoder(database, keyProvider, uid);
         await database.use((it) =>

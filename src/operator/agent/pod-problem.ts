@@ -1,7 +1,7 @@
 import type { Agent } from "../../api/agent.ts";
 import type { Tenant } from "../../api/tenant.ts";
 import { DatabaseError } from "../../database/errors.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseServers } from "../databases/servers.ts";
 import type { Problem } from "./validate.ts";
 
 /** Agents of one tenant are looked at together, most often: one read serves them all. */
@@ -14,23 +14,25 @@ type Problems = Map<string, Problem>;
  * need not be able to reach pods (NetworkPolicy), and a pod must not be able to reach the API server.
  */
 export function podProblemSource(
-  database: DatabaseAccess,
+  databases: DatabaseServers,
 ): (tenant: Tenant, agent: Agent) => Promise<Problem | undefined> {
   const recent = new Map<string, Promise<Problems>>();
-  const read = (uid: string): Promise<Problems> => {
+  const read = (tenant: Tenant): Promise<Problems> => {
+    const { uid } = tenant.metadata;
     const known = recent.get(uid);
     if (known) return known;
-    const reading = problemsOf(database, uid);
+    const reading = problemsOf(databases, tenant);
     recent.set(uid, reading);
     setTimeout(() => recent.delete(uid), FOR_MS).unref();
     return reading;
   };
-  return async (tenant, agent) => (await read(tenant.metadata.uid)).get(agent.metadata.name);
+  return async (tenant, agent) => (await read(tenant)).get(agent.metadata.name);
 }
 
-async function problemsOf(database: DatabaseAccess, uid: string): Promise<Problems> {
+async function problemsOf(databases: DatabaseServers, tenant: Tenant): Promise<Problems> {
   try {
-    const reports = await database.use((it) => it.reportedProblems({ uid }));
+    const { uid } = tenant.metadata;
+    const reports = await databases.of(tenant).use((it) => it.reportedProblems({ uid }));
     return new Map(reports.flatMap(({ agent, problem }) => (problem ? [[agent, problem]] : [])));
   } catch (error) {
     if (error instanceof DatabaseError && error.reason !== "StaleEpoch") return new Map(); // the Tenant's conditions tell

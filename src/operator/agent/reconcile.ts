@@ -1,6 +1,7 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
 import type { Agent } from "../../api/agent.ts";
 import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
+import { DatabaseError } from "../../database/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ReconcileResult } from "../../kubernetes/controller.ts";
 import { isInvalid } from "../../kubernetes/errors.ts";
@@ -10,6 +11,7 @@ import * as kinds from "../../kubernetes/resource-kind.ts";
 import { Applier } from "../applier.ts";
 import { AGENT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
+import { configAt } from "../databases/home.ts";
 import { ForeignObject } from "../foreign-object.ts";
 import { found } from "../found.ts";
 import { AGENT_LABEL, agentSelector } from "../labels.ts";
@@ -152,8 +154,8 @@ export class AgentReconciler {
     prompt: string | undefined,
     modules: AgentConfig["modules"],
   ): Promise<Record<string, unknown> | undefined> {
-    const { config, tokenIssuer } = this.#deps;
-    const { issuer } = await tokenIssuer();
+    const config = configAt(this.#deps.config, tenant);
+    const { issuer } = await this.#deps.tokenIssuer();
     const settings = agentConfigOf(agent, tenant, prompt, modules, issuer, config);
     const revision = configRevision(settings);
     const map = configMap(agent, settings, revision);
@@ -291,6 +293,7 @@ export class AgentReconciler {
 }
 
 function refusal(error: unknown): Problem | undefined {
+  if (error instanceof DatabaseError) return { reason: error.reason, message: error.message };
   if (error instanceof ForeignObject) return { reason: "ForeignObject", message: error.message };
   if (isInvalid(error))
     return {

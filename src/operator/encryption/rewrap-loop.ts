@@ -2,13 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError } from "../../database/errors.ts";
 import type { WrappedDataKey } from "../../database/encryption/wrapped-keys.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseAccess } from "../databases/database-access.ts";
 import { wrapAnew } from "./data-keys.ts";
 import { type KeyProvider, KeyProviderProblem } from "./key-provider.ts";
 import type { EncryptionMetrics } from "./metrics.ts";
 
 interface RewrapOptions {
-  database: DatabaseAccess;
+  /** In turn; one that is down keeps no other from it. */
+  databases: readonly DatabaseAccess[];
   provider: KeyProvider;
   metrics: EncryptionMetrics;
   logger: Logger;
@@ -32,21 +33,22 @@ export class RewrapLoop {
   /** Works until `signal` aborts. @throws when another leader has taken over */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.once().catch((error: unknown) => this.#failed(error));
+      for (const database of this.#options.databases)
+        await this.once(database).catch((error: unknown) => this.#failed(error));
       await sleep(this.#options.everyMs, undefined, { signal }).catch(() => {});
     }
   }
 
-  /** Looks at all data keys once. */
-  async once(): Promise<void> {
-    const { database, provider, metrics, logger } = this.#options;
+  /** Looks at all data keys of one server once. */
+  async once(database: DatabaseAccess): Promise<void> {
+    const { provider, metrics, logger } = this.#options;
     const kek = await provider.current();
     const old = await database.use((it) => it.dataKeys.notUnder(kek, MOST_AT_ONCE));
     let done = 0;
     const stuck = new Map<string, Error>();
     for (const key of old) {
       if (stuck.has(key.kek)) continue;
-      await this.#rewrap(key).then(
+      await this.#rewrap(database, key).then(
         (it) => (done += Number(it)),
         (error: unknown) => {
           if (!(error instanceof KeyProviderProblem)) throw error;
@@ -57,12 +59,12 @@ export class RewrapLoop {
     for (const [earlier, err] of stuck)
       logger.warn({ kek: earlier, err }, "data keys stay under an earlier key-encryption key");
     if (done > 0) logger.info({ kek, keys: done }, "data keys were wrapped anew");
-    metrics.set(await database.use((it) => it.dataKeys.count()), kek);
+    metrics.set(database.name, await database.use((it) => it.dataKeys.count()), kek);
   }
 
-  async #rewrap(key: WrappedDataKey): Promise<boolean> {
+  async #rewrap(database: DatabaseAccess, key: WrappedDataKey): Promise<boolean> {
     const by = await wrapAnew(this.#options.provider, key);
-    return this.#options.database.use((it, epoch) => it.dataKeys.rewrap(epoch, key, by));
+    return database.use((it, epoch) => it.dataKeys.rewrap(epoch, key, by));
   }
 
   #failed(error: unknown): void {

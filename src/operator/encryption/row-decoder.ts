@@ -4,7 +4,7 @@ import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
 import { decodeRow } from "../../database/encryption/rows.ts";
 import type { WrappedDataKey } from "../../database/encryption/wrapped-keys.ts";
 import { OperationRefused } from "../admin/operation.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseAccess } from "../databases/database-access.ts";
 import { unwrapKeys } from "./data-keys.ts";
 import { type KeyProvider, KeyProviderProblem } from "./key-provider.ts";
 

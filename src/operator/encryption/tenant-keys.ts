@@ -6,7 +6,7 @@ import type { EventRecorder } from "../../kubernetes/events.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import { SECRET } from "../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../config.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseServers } from "../databases/servers.ts";
 import { ROTATE_DATA_KEY_ANNOTATION } from "../labels.ts";
 import { TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "../tenant/conditions.ts";
@@ -21,7 +21,7 @@ interface Dependencies {
   client: KubernetesClient;
   config: OperatorConfig;
   events: EventRecorder;
-  database: DatabaseAccess;
+  databases: DatabaseServers;
   keyProvider: KeyProvider | undefined;
 }
 
@@ -70,7 +70,7 @@ export class TenantDataKeys {
    * @throws DatabaseError, ForeignObject, ApiError
    */
   ensure(tenant: Tenant, wanted: boolean): Promise<Outcome | undefined> {
-    return this.#deps.database.use(async ({ dataKeys: store }, epoch) => {
+    return this.#deps.databases.of(tenant).use(async ({ dataKeys: store }, epoch) => {
       const keys = await store.of(tenant.metadata.uid);
       if (!wanted && keys.length === 0) return undefined;
       const { keyProvider: provider } = this.#deps;
@@ -105,7 +105,7 @@ export class TenantDataKeys {
   async #add({ tenant, provider, store, epoch }: Round, keys: WrappedDataKey[]): Promise<WrappedDataKey[]> {
     const { uid } = tenant.metadata;
     const generation = (keys.at(-1)?.generation ?? 0) + 1;
-    const tenantId = (await this.#deps.database.use((it) => it.find(uid)))?.id ?? "";
+    const tenantId = (await this.#deps.databases.of(tenant).use((it) => it.find(uid)))?.id ?? "";
     const wrapped = await wrapNewKey(provider, tenantId, generation);
     const request = this.#wish(tenant).requested ?? keys.at(-1)?.request ?? null;
     await store.add(uid, epoch, { generation, request, ...wrapped });

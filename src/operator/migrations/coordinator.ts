@@ -3,7 +3,7 @@ import type { RolloutState, TenantFailure } from "../../database/migration-rollo
 import type { EnsuredTenant, MigrationGate, TenantDatabase, TenantRequest } from "../../database/tenants.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { afterEvent, rolloutTo, type RolloutEvent } from "./events.ts";
-import type { MigrationMetrics } from "./metrics.ts";
+import type { RolloutMetrics } from "./metrics.ts";
 import { summarise } from "./summary.ts";
 import {
   admission,
@@ -20,12 +20,12 @@ export type KnownTenant = Omit<MigratableTenant, "version">;
 
 export interface CoordinatorOptions {
   limits: RolloutLimits;
-  /** Tenants that are reconciled: not paused and not being deleted. Must not throw. */
+  /** The server's Tenants that are reconciled: not paused and not being deleted. Must not throw. */
   tenants: () => readonly KnownTenant[];
   /** Has the Tenant of this name reconciled soon. Must not throw. */
   wake: (name: string) => void;
   logger: Logger;
-  metrics: MigrationMetrics;
+  metrics: RolloutMetrics;
   /** Milliseconds since 1970. */
   now?: () => number;
 }
@@ -38,7 +38,7 @@ export interface CoordinatedTenant {
 
 /**
  * Lets the tenants' migrations through in the order of the rollout, and remembers what became of them. One for each
- * process; only the leader's is asked. The decisions are in `rollout.ts` and `events.ts`.
+ * process and database server; only the leader's is asked. The decisions are in `rollout.ts` and `events.ts`.
  */
 export class MigrationCoordinator {
   readonly #options: CoordinatorOptions;

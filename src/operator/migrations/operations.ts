@@ -2,10 +2,10 @@ import { z } from "zod";
 import { DatabaseError } from "../../database/errors.ts";
 import type { TenantDatabase } from "../../database/tenants.ts";
 import { type AdminOperation, adminOperation, OperationRefused } from "../admin/operation.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseAccess } from "../databases/database-access.ts";
 import type { MigrationCoordinator } from "./coordinator.ts";
-import type { MigratableTenant } from "./rollout.ts";
-import { summarise } from "./summary.ts";
+import type { MigratableTenant, RolloutPicture } from "./rollout.ts";
+import { type RolloutSummary, summarise } from "./summary.ts";
 
 /** What a dry run says of one tenant. */
 export interface TrialLine {
@@ -18,46 +18,91 @@ export interface TrialLine {
   message?: string;
 }
 
-/** `agentpg migrate`: status, pause, resume and dry run. */
-export function migrationOperations(database: DatabaseAccess, coordinator: MigrationCoordinator): AdminOperation[] {
-  const summary = (it: TenantDatabase) => coordinator.picture(it).then(summarise);
+/** How far the rollout on one database server is, or why the server could not be asked. */
+export type ServerRollout = { server: string } & (RolloutSummary | { unreachable: string });
+
+/** One database server and the rollout there. */
+export interface ServerMigrations {
+  database: DatabaseAccess;
+  coordinator: MigrationCoordinator;
+}
+
+/** `agentpg migrate`: status, pause, resume and dry run; a line for each database server. */
+export function migrationOperations(servers: readonly ServerMigrations[]): AdminOperation[] {
+  const onEach = (
+    name: string,
+    change: (coordinator: MigrationCoordinator, database: TenantDatabase, epoch: number) => Promise<unknown>,
+  ) =>
+    adminOperation({
+      name,
+      input: z.strictObject({}),
+      run: async (_input, { emit }) => {
+        for (const { database, coordinator } of servers) {
+          const rollout = await orUnreachable(
+            database.use(async (it, epoch) => {
+              await change(coordinator, it, epoch);
+              return summarise(await coordinator.picture(it));
+            }),
+            servers.length,
+          );
+          await emit({ server: database.name, ...rollout });
+        }
+      },
+    });
   return [
-    adminOperation({
-      name: "migration-status",
-      input: z.strictObject({}),
-      run: async (_input, { emit }) => emit(await database.use(summary)),
-    }),
-    adminOperation({
-      name: "migration-pause",
-      input: z.strictObject({}),
-      run: async (_input, { emit }) => {
-        await database.use((it, epoch) => coordinator.pause(it, epoch));
-        await emit(await database.use(summary));
-      },
-    }),
-    adminOperation({
-      name: "migration-resume",
-      input: z.strictObject({}),
-      run: async (_input, { emit }) => {
-        await database.use((it, epoch) => coordinator.resume(it, epoch));
-        await emit(await database.use(summary));
-      },
-    }),
+    onEach("migration-status", async () => {}),
+    onEach("migration-pause", (coordinator, database, epoch) => coordinator.pause(database, epoch)),
+    onEach("migration-resume", (coordinator, database, epoch) => coordinator.resume(database, epoch)),
     adminOperation({
       name: "migration-dry-run",
       input: z.strictObject({ tenant: z.string().min(1).optional() }),
       run: async ({ tenant }, { emit, signal }) => {
-        const { tenants } = await database.use((it) => coordinator.picture(it));
-        const chosen = tenants.filter((it) => tenant === undefined || it.name === tenant);
-        if (tenant !== undefined && chosen.length === 0) throw noSuchTenant(tenant);
-        // One after another: what a try locks, a tenant waits for.
-        for (const it of chosen) {
-          signal.throwIfAborted();
-          await emit(await tryOut(database, it));
+        let tried = 0;
+        let silent: DatabaseError | undefined;
+        for (const { database, coordinator } of servers) {
+          const picture = await orError(database.use((it) => coordinator.picture(it)));
+          if (picture instanceof DatabaseError) silent = picture;
+          else tried += await tryAll(database, picture, tenant, emit, signal);
         }
+        if (silent && (tenant === undefined || tried === 0)) throw silent;
+        if (tenant !== undefined && tried === 0) throw noSuchTenant(tenant);
       },
     }),
   ];
+}
+
+/** One after another: what a try locks, a tenant waits for. Gives their number. */
+async function tryAll(
+  database: DatabaseAccess,
+  { tenants }: RolloutPicture,
+  name: string | undefined,
+  emit: (line: object) => Promise<void>,
+  signal: AbortSignal,
+): Promise<number> {
+  const chosen = tenants.filter((it) => name === undefined || it.name === name);
+  for (const it of chosen) {
+    signal.throwIfAborted();
+    await emit(await tryOut(database, it));
+  }
+  return chosen.length;
+}
+
+/** @throws StaleEpoch, and what is no DatabaseError */
+async function orError<T>(work: Promise<T>): Promise<T | DatabaseError> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.reason === "StaleEpoch") throw error;
+    return error;
+  }
+}
+
+/** Of several servers one that is down does not keep the others from it. */
+async function orUnreachable<T>(work: Promise<T>, servers: number): Promise<T | { unreachable: string }> {
+  const result = await orError(work);
+  if (!(result instanceof DatabaseError)) return result;
+  if (servers === 1) throw result;
+  return { unreachable: result.message };
 }
 
 const noSuchTenant = (name: string) =>

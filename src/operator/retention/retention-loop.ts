@@ -4,11 +4,12 @@ import { DatabaseError } from "../../database/errors.ts";
 import { isNothing, type Removed } from "../../database/lifecycle/removed.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseAccess } from "../databases/database-access.ts";
+import type { DatabaseServers } from "../databases/servers.ts";
 import { dueAt, type RetentionSchedule } from "./due.ts";
 import type { RetentionMetrics } from "./metrics.ts";
 
-/** Tenants that are worked on at once: one that has much to remove does not hold up the others. */
+/** Tenants of one server that are worked on at once: one that has much to remove does not hold up the others. */
 const CONCURRENCY = 2;
 const TICK_MS = 1_000;
 const NOT_READY_MS = 5_000;
@@ -16,7 +17,7 @@ const NOT_READY_MS = 5_000;
 const NOT_YET = new Set(["TenantNotProvisioned", "SchemaNotMigrated"]);
 
 export interface RetentionOptions {
-  database: DatabaseAccess;
+  databases: DatabaseServers;
   tenants(): Tenant[];
   schedule: RetentionSchedule;
   events: EventRecorder;
@@ -48,7 +49,8 @@ export class RetentionLoop {
   readonly #options: RetentionOptions;
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<void>>();
-  #loaded = false;
+  /** Names of the servers whose tenants' last runs are known. */
+  readonly #loaded = new Set<string>();
 
   constructor(options: RetentionOptions) {
     this.#options = options;
@@ -67,24 +69,34 @@ export class RetentionLoop {
     const failure = new AbortController();
     const until = AbortSignal.any([signal, failure.signal]);
     while (!until.aborted) {
-      const ready = await this.#load();
-      if (ready) this.#startDue(leadingSince, until, (error) => failure.abort(error));
-      await sleep(ready ? TICK_MS : NOT_READY_MS, undefined, { signal: until }).catch(() => {});
+      const servers = this.#options.databases.all();
+      const ready = await Promise.all(servers.map((it) => this.#load(it)));
+      for (const [index, server] of servers.entries())
+        if (ready[index]) this.#startDue(server, leadingSince, until, (error) => failure.abort(error));
+      await sleep(ready.some(Boolean) ? TICK_MS : NOT_READY_MS, undefined, { signal: until }).catch(() => {});
     }
     await Promise.all(this.#underWay.values());
     if (failure.signal.aborted) throw failure.signal.reason;
   }
 
-  #startDue(leadingSince: number, signal: AbortSignal, onStale: (error: unknown) => void): void {
+  #startDue(
+    server: DatabaseAccess,
+    leadingSince: number,
+    signal: AbortSignal,
+    onStale: (error: unknown) => void,
+  ): void {
     const tenants = this.#options.tenants().filter(isInUse);
     this.#forgetAllBut(tenants);
+    const here = this.#options.databases.tenantsOn(server.name, tenants);
+    let room = CONCURRENCY - here.filter(({ metadata }) => this.#underWay.has(metadata.uid)).length;
     const now = Date.now();
-    for (const tenant of tenants) {
+    for (const tenant of here) {
       const { uid, name } = tenant.metadata;
-      if (this.#underWay.size >= CONCURRENCY) return;
+      if (room <= 0) return;
       if (this.#underWay.has(uid)) continue;
       if (now < dueAt(this.#known.get(uid) ?? {}, this.#options.schedule, uid, leadingSince)) continue;
-      const work = this.#runOne(tenant, signal)
+      room--;
+      const work = this.#runOne(server, tenant, signal)
         .catch(onStale)
         .finally(() => this.#underWay.delete(uid));
       this.#underWay.set(uid, work);
@@ -92,11 +104,11 @@ export class RetentionLoop {
     }
   }
 
-  /** When the tenants' last runs were, from the registry: once. */
-  async #load(): Promise<boolean> {
-    if (this.#loaded) return true;
+  /** When the tenants' last runs were, from the server's registry: once. */
+  async #load(server: DatabaseAccess): Promise<boolean> {
+    if (this.#loaded.has(server.name)) return true;
     try {
-      const runs = await this.#options.database.use((database) => database.lifecycle.retentionRuns());
+      const runs = await server.use((database) => database.lifecycle.retentionRuns());
       const names = new Map(this.#options.tenants().map((it) => [it.metadata.uid, it.metadata.name]));
       for (const { uid, at, removed } of runs) {
         const name = names.get(uid);
@@ -104,12 +116,12 @@ export class RetentionLoop {
         this.#known.set(uid, { name, lastRun: at.getTime(), removed });
         this.#options.metrics.lastSuccess(name, at.getTime());
       }
-      this.#loaded = true;
+      this.#loaded.add(server.name);
     } catch (error) {
       // A database that is down shows in the Tenants' conditions.
       this.#options.logger[error instanceof DatabaseError ? "debug" : "warn"]({ err: error }, "retention waits");
     }
-    return this.#loaded;
+    return this.#loaded.has(server.name);
   }
 
   #forgetAllBut(tenants: Tenant[]): void {
@@ -121,12 +133,12 @@ export class RetentionLoop {
     }
   }
 
-  async #runOne(tenant: Tenant, signal: AbortSignal): Promise<void> {
-    const { metrics, logger, database, onRun } = this.#options;
+  async #runOne(server: DatabaseAccess, tenant: Tenant, signal: AbortSignal): Promise<void> {
+    const { metrics, logger, onRun } = this.#options;
     const { uid, name } = tenant.metadata;
     const began = Date.now();
     try {
-      const { at, removed } = await database.use((it, epoch) =>
+      const { at, removed } = await server.use((it, epoch) =>
         it.lifecycle.applyRetention({ uid }, tenant.spec.retention, epoch, signal),
       );
       const seconds = (Date.now() - began) / 1000;

@@ -6,7 +6,7 @@ import type { KubernetesClient } from "../../kubernetes/client.ts";
 import { ApiError, ApiUnreachable } from "../../kubernetes/errors.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Caches } from "../caches.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseServers } from "../databases/servers.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
 import { found } from "../found.ts";
 import { readCredentials } from "../tenant/objects/credentials-secret.ts";
@@ -17,7 +17,7 @@ import type { PodManifest } from "./pod-manifest.ts";
 export interface GatherDependencies {
   client: KubernetesClient;
   caches: Caches;
-  database: DatabaseAccess;
+  databases: DatabaseServers;
   documents: SecurityDocuments;
   retention: { status(uid: string): { lastRunAt: string } | undefined };
   retentionIntervalMs: number;
@@ -65,10 +65,12 @@ export async function gather(
   tenant: Tenant,
   previousProbe: Observation["probe"] | undefined,
 ): Promise<Observation> {
-  const { client, caches, database } = deps;
+  const { client, caches, databases } = deps;
   const namespace = tenantNamespace(tenant);
   const agents = caches.agentsOfNamespace(namespace);
   const { uid } = tenant.metadata;
+  const onServer = async <T>(look: (database: TenantDatabase) => Promise<T>): Promise<T> =>
+    databases.of(tenant).use(look);
   const texts = await orUnseen(textsOf(client, namespace, agents));
   return {
     now: new Date(),
@@ -76,12 +78,12 @@ export async function gather(
     agents,
     texts: Array.isArray(texts) ? texts : [],
     pods: await orUnseen(client.list<PodManifest>(kinds.POD, namespace)),
-    database: await orUnseen(database.use((it) => it.security.observe({ uid }))),
+    database: await orUnseen(onServer((it) => it.security.observe({ uid }))),
     policies: await orUnseen(client.list<LivePolicy>(kinds.NETWORK_POLICY, namespace)),
     documents: deps.documents,
     lastRetention: (deps.retention.status(uid) ?? tenant.status.retention)?.lastRunAt,
     retentionIntervalMs: deps.retentionIntervalMs,
     lastScrape: deps.lastScrape(),
-    probe: previousProbe ?? (await orUnseen(database.use((it) => probe(deps, it, tenant)))),
+    probe: previousProbe ?? (await orUnseen(onServer((it) => probe(deps, it, tenant)))),
   };
 }

@@ -5,8 +5,7 @@ import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
-import type { OperatorConfig } from "../config.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseServers } from "../databases/servers.ts";
 import { ROTATE_ANNOTATION } from "../labels.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
 import { found } from "../found.ts";
@@ -17,9 +16,8 @@ import { tellOfRotation } from "./rotation-events.ts";
 
 interface CredentialsDependencies {
   client: KubernetesClient;
-  config: OperatorConfig;
   events: EventRecorder;
-  database: DatabaseAccess;
+  databases: DatabaseServers;
 }
 
 /** A whole rotation that nobody has to be waited for takes two rounds: the new password is published, and seen to be. */
@@ -52,7 +50,11 @@ export class TenantCredentials {
       record = result.tenant;
       const { credentials } = result;
       if (credentials) {
-        const where = { ...this.#target(), database: result.database, schema: ensured.names.schema };
+        const where = {
+          ...this.#deps.databases.of(tenant).agentTarget(),
+          database: result.database,
+          schema: ensured.names.schema,
+        };
         const secret = credentialsSecret(tenant, { ...where, ...credentials });
         const isRead = live !== undefined; // by pods that may be running
         const written = await publishSecret(this.#deps.client, secret, live, this.#fieldManager);
@@ -72,22 +74,18 @@ export class TenantCredentials {
     record: TenantRecord,
     published: CredentialsRequest["published"],
   ): Promise<EnsuredCredentials> {
-    const { config, database } = this.#deps;
-    const { host, port } = this.#target();
-    const isSamePath = host === config.database.host && port === config.database.port;
+    const home = this.#deps.databases.of(tenant);
+    const { host, port } = home.agentTarget();
+    const isSamePath = host === home.config.host && port === home.config.port;
     const request: CredentialsRequest = {
       tenant: record,
       published,
       wish: rotationWish(tenant),
-      limits: config.database.rotation,
+      limits: home.config.rotation,
       runningPods: () => this.#runningPods(tenantNamespace(tenant)),
       agentPath: isSamePath ? undefined : { host, port },
     };
-    return database.use((it, epoch) => it.ensureCredentials(request, epoch));
-  }
-
-  #target() {
-    return this.#deps.database.agentTarget();
+    return home.use((it, epoch) => it.ensureCredentials(request, epoch));
   }
 
   /** Pods that the kubelet has taken on: they may have the Secret as it was then. */

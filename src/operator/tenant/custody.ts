@@ -4,7 +4,9 @@ import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import { TENANT } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import { DatabaseServerUnknown } from "../databases/errors.ts";
+import type { DatabaseAccess } from "../databases/database-access.ts";
+import type { TenantPlacement } from "../databases/tenant-placement.ts";
 import { TAKE_OVER_ANNOTATION } from "../labels.ts";
 import { operatorOf } from "../scope.ts";
 
@@ -12,7 +14,7 @@ interface CustodyDependencies {
   client: KubernetesClient;
   config: OperatorConfig;
   events: EventRecorder;
-  database: DatabaseAccess;
+  placement: Pick<TenantPlacement, "find">;
 }
 
 /**
@@ -29,17 +31,28 @@ export class TenantCustody {
 
   /** Whether it is ours to write to; a Tenant that was ours before costs no look. @throws DatabaseError, ApiError */
   async isOurs(tenant: Tenant): Promise<boolean> {
-    const { config, database } = this.#deps;
+    const { config } = this.#deps;
     const { operator, schema } = tenant.status;
     if (operator === operatorOf(config) || (operator === undefined && schema === undefined)) return true;
     const { uid } = tenant.metadata;
-    const holder = await database.use((it) => it.holderOf({ uid }));
-    if (!holder) return this.#mayBeginAnew(tenant);
+    const home = await this.#home(tenant);
+    const holder = await home?.use((it) => it.holderOf({ uid }));
+    if (!home || !holder) return this.#mayBeginAnew(tenant);
     if (holder.name === (operatorOf(config) ?? "default")) return true;
     if (!(await this.#mayTake(tenant, holder))) return false;
-    await database.use((it, epoch) => it.takeOver({ uid }, holder, epoch));
+    await home.use((it, epoch) => it.takeOver({ uid }, holder, epoch));
     await this.#deps.events.record(tenant, "Normal", "TakenOver", `this Tenant was the operator ${holder.name}'s`);
     return true;
+  }
+
+  /** Undefined: no server of this operator has its data. */
+  async #home(tenant: Tenant): Promise<DatabaseAccess | undefined> {
+    try {
+      return await this.#deps.placement.find(tenant);
+    } catch (error) {
+      if (error instanceof DatabaseServerUnknown) return undefined;
+      throw error;
+    }
   }
 
   async #mayTake(tenant: Tenant, { name, selector }: Holder): Promise<boolean> {

@@ -5,7 +5,7 @@ import type { KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
 import type { Caches } from "../caches.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { TenantPlacement } from "../databases/tenant-placement.ts";
 import { AGENT_LABEL, CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
 import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
@@ -14,7 +14,7 @@ import { found } from "../found.ts";
 interface DeletionDependencies {
   client: KubernetesClient;
   caches: Caches;
-  database: DatabaseAccess;
+  placement: Pick<TenantPlacement, "find">;
 }
 
 /** What a Tenant owns in a namespace beside its Secret and the operator's rights. */
@@ -55,7 +55,8 @@ export class TenantDeletion {
     }
     const { uid } = tenant.metadata;
     const policy = tenant.spec.deletionPolicy;
-    await this.#deps.database.use((database, epoch) => database.deprovision({ uid }, policy, epoch));
+    const home = await this.#deps.placement.find(tenant);
+    await home?.use((database, epoch) => database.deprovision({ uid }, policy, epoch));
     if (!ours) return "done";
     if (policy === "Delete" && live.metadata.annotations?.[CREATED_ANNOTATION]) {
       if (!live.metadata.deletionTimestamp)

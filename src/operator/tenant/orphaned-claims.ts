@@ -6,11 +6,12 @@ import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { TENANT } from "../caches.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseAccess } from "../databases/database-access.ts";
 
 interface SweepDependencies {
   client: KubernetesClient;
-  database: DatabaseAccess;
+  /** One server's. */
+  database: Pick<DatabaseAccess, "use">;
   events: EventRecorder;
   logger: Logger;
   /** The operator's own namespace: the Events are about it, because there is no Tenant. */

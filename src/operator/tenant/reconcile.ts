@@ -11,7 +11,8 @@ import * as kinds from "../../kubernetes/resource-kind.ts";
 import { Applier } from "../applier.ts";
 import { TENANT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
-import type { DatabaseAccess } from "../database-access.ts";
+import type { DatabaseServers } from "../databases/servers.ts";
+import { TenantPlacement } from "../databases/tenant-placement.ts";
 import { ForeignObject } from "../foreign-object.ts";
 import { ADOPT_ANNOTATION, CREATED_ANNOTATION, FINALIZER } from "../labels.ts";
 import type { MigrationCoordinator } from "../migrations/coordinator.ts";
@@ -53,8 +54,11 @@ export interface TenantDependencies {
   caches: Caches;
   config: OperatorConfig;
   events: EventRecorder;
-  database: DatabaseAccess;
-  migrations: MigrationCoordinator;
+  databases: DatabaseServers;
+  /** See {@link claimantOf}. */
+  claimant: () => Promise<string>;
+  /** By the name of the database server. */
+  migrations: ReadonlyMap<string, MigrationCoordinator>;
   retention: { status(uid: string): RetentionStatus | undefined };
   networkProbe: { enforcement(): Enforcement | undefined };
   securityChecks: { rows(uid: string): SecurityCheck[] | undefined };
@@ -69,6 +73,7 @@ type Fields = Record<string, unknown>;
 export class TenantReconciler {
   readonly #deps: TenantDependencies;
   readonly #applier: Applier;
+  readonly #placement: TenantPlacement;
   readonly #custody: TenantCustody;
   readonly #deletion: TenantDeletion;
   readonly #credentialsOf: TenantCredentials;
@@ -77,8 +82,9 @@ export class TenantReconciler {
   constructor(deps: TenantDependencies) {
     this.#deps = deps;
     this.#applier = new Applier(deps.client, deps.caches, FIELD_MANAGER);
-    this.#custody = new TenantCustody(deps);
-    this.#deletion = new TenantDeletion(deps, this.#applier);
+    this.#placement = new TenantPlacement(deps);
+    this.#custody = new TenantCustody({ ...deps, placement: this.#placement });
+    this.#deletion = new TenantDeletion({ ...deps, placement: this.#placement }, this.#applier);
     this.#credentialsOf = new TenantCredentials(deps, FIELD_MANAGER);
     this.#dataKeysOf = new TenantDataKeys(deps, FIELD_MANAGER);
   }
@@ -92,8 +98,12 @@ export class TenantReconciler {
     if (!(await this.#custody.isOurs(tenant))) return { requeueAfterMs: NOT_OURS_MS };
     if (tenant.metadata.deletionTimestamp) return this.#delete(tenant);
     if (tenant.spec.paused) return this.#paused(tenant);
-    if (!tenant.metadata.finalizers.includes(FINALIZER)) await this.#addFinalizer(tenant); // before any side effect
-    const stages: Stages = {};
+    const isNew = !tenant.metadata.finalizers.includes(FINALIZER);
+    // Before any side effect: the finalizer, and then where its data goes.
+    return this.#provision(await this.#placed(isNew ? await this.#addFinalizer(tenant) : tenant, isNew));
+  }
+
+  async #provision({ tenant, stages }: { tenant: Tenant; stages: Stages }): Promise<ReconcileResult> {
     const retention = this.#deps.retention.status(tenant.metadata.uid) ?? tenant.status.retention;
     const securityChecks = this.#deps.securityChecks.rows(tenant.metadata.uid) ?? tenant.status.securityChecks;
     const fields: Fields = { namespace: tenantNamespace(tenant), retention, securityChecks };
@@ -110,18 +120,29 @@ export class TenantReconciler {
     stages.NamespaceReady = await this.#namespace(tenant);
     if (stages.NamespaceReady.status !== "True") return;
     stages.NetworkReady = await this.#surroundings(tenant);
-    const ensured = await this.#database(tenant, stages, fields);
+    const ensured = stages.DatabaseReady ? undefined : await this.#database(tenant, stages, fields);
     stages.CredentialsReady = ensured
       ? await this.#credentials(tenant, ensured, fields)
       : failed("DatabaseNotReady", "the database login waits for the database: see DatabaseReady");
     if (ensured) Object.assign(stages, await this.#encryption(tenant));
   }
 
-  async #addFinalizer(tenant: Tenant): Promise<void> {
+  async #addFinalizer(tenant: Tenant): Promise<Tenant> {
     const { name, resourceVersion, finalizers } = tenant.metadata;
-    await this.#deps.client.mergePatch(TENANT, name, undefined, {
-      metadata: { resourceVersion, finalizers: [...finalizers, FINALIZER] },
-    });
+    const held = [...finalizers, FINALIZER];
+    const body = { metadata: { resourceVersion, finalizers: held } };
+    const written = await this.#deps.client.mergePatch<KubernetesObject>(TENANT, name, undefined, body);
+    const metadata = { ...tenant.metadata, finalizers: held, resourceVersion: written.metadata.resourceVersion };
+    return { ...tenant, metadata };
+  }
+
+  /** On its database server; or as it is, with why it is on none. */
+  async #placed(tenant: Tenant, isNew: boolean): Promise<{ tenant: Tenant; stages: Stages }> {
+    try {
+      return { tenant: await this.#placement.ensure(tenant, isNew), stages: {} };
+    } catch (error) {
+      return { tenant, stages: { DatabaseReady: databaseOutcome(error) } };
+    }
   }
 
   async #paused(tenant: Tenant): Promise<ReconcileResult> {
@@ -206,9 +227,12 @@ export class TenantReconciler {
 
   async #database(tenant: Tenant, stages: Stages, fields: Fields): Promise<EnsuredTenant | undefined> {
     try {
-      const { ensured, refusal } = await this.#deps.database.use((database, epoch) =>
-        this.#deps.migrations.ensure(database, epoch, request(tenant)),
+      const home = this.#deps.databases.of(tenant);
+      const migrations = this.#deps.migrations.get(home.name) as MigrationCoordinator;
+      const { ensured, refusal } = await home.use((database, epoch) =>
+        migrations.ensure(database, epoch, request(tenant)),
       );
+      this.#placement.settled(tenant);
       for (const repair of ensured.repairs) await this.#deps.events.record(tenant, "Warning", "DriftRepaired", repair);
       const older = wentBack(tenant.status, ensured);
       if (older) await this.#deps.events.record(tenant, "Warning", "DatabaseWentBack", older);
@@ -269,6 +293,7 @@ export class TenantReconciler {
   async #delete(tenant: Tenant): Promise<ReconcileResult> {
     if (!tenant.metadata.finalizers.includes(FINALIZER)) return {};
     const outcome = await this.#deletion.run(tenant).catch(deletionOutcome);
+    this.#placement.settled(tenant);
     if (outcome === "done") {
       const { name, resourceVersion, finalizers } = tenant.metadata;
       const left = finalizers.filter((it) => it !== FINALIZER);
@@ -316,6 +341,7 @@ const isNewToPods = ({ status }: Tenant, { fingerprint }: { fingerprint: string 
 
 /** What was found out earlier and stays true while a stage cannot be looked at. */
 const keptFields = ({ status }: Tenant): Fields => ({
+  database: status.database,
   namespace: status.namespace,
   schema: status.schema,
   schemaVersion: status.schemaVersion,

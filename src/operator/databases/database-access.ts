@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ConnectionSettings } from "../database/connection.ts";
-import { DatabaseError } from "../database/errors.ts";
-import { createTenantDatabase, type TenantDatabase } from "../database/tenants.ts";
-import { contentHash } from "../kubernetes/apply.ts";
-import type { Logger } from "../telemetry/log.ts";
-import type { OperatorConfig } from "./config.ts";
+import type { ConnectionSettings } from "../../database/connection.ts";
+import { DatabaseError, DatabaseUnreachable } from "../../database/errors.ts";
+import { createTenantDatabase, type TenantDatabase } from "../../database/tenants.ts";
+import { contentHash } from "../../kubernetes/apply.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import { Outage } from "./outage.ts";
+import { DEFAULT_SERVER, type DatabaseServer } from "./server-config.ts";
 
 /** Where agent pods reach the database. */
 export interface AgentTarget {
@@ -14,7 +15,7 @@ export interface AgentTarget {
   database: string;
   ca: string | undefined;
   insecure: boolean;
-  pooler: OperatorConfig["database"]["pooler"];
+  pooler: DatabaseServer["pooler"];
 }
 
 /** The operator's database credentials are missing or empty. */
@@ -31,11 +32,15 @@ const read = (directory: string, file: string): string => {
 };
 
 /**
- * The database as the operator sees it: connects when first needed, takes new credentials from the mounted Secret
- * as they change, and holds the leader epoch of this process.
+ * One database server as the operator sees it: connects when first needed, takes new credentials from the mounted Secret
+ * as they change, and holds the leader epoch of this process there.
  */
 export class DatabaseAccess {
-  readonly #config: OperatorConfig["database"];
+  readonly name: string;
+  readonly config: DatabaseServer;
+  /** Errors say which server they are about. */
+  readonly #isOneOfSeveral: boolean;
+  readonly #outage = new Outage();
   readonly #identity: string;
   readonly #claimant: () => Promise<string>;
   readonly #tenantSelector: string;
@@ -44,9 +49,13 @@ export class DatabaseAccess {
   #connecting: Promise<TenantDatabase> | undefined;
   #settingsHash = "";
   #ready: Promise<number> | undefined;
+  #hasAnswered = false;
 
   constructor(options: {
-    config: OperatorConfig["database"];
+    /** The server's, in the operator's configuration. */
+    name: string;
+    config: DatabaseServer;
+    isOneOfSeveral: boolean;
     identity: string;
     /** See {@link claimantOf}. */
     claimant: () => Promise<string>;
@@ -54,7 +63,9 @@ export class DatabaseAccess {
     migrationsDir: string;
     logger: Logger;
   }) {
-    this.#config = options.config;
+    this.name = options.name;
+    this.config = options.config;
+    this.#isOneOfSeveral = options.isOneOfSeveral;
     this.#identity = options.identity;
     this.#claimant = options.claimant;
     this.#tenantSelector = options.tenantSelector;
@@ -62,20 +73,42 @@ export class DatabaseAccess {
     this.#logger = options.logger;
   }
 
-  /** Runs `work` on the database with this leader's epoch. @throws DatabaseError */
+  /** Runs `work` on the database with this leader's epoch there. @throws DatabaseError */
   async use<T>(work: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> {
+    try {
+      return await this.#use(work);
+    } catch (error) {
+      if (error instanceof DatabaseUnreachable) this.#outage.begin(error);
+      if (error instanceof DatabaseError && this.#isOneOfSeveral) throw error.at(this.name);
+      throw error;
+    }
+  }
+
+  async #use<T>(work: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> {
     const database = await this.#database();
+    await this.#outage.over(() => database.ping());
+    return this.#outage.during(() => this.#work(database, work));
+  }
+
+  async #work<T>(database: TenantDatabase, work: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> {
     this.#ready ??= database.bootstrap().then(() => database.acquireEpoch(this.#identity));
     const attempt = this.#ready;
     const epoch: number = await attempt.catch((error: unknown) => {
       if (this.#ready === attempt) this.#ready = undefined; // tried again by the next caller
       throw error;
     });
+    this.#hasAnswered = true;
     return work(database, epoch);
   }
 
+  /** Whether the server answered when it was last asked; undefined before the first answer. */
+  get isUp(): boolean | undefined {
+    if (this.#outage.isThere) return false;
+    return this.#hasAnswered ? true : undefined;
+  }
+
   agentTarget(): AgentTarget {
-    const { host, port, name, agentHost, agentPort, insecure, pooler, credentialsDir } = this.#config;
+    const { host, port, name, agentHost, agentPort, insecure, pooler, credentialsDir } = this.config;
     return {
       host: agentHost ?? host,
       port: agentPort ?? port,
@@ -121,13 +154,14 @@ export class DatabaseAccess {
   }
 
   #settings(): ConnectionSettings {
-    const { host, port, name, credentialsDir, insecure } = this.#config;
+    const { host, port, name, credentialsDir, insecure } = this.config;
     const user = read(credentialsDir, "username");
     const password = read(credentialsDir, "password");
     if (!user || !password) {
       const missing = user ? "password" : "username";
+      const value = this.name === DEFAULT_SERVER ? "database" : `databases, server ${this.name}`;
       throw new DatabaseCredentialsMissing(
-        `the operator's database Secret has no ${missing}; put username and password of the admin role in it (chart value database.credentialsSecret)`,
+        `the operator's database Secret has no ${missing}; put username and password of the admin role in it (chart value ${value}, credentialsSecret)`,
       );
     }
     const ca = read(credentialsDir, "ca.crt");
