@@ -38,6 +38,7 @@ const SAMPLES: Record<string, unknown> = {
   "image.pullSecrets": ["registry"],
   "database.pooler": "Transaction",
   "database.peers": PEERS,
+  databases: [{ server: "second", host: "postgres-2.example.com", credentialsSecret: "agentpg-database-second" }],
   "model.peers": PEERS,
   "model.baseUrl": "https://gateway.example.com",
   agentClients: PEERS,

@@ -27,12 +27,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .Values.networkProbe.namespace | default (printf "%s-probe" (.Release.Namespace | trunc 57 | trimSuffix "-")) }}
 {{- end }}
 
+{{- /* Where the Secret of one of `databases` is mounted. */ -}}
+{{- define "agentpg.credentialsDir" -}}
+/etc/agentpg/operator-databases/{{ . }}
+{{- end }}
+
 {{- /* The operator's configuration file. */ -}}
 {{- define "agentpg.config" -}}
-{{- $database := dict "host" .Values.database.host "port" (int .Values.database.port) "name" .Values.database.name "credentialsDir" "/etc/agentpg/operator-database" "insecure" .Values.database.insecure "peers" .Values.database.peers "pooler" .Values.database.pooler "pool" .Values.database.pool "rotation" .Values.database.rotation }}
+{{- $database := dict "host" .Values.database.host "port" (int .Values.database.port) "name" .Values.database.name "credentialsDir" "/etc/agentpg/operator-database" "insecure" .Values.database.insecure "peers" .Values.database.peers "pooler" .Values.database.pooler "pool" .Values.database.pool "rotation" .Values.database.rotation "acceptsNew" .Values.database.acceptsNew "weight" (int .Values.database.weight) }}
 {{- with .Values.database.agentHost }}{{ $_ := set $database "agentHost" . }}{{ end }}
 {{- with .Values.database.agentPort }}{{ $_ := set $database "agentPort" (int .) }}{{ end }}
 {{- with .Values.database.peerPort }}{{ $_ := set $database "peerPort" (int .) }}{{ end }}
+{{- if not (kindIs "invalid" .Values.database.maxTenants) }}{{ $_ := set $database "maxTenants" (int .Values.database.maxTenants) }}{{ end }}
+{{- $databases := list }}
+{{- range .Values.databases }}
+{{- $entry := dict "credentialsDir" (include "agentpg.credentialsDir" .server) }}
+{{- range $key, $value := omit . "credentialsSecret" }}{{ if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}{{ $_ := set $entry $key $value }}{{ end }}{{ end }}
+{{- $databases = append $databases $entry }}
+{{- end }}
 {{- $model := dict "peers" .Values.model.peers "port" (int .Values.model.port) }}
 {{- with .Values.model.baseUrl }}{{ $_ := set $model "baseUrl" . }}{{ end }}
 {{- $config := dict
@@ -44,6 +56,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "tenantClusterRole" (printf "%s-tenant" (include "agentpg.name" .))
   "migrationsDir" "/app/migrations"
   "database" $database
+  "databases" $databases
   "model" $model
   "agentClients" .Values.agentClients
   "metricsClients" .Values.metricsClients
