@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { terminalProgress } from "../src/telemetry/progress.ts";
 import { startPostgres } from "../test/support/postgres.ts";
+import { measureFootprint } from "./tenants/footprint.ts";
 import { migrateAll } from "./tenants/migrate.ts";
 import { startBenchOperator } from "./tenants/operator.ts";
 import { newTenants, provisionAll, resyncAll } from "./tenants/provision.ts";
@@ -28,10 +29,12 @@ async function boundaryBench() {
     const tenants = newTenants(count);
     const operator = await startBenchOperator(admin, migrationsDir, tenants);
     const meter = await openMeter(postgres.adminSettings(admin.database));
-    const provisioned = await provisionAll(operator, tenants, progress);
+    const superuser = postgres.adminSettings(admin.database);
+    const provisioned = await measureFootprint(superuser, tenants.requests.size, () =>
+      provisionAll(operator, tenants, progress),
+    );
     const resynced = await resyncAll(operator, tenants, meter, progress);
     await meter.close();
-    const superuser = postgres.adminSettings(admin.database);
     const migrated = await migrateAll(operator, tenants, { admin, superuser, migrationsDir, progress });
     return { ...provisioned, ...resynced, ...migrated };
   } finally {
