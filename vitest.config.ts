@@ -19,9 +19,11 @@ const project = (name: string, include: string[], more: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project("unit", ["src/**/*.test.ts", "test/attacks/**/*.test.ts", "test/fuzz/**/*.test.ts"], {
-        testTimeout: 10_000,
-      }),
+      project(
+        "unit",
+        ["src/**/*.test.ts", "test/attacks/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/docs/*.test.ts"],
+        { testTimeout: 10_000 },
+      ),
       project(
         "postgres",
         [
@@ -40,6 +42,7 @@ export default defineConfig({
           "test/local-cluster/**/*.test.ts",
           "test/observability/**/*.test.ts",
           "test/chart/**/*.test.ts",
+          "test/docs/cluster/**/*.test.ts",
         ],
         {
           maxWorkers: 3,

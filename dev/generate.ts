@@ -1,4 +1,4 @@
-// Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document, the client's types,
+// Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document, the client's types, docs/reference,
 // the tables of metrics in docs/metrics.md, from the chart those of rights in docs/rbac.md, and the chart's Grafana dashboards.
 //   npm run generate            writes
 //   npm run generate -- --check exits 1 when a committed file differs
@@ -12,6 +12,7 @@ import { DASHBOARDS } from "./dashboards/all.ts";
 import { dashboardJson } from "./dashboards/grafana.ts";
 import { withMetricTables } from "./metric-tables.ts";
 import { withRbacTables } from "./rbac-tables.ts";
+import { resourceReference } from "./resource-reference.ts";
 
 const root = dirname(import.meta.dirname);
 const header = "# Generated from src/api by `npm run generate`; do not edit.\n";
@@ -31,6 +32,7 @@ files.set("docs/openapi.json", `${JSON.stringify(document, null, 2)}\n`);
 const types = "src/runtime/client/types.ts";
 files.set(types, clientTypes(document.components.schemas, root, types));
 
+for (const [page, text] of Object.entries(resourceReference())) files.set(page, text);
 files.set("docs/metrics.md", withMetricTables(readFileSync(join(root, "docs/metrics.md"), "utf8")));
 files.set("docs/rbac.md", await withRbacTables(readFileSync(join(root, "docs/rbac.md"), "utf8")));
 

@@ -54,7 +54,8 @@ const httpTool = z
       .array(z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]))
       .min(1)
       .max(6)
-      .default(["GET"]),
+      .default(["GET"])
+      .describe("Methods that may be used; the first is the model's default."),
   })
   .describe("https calls to named hosts.");
 
@@ -72,13 +73,18 @@ const mcpTool = z
       .meta({ "x-kubernetes-list-type": "set" })
       .describe("Which of the server's tools the model is offered, as NAME_TOOL."),
     tokenSecretRef: z
-      .object({ name: objectName, key: dataKey.default("token") })
+      .object({
+        name: objectName.describe("The Secret's name."),
+        key: dataKey.default("token").describe("The Secret's key."),
+      })
       .optional()
       .describe("A Secret in the tenant's namespace with the bearer token for the server. Left out: none is sent."),
   })
   .describe("Tools of a Model Context Protocol server.");
 
-const agentTool = z.object({ name: objectName.max(57) }).describe("Another Agent of this tenant, asked as a tool.");
+const agentTool = z
+  .object({ name: objectName.max(57).describe("The Agent's name.") })
+  .describe("Another Agent of this tenant, asked as a tool.");
 
 const moduleRef = z
   .object({
@@ -86,15 +92,18 @@ const moduleRef = z
       .string()
       .min(1)
       .max(40)
-      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/),
-    configMapKeyRef: z.object({
-      name: objectName,
-      key: z
-        .string()
-        .max(253)
-        .regex(/^[-._a-zA-Z0-9]+\.(ts|mts|js|mjs)$/)
-        .describe("The file that is imported; it can import the ConfigMap's other files."),
-    }),
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+      .describe("What messages call the module by."),
+    configMapKeyRef: z
+      .object({
+        name: objectName.describe("A ConfigMap of the namespace."),
+        key: z
+          .string()
+          .max(253)
+          .regex(/^[-._a-zA-Z0-9]+\.(ts|mts|js|mjs)$/)
+          .describe("The file that is imported; it can import the ConfigMap's other files."),
+      })
+      .describe("Where the module is; read every 30 seconds."),
   })
   .describe("A TypeScript or JavaScript module with tools and hooks of your own (docs/tools.md).");
 
@@ -107,7 +116,12 @@ export const toolSpec = z
     name: toolName,
     description: z.string().min(1).max(4096).describe("What the tool does and when to use it, for the model."),
     idempotent: z.boolean().default(false).describe("true: a call that was cut short may be run again."),
-    timeoutSeconds: z.int().min(1).max(3600).optional(),
+    timeoutSeconds: z
+      .int()
+      .min(1)
+      .max(3600)
+      .optional()
+      .describe("Of one call; limits.toolTimeoutSeconds when left out."),
     maxAttempts: z
       .int()
       .min(1)
@@ -142,19 +156,40 @@ export const agentSpec = z
       .max(128)
       .regex(/^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$/)
       .describe("The model's id, for example claude-sonnet-5-5."),
-    systemPrompt: z.string().max(200_000).optional(),
+    systemPrompt: z
+      .string()
+      .max(200_000)
+      .optional()
+      .describe("What the model is told before each conversation. Not together with systemPromptFrom."),
     systemPromptFrom: z
-      .object({ configMapKeyRef: z.object({ name: objectName, key: dataKey }) })
+      .object({
+        configMapKeyRef: z
+          .object({
+            name: objectName.describe("The ConfigMap's name."),
+            key: dataKey.describe("The ConfigMap's key."),
+          })
+          .describe("Where it is; read every 30 seconds."),
+      })
       .optional()
       .describe("The system prompt from a ConfigMap of the namespace."),
-    mode: z.enum(["Streaming", "Batch"]).default("Streaming"),
-    replicas: z.int().min(0).max(1000).default(1),
-    maxOutputTokens: z.int().min(1).max(200_000).default(4096),
+    mode: z
+      .enum(["Streaming", "Batch"])
+      .default("Streaming")
+      .describe("Streaming: answers at once. Batch: by the Message Batches API, half the price, hours later."),
+    replicas: z.int().min(0).max(1000).default(1).describe("How many pods."),
+    maxOutputTokens: z.int().min(1).max(200_000).default(4096).describe("Of one model call."),
     limits: z
       .object({
         maxIterations: z.int().min(1).max(1000).default(25).describe("Model calls of one run."),
-        runTimeoutSeconds: z.int().min(1).max(86_400).default(600),
-        toolTimeoutSeconds: z.int().min(1).max(3600).default(30),
+        runTimeoutSeconds: z
+          .int()
+          .min(1)
+          .max(86_400)
+          .default(600)
+          .describe(
+            "Of one run, from the start of work; waiting for other Agents counts, waiting for a person does not.",
+          ),
+        toolTimeoutSeconds: z.int().min(1).max(3600).default(30).describe("Of one tool call."),
         maxDelegationDepth: z.int().min(0).max(20).default(5).describe("How deep agents may ask one another."),
         delegateAbsenceSeconds: z
           .int()
@@ -176,31 +211,42 @@ export const agentSpec = z
           .default(1000)
           .describe("Runs that may wait for a worker; more are refused with 429."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("How long, how often and how many."),
     tools: z
       .array(toolSpec)
       .max(500)
       .default([])
-      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] })
+      .describe("What the model may use; each entry is of exactly one kind."),
     workspace: workspaceSpec,
     modules: z
       .array(moduleRef)
       .max(16)
       .default([])
-      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+      .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] })
+      .describe("Tools and hooks of your own, loaded in this order."),
     budget: z
       .object({
         perRun: spendLimit.optional().describe("Of one run, with the runs that it asks other agents for."),
-        perDay: spendLimit.optional(),
-        perMonth: spendLimit.optional(),
+        perDay: spendLimit.optional().describe("Of a UTC day: usd, tokens or both."),
+        perMonth: spendLimit.optional().describe("Of a UTC month: usd, tokens or both."),
       })
       .prefault({})
       .describe("Hard limits on what this agent spends; the tenant's own hold too."),
     approvals: z
       .object({
-        tools: z.array(toolName).max(500).default([]).meta({ "x-kubernetes-list-type": "set" }),
-        timeoutSeconds: z.int().min(1).max(604_800).default(3600),
-        onTimeout: z.enum(["Deny", "Approve"]).default("Deny"),
+        tools: z
+          .array(toolName)
+          .max(500)
+          .default([])
+          .meta({ "x-kubernetes-list-type": "set" })
+          .describe("Names of the tools; of an MCP server's tools also one alone, as NAME_TOOL."),
+        timeoutSeconds: z.int().min(1).max(604_800).default(3600).describe("How long a call waits for a decision."),
+        onTimeout: z
+          .enum(["Deny", "Approve"])
+          .default("Deny")
+          .describe("What becomes of a call that nobody decided on in time."),
         approverRoles: z
           .array(z.string().min(1).max(256))
           .max(32)
@@ -225,10 +271,17 @@ export const agentSpec = z
       .describe("Tools whose calls wait for a person."),
     dataProtection: z
       .object({
-        pii: z.enum(["Off", "Redact", "Block"]).default("Off"),
-        encryptTranscripts: z.boolean().default(false),
+        pii: z
+          .enum(["Off", "Redact", "Block"])
+          .default("Off")
+          .describe("What becomes of personal data in what is said: placeholders take its place, or it is refused."),
+        encryptTranscripts: z
+          .boolean()
+          .default(false)
+          .describe("true: what is said is encrypted before it is stored. The operator needs a key-encryption key."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("What becomes of what is said before it is stored or sent."),
     compaction: z
       .object({
         triggerRatio: z
@@ -257,10 +310,23 @@ export const agentSpec = z
       .describe("How a conversation is kept within the model's context window."),
     resources: z
       .object({
-        requests: z.object({ cpu: quantity.default("100m"), memory: quantity.default("192Mi") }).prefault({}),
-        limits: z.object({ cpu: quantity.optional(), memory: quantity.default("512Mi") }).prefault({}),
+        requests: z
+          .object({
+            cpu: quantity.default("100m").describe("CPU that a pod asks for."),
+            memory: quantity.default("192Mi").describe("Memory that a pod asks for."),
+          })
+          .prefault({})
+          .describe("What a pod asks for."),
+        limits: z
+          .object({
+            cpu: quantity.optional().describe("CPU that a pod gets at most; left out: no limit."),
+            memory: quantity.default("512Mi").describe("Memory that a pod gets at most."),
+          })
+          .prefault({})
+          .describe("What a pod gets at most."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("Of each of the Agent's pods."),
   })
   .meta(
     rules(

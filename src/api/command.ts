@@ -41,7 +41,11 @@ const command = z.object({
       "The program and its arguments. {name} as a whole argument, or after --option=, is one of `arguments`. There is no shell.",
     ),
   description: z.string().max(1024).optional().describe("For the model."),
-  arguments: z.record(z.string().max(64), commandArgument).meta({ maxProperties: 16 }).optional(),
+  arguments: z
+    .record(z.string().max(64), commandArgument)
+    .meta({ maxProperties: 16 })
+    .optional()
+    .describe("What the model gives, by the names of the placeholders."),
 });
 
 export const commandsTool = z

@@ -29,6 +29,7 @@ const egressRule = z.object({
   cidr: z
     .string()
     .max(64)
+    .describe("A network, as 203.0.113.0/24.")
     .meta(
       rules(
         { rule: "isCIDR(self)", message: "cidr must be a network such as 203.0.113.0/24" },
@@ -79,39 +80,57 @@ export const tenantSpec = z
           .max(10_000)
           .default(50)
           .describe("Connections of all the tenant's pods together."),
-        passwordRotationDays: z.int().min(1).max(365).default(30),
+        passwordRotationDays: z
+          .int()
+          .min(1)
+          .max(365)
+          .default(30)
+          .describe("Age at which the tenant's database password is changed, without a failed query."),
         server: serverName
           .optional()
           .describe(
             "Which of the operator's Postgres servers holds the tenant. Left out: the least loaded, or the one that holds its data already. Once it is placed (status.database.server) it stays there.",
           ),
       })
-      .prefault({}),
-    anthropic: z.object({
-      apiKeySecretRef: z
-        .object({ name: objectName, key: dataKey.default("api-key") })
-        .describe("A Secret in the tenant's namespace that holds the Anthropic API key."),
-      apiKeyMaxAgeDays: z
-        .int()
-        .min(1)
-        .max(3650)
-        .default(90)
-        .describe("A key that the operator has known for longer fails the security check KeysRotated."),
-      allowedModels: z
-        .array(z.string().min(1).max(128))
-        .max(64)
-        .default([])
-        .meta({ "x-kubernetes-list-type": "set" })
-        .describe("Models that Agents of this tenant may name; empty: any."),
-    }),
+      .prefault({})
+      .describe("Where and how the tenant's data is kept."),
+    anthropic: z
+      .object({
+        apiKeySecretRef: z
+          .object({
+            name: objectName.describe("The Secret's name."),
+            key: dataKey.default("api-key").describe("The Secret's key."),
+          })
+          .describe("A Secret in the tenant's namespace that holds the Anthropic API key."),
+        apiKeyMaxAgeDays: z
+          .int()
+          .min(1)
+          .max(3650)
+          .default(90)
+          .describe("A key that the operator has known for longer fails the security check KeysRotated."),
+        allowedModels: z
+          .array(z.string().min(1).max(128))
+          .max(64)
+          .default([])
+          .meta({ "x-kubernetes-list-type": "set" })
+          .describe("Models that Agents of this tenant may name; empty: any."),
+      })
+      .describe("The account that the tenant's agents use."),
     access: z
       .object({
         oidc: z
           .object({
-            issuer: httpsUrl,
-            audience: z.string().min(1).max(256).default("agentpg"),
-            tenantClaim: z.string().min(1).max(128).default("tenant"),
-            userClaim: z.string().min(1).max(128).default("sub"),
+            issuer: httpsUrl.describe(
+              "An https URL: the token's iss, and the issuer that its discovery document names.",
+            ),
+            audience: z.string().min(1).max(256).default("agentpg").describe("The token's aud."),
+            tenantClaim: z
+              .string()
+              .min(1)
+              .max(128)
+              .default("tenant")
+              .describe("The claim that has to hold the Tenant's name."),
+            userClaim: z.string().min(1).max(128).default("sub").describe("The claim that names the user."),
             roleClaim: z
               .string()
               .min(1)
@@ -124,29 +143,55 @@ export const tenantSpec = z
             "Who issues the tokens of end users. Left out: the cluster's own service-account tokens, audience agentpg.",
           ),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("Whose tokens the tenant's agents take."),
     budget: z
-      .object({ perDay: spendLimit.optional(), perMonth: spendLimit.optional() })
+      .object({
+        perDay: spendLimit.optional().describe("Of a UTC day: usd, tokens or both."),
+        perMonth: spendLimit.optional().describe("Of a UTC month: usd, tokens or both."),
+      })
       .prefault({})
       .describe("Hard limits on spend, per UTC day and UTC month."),
     limits: z
       .object({
-        runsPerMinute: z.int().min(1).max(1_000_000).default(600),
-        concurrentRuns: z.int().min(1).max(100_000).default(50),
+        runsPerMinute: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(600)
+          .describe("Runs that are taken in a minute; more are refused with 429."),
+        concurrentRuns: z
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(50)
+          .describe("Runs that are worked on at a time; more wait."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("Of all the tenant's Agents together."),
     retention: z
       .object({
-        sessionDays: z.int().min(1).max(36_500).default(90),
-        archiveDays: z.int().min(1).max(36_500).default(30),
-        auditDays: z.int().min(1).max(36_500).default(365),
+        sessionDays: z
+          .int()
+          .min(1)
+          .max(36_500)
+          .default(90)
+          .describe("Sessions without a run created or finished for so long, and none open, are deleted."),
+        archiveDays: z
+          .int()
+          .min(1)
+          .max(36_500)
+          .default(30)
+          .describe("Originals that compaction put aside are deleted after so long."),
+        auditDays: z.int().min(1).max(36_500).default(365).describe("Audit lines are deleted after so long."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("How long what was said and done is kept."),
     quota: z
       .object({
-        pods: z.int().min(1).max(100_000).default(50),
-        cpu: quantity.default("8"),
-        memory: quantity.default("16Gi"),
+        pods: z.int().min(1).max(100_000).default(50).describe("Pods of the namespace."),
+        cpu: quantity.default("8").describe("Sum of CPU requests."),
+        memory: quantity.default("16Gi").describe("Sum of memory requests, and of memory limits."),
       })
       .prefault({})
       .describe(
@@ -160,7 +205,8 @@ export const tenantSpec = z
           .default([])
           .describe("Networks beyond DNS, Postgres and the model endpoint."),
       })
-      .prefault({}),
+      .prefault({})
+      .describe("Where the tenant's agents may connect."),
     paused: z.boolean().default(false).describe("true: the operator leaves the tenant and its Agents as they are."),
   })
   .meta(rules(immutableField("namespace", "create another Tenant for another namespace")));

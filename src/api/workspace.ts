@@ -25,7 +25,9 @@ export const workspaceSpec = z
   .describe("What the tools files and commands work in.");
 
 export const filesTool = z
-  .object({ access: z.enum(["ReadOnly", "ReadWrite"]).default("ReadOnly") })
+  .object({
+    access: z.enum(["ReadOnly", "ReadWrite"]).default("ReadOnly").describe("What the model may do with them."),
+  })
   .describe("Files of the workspace volume.");
 
 const FACTORS: Record<string, number> = { "": 1, m: 1e-3, k: 1e3 };

@@ -33,4 +33,12 @@ export function addCheckoutCommands(program: Command): void {
       const { runClusterCommand } = await import("../local-cluster/index.ts");
       process.exitCode = await runClusterCommand(args, terminalProgress());
     });
+
+  program
+    .command("__faults", { hidden: true })
+    .description("what the command line has against commands, without running them")
+    .action(async () => {
+      const { showFaults } = await import("./faults.ts");
+      await showFaults(program);
+    });
 }

@@ -1,0 +1,20 @@
+/** What the documentation calls in capitals, as it is in the world that the commands are run in. */
+export interface World {
+  tenant: string;
+  otherTenant: string;
+  agent: string;
+  /** The tenant's schema in Postgres. */
+  schema: string;
+}
+
+/** The text with names in place of words such as NAME and NAMESPACE; which NAME is meant is seen from the word before it. */
+export function filled(text: string, { tenant, otherTenant, agent, schema }: World): string {
+  return text
+    .replace(/(?<=\bagents?[ /-])(NAME|AGENT)\b/g, agent)
+    .replace(/(?<![$\w{])(NAMESPACE|NS|TENANT|NAME)\b/g, tenant)
+    .replace(/(?<![$\w{])AGENT\b/g, agent)
+    .replace(/(?<![$\w{])OTHER\b/g, otherTenant)
+    .replace(/(?<![$\w{])REGISTRY\b/g, "registry.example.com")
+    .replaceAll("t_0123456789ab", schema)
+    .replaceAll("…", "x");
+}
