@@ -133,8 +133,17 @@ export function measureEffect(fleet: Fleet, names: readonly AgentName[], { progr
   return progress.step("specs are changed", () => effectOfChanges(fleet.client, fleet.deployments, names));
 }
 
-/** Stops the operator and starts it again; then nothing happens for a while. */
+/** Once the first security checks are written nothing is left to be said; stops the operator and starts it again; then nothing happens for a while. */
 export async function measureRestartAndRest(fleet: Fleet, { agents, progress }: Plan, restSeconds: number) {
+  await progress.step("every Tenant's security checks are written", async (detail) => {
+    for (;;) {
+      const tenants = await fleet.client.list<Conditioned>(TENANT);
+      const left = tenants.filter((it) => it.status?.["securityChecks"] === undefined).length;
+      if (left === 0) return;
+      detail(`${left} left`);
+      await sleep(2_000);
+    }
+  });
   await fleet.operator.stop();
   const { operator, ...restart } = await progress.step("the operator starts again", () =>
     measureRestart(fleet.start, {
