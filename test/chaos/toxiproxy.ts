@@ -1,23 +1,10 @@
-import { execFile, spawn } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { cacheFolder, exists, wholeFolder } from "../../src/local-cluster/cache.ts";
+import { spawn } from "node:child_process";
 import { Child } from "../support/field/child.ts";
+import { goTool } from "../support/go-tool.ts";
 import { freePort } from "../support/postgres.ts";
 import type { Cut, Path } from "./proxy.ts";
 
-const VERSION = "v2.12.0";
-
-/** Builds toxiproxy, once for this machine. @throws when there is no Go, or its module proxy cannot be reached */
-async function toxiproxyServer(): Promise<string> {
-  const folder = join(cacheFolder(), `toxiproxy-${VERSION}`);
-  if (!(await exists(folder)))
-    await wholeFolder(folder, async (GOBIN) => {
-      const env = { ...process.env, GOBIN, CGO_ENABLED: "0", GOFLAGS: "" };
-      await promisify(execFile)("go", ["install", `github.com/Shopify/toxiproxy/v2/cmd/server@${VERSION}`], { env });
-    });
-  return join(folder, "server");
-}
+const TOXIPROXY = { name: "toxiproxy", package: "github.com/Shopify/toxiproxy/v2/cmd/server", version: "v2.12.0" };
 
 export interface Toxiproxy {
   path(name: string, upstreamPort: number): Promise<Path>;
@@ -33,7 +20,7 @@ const TOXICS: Partial<Record<Cut, object>> = {
 /** @throws when toxiproxy cannot be had */
 export async function startToxiproxy(): Promise<Toxiproxy> {
   const port = await freePort();
-  const program = await toxiproxyServer();
+  const program = await goTool(TOXIPROXY);
   const child = new Child(spawn(program, ["-host", "127.0.0.1", "-port", String(port)]));
   const call = async (method: string, path: string, body?: object): Promise<void> => {
     const init = body ? { method, body: JSON.stringify(body) } : { method };

@@ -12,6 +12,7 @@ import { silentProgress } from "../../src/telemetry/progress.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import { anAgent, aTenant } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
+import { MATRIX, SOURCES } from "../support/network-matrix.ts";
 import { conditionOf, type Conditioned } from "../support/operator-harness.ts";
 
 interface Pod {
@@ -110,17 +111,6 @@ afterAll(async () => {
   await config?.close();
 });
 
-/** `+` reached, `-` not, `.` itself. Columns as in `targets`. */
-const EXPECTED: Record<string, string> = {
-  //              api-a met-a api-b met-b pod-a pod-b postgres model metadata apiserver operator
-  "acme's agent": " .     .     -     -     -     -     +        +     -        -         -",
-  "umbrella's agent": " -     -     .     .     -     -     +        +     -        -         -",
-  "a pod of acme": " +     -     -     -     .     -     -        -     -        -         -",
-  "a pod of umbrella": " -     -     +     -     -     .     -        -     -        -         -",
-  "the operator, who scrapes here": " -     +     -     +     -     -     +        +     +        +         .",
-  "a stranger": " -     -     -     -     -     -     +        +     +        +         +",
-};
-
 describe("on a data plane that enforces policies", () => {
   test("NetworkReady says so, from a probe with packets", async () => {
     const tenant = await eventually(
@@ -173,11 +163,10 @@ describe("on a data plane that enforces policies", () => {
           if (target.startsWith(`${source.status?.podIP}:`)) return ".";
           return seen[name(index)] === "connected" ? "+" : "-";
         });
-        return [Object.keys(EXPECTED)[row], marks.join("")] as const;
+        return [SOURCES[row], marks.join("")] as const;
       }),
     );
-    const wanted = Object.entries(EXPECTED).map(([source, marks]) => [source, marks.replaceAll(/\s/g, "")]);
-    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(wanted));
+    expect(Object.fromEntries(rows)).toEqual(MATRIX);
   }, 240_000);
 
   test("an agent's pod has no Kubernetes token on its disk, and a weak pod is not let into its namespace", async () => {
