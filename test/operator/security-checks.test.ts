@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -75,6 +76,16 @@ const row = async (name: string, status: SecurityCheck["status"], reason?: strin
 const idOf = async (tenant: string): Promise<string> =>
   (await superuser.query<{ id: string }>("SELECT id FROM agentpg_operator.tenant WHERE tenant_name = $1", [tenant]))
     .rows[0]?.id as string;
+/** SQL that chains so many lines to a tenant's audit log. */
+const append = (schema: string, count: number): string => `DO $$ DECLARE h bytea; line text; BEGIN
+    SELECT hash INTO h FROM ${schema}.audit_head;
+    FOR n IN 1..${count} LOOP
+      line := format('{"at":"2026-11-28T10:00:00.000Z","n":%s}', n);
+      INSERT INTO ${schema}.audit (seq, at, prev_hash, hash, record)
+        VALUES (n, '2026-11-28T10:00:00Z', h, sha256(h || convert_to(line, 'UTF8')), line) RETURNING hash INTO h;
+    END LOOP;
+    UPDATE ${schema}.audit_head SET seq = ${count}, hash = h;
+  END $$`;
 const loginOf = async (tenant: string) => {
   const { data } = await it.client.get<{ data: Record<string, string> }>(kinds.SECRET, "agentpg-database", tenant);
   const read = (key: string) => Buffer.from(data[key] ?? "", "base64").toString();
@@ -256,7 +267,28 @@ describe("AuditIntact", () => {
     await superuser.query(`UPDATE ${audit} SET record = left(record, -1)`);
     await row("AuditIntact", "Passed");
     await superuser.query(`DELETE FROM ${audit} WHERE seq = $1`, [rows[0]?.seq]);
-    expect((await row("AuditIntact", "Failed", "Tampered")).message).toContain("its head says");
+    expect((await row("AuditIntact", "Failed", "Tampered")).message).toContain("is missing");
+  });
+
+  test("fails when an old line of a long log was changed that was found whole before, and passes only when all of it is whole again", async () => {
+    const schema = await idOf("south");
+    const audit = `${schema}.audit`;
+    await superuser.query(append(schema, 12_000));
+    const anchored = async () => {
+      const text = `SELECT a.seq::int FROM agentpg_operator.audit_anchor a JOIN agentpg_operator.tenant t ON t.id = a.tenant_id WHERE t.id = $1`;
+      return (await superuser.query<{ seq: number }>(text, [schema])).rows[0]?.seq;
+    };
+    await eventually(anchored, (seq) => seq === 12_000);
+    await row("AuditIntact", "Passed", "ChainHolds", "south");
+    await superuser.query(`UPDATE ${audit} SET record = record || ' ' WHERE seq = 3`);
+    const message = "row 3 is not what was written";
+    expect((await row("AuditIntact", "Failed", "Tampered", "south")).message).toContain(message);
+    const seen = new Set<string | undefined>(); // over rounds that look at other rows
+    for (const until = Date.now() + 5_000; Date.now() < until; await sleep(200))
+      seen.add((await rowOf("AuditIntact", "south"))?.status);
+    expect([...seen]).toEqual(["Failed"]);
+    await superuser.query(`UPDATE ${audit} SET record = left(record, -1) WHERE seq = 3`);
+    await row("AuditIntact", "Passed", "ChainHolds", "south");
   });
 });
 

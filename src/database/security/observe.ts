@@ -4,7 +4,6 @@ import { identifier } from "../quote.ts";
 import type { TenantRecord } from "../registry.ts";
 import type { Queryable } from "../session.ts";
 import { type SecurityReport, securityReports } from "../worker-reports.ts";
-import { auditState, type AuditState } from "./audit-state.ts";
 
 /** How the connections of a tenant's logins are protected, as the server says. */
 export interface LoginConnections {
@@ -20,7 +19,6 @@ export interface DatabaseSecurity {
     own: string | null;
     logins: LoginConnections;
   };
-  audit: AuditState;
   /** What the tenant's living processes say of themselves. */
   reports: SecurityReport[];
   /** Agents of which a message was stored in plain text after their last pod had started. */
@@ -67,7 +65,6 @@ export async function observeSecurity(client: Queryable, tenant: TenantRecord): 
   const names = await enterSchema(client, tenant);
   return {
     tls: { own, logins: await loginTls(client, names) },
-    audit: await auditState(client),
     reports: await securityReports(client, names.schema),
     plainText: await plainTextAgents(client, names),
   };

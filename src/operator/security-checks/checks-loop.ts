@@ -7,7 +7,7 @@ import type { Logger } from "../../telemetry/log.ts";
 import { decideChecks } from "./checks/index.ts";
 import { type CheckSchedule, dueAt } from "./due.ts";
 import { gather, type GatherDependencies } from "./gather.ts";
-import type { Observation } from "./observation.ts";
+import { isUnseen, type Observation } from "./observation.ts";
 import { newlyFailed, renewRows } from "./renew.ts";
 
 const TICK_MS = 1_000;
@@ -30,6 +30,8 @@ interface Known {
   /** What the last look found and the Tenant's status does not say yet. */
   rows?: SecurityCheck[];
   probe?: { at: number; result: Observation["probe"] };
+  /** Where the next round over old rows of the audit log begins. */
+  patrol?: number;
 }
 
 const isInUse = ({ spec, metadata, status }: Tenant): boolean =>
@@ -53,7 +55,7 @@ export class ChecksLoop {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const due = this.#due();
-      if (due) await this.#look(due);
+      if (due) await this.#look(due, signal);
       else await sleep(TICK_MS, undefined, { signal }).catch(() => {});
     }
   }
@@ -84,13 +86,17 @@ export class ChecksLoop {
     for (const uid of this.#known.keys()) if (!uids.has(uid)) this.#known.delete(uid);
   }
 
-  async #look(tenant: Tenant): Promise<void> {
+  async #look(tenant: Tenant, signal: AbortSignal): Promise<void> {
     const { uid, name } = tenant.metadata;
     const known = this.#known.get(uid);
     if (!known) return;
     known.lookedAt = Date.now();
     try {
-      const observed = await gather(this.#options, tenant, this.#recentProbe(known));
+      const rows = known.rows ?? tenant.status.securityChecks ?? [];
+      const isBroken = rows.some((it) => it.name === "AuditIntact" && it.status === "Failed");
+      const before = { probe: this.#recentProbe(known), audit: { isBroken, next: known.patrol ?? 0 } };
+      const observed = await gather(this.#options, tenant, before, signal);
+      if (!isUnseen(observed.audit)) known.patrol = observed.audit.next;
       if (known.probe?.result !== observed.probe) known.probe = { at: Date.now(), result: observed.probe };
       await this.#judge(tenant, known, observed);
     } catch (error) {

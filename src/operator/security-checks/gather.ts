@@ -10,6 +10,7 @@ import type { DatabaseServers } from "../databases/servers.ts";
 import { DATABASE_SECRET } from "../shared-names.ts";
 import { found } from "../found.ts";
 import { readCredentials } from "../tenant/objects/credentials-secret.ts";
+import { auditLook } from "./audit-look.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import type { NamedText, Observation, SecurityDocuments, Unseen } from "./observation.ts";
 import type { PodManifest } from "./pod-manifest.ts";
@@ -59,17 +60,24 @@ async function probe({ client }: GatherDependencies, database: TenantDatabase, t
   return database.security.probe({ uid: tenant.metadata.uid }, login);
 }
 
+/** What the look before leaves to the next one. */
+export interface Before {
+  probe: Observation["probe"] | undefined;
+  audit: { isBroken: boolean; next: number };
+}
+
 /** Everything that the checks decide on, in a handful of requests and statements. @throws StaleEpoch */
 export async function gather(
   deps: GatherDependencies,
   tenant: Tenant,
-  previousProbe: Observation["probe"] | undefined,
+  before: Before,
+  signal: AbortSignal,
 ): Promise<Observation> {
   const { client, caches, databases } = deps;
   const namespace = tenantNamespace(tenant);
   const agents = caches.agentsOfNamespace(namespace);
   const { uid } = tenant.metadata;
-  const onServer = async <T>(look: (database: TenantDatabase) => Promise<T>): Promise<T> =>
+  const onServer = async <T>(look: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> =>
     databases.of(tenant).use(look);
   const texts = await orUnseen(textsOf(client, namespace, agents));
   return {
@@ -79,11 +87,12 @@ export async function gather(
     texts: Array.isArray(texts) ? texts : [],
     pods: await orUnseen(client.list<PodManifest>(kinds.POD, namespace)),
     database: await orUnseen(onServer((it) => it.security.observe({ uid }))),
+    audit: await orUnseen(onServer((it, epoch) => auditLook(it, uid, epoch, before.audit, signal))),
     policies: await orUnseen(client.list<LivePolicy>(kinds.NETWORK_POLICY, namespace)),
     documents: deps.documents,
     lastRetention: (deps.retention.status(uid) ?? tenant.status.retention)?.lastRunAt,
     retentionIntervalMs: deps.retentionIntervalMs,
     lastScrape: deps.lastScrape(),
-    probe: previousProbe ?? (await orUnseen(onServer((it) => probe(deps, it, tenant)))),
+    probe: before.probe ?? (await orUnseen(onServer((it) => probe(deps, it, tenant)))),
   };
 }

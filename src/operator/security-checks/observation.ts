@@ -2,6 +2,7 @@ import type { Agent } from "../../api/agent.ts";
 import type { Tenant } from "../../api/tenant.ts";
 import type { CrossTenantProbe } from "../../database/security/cross-tenant-probe.ts";
 import type { DatabaseSecurity } from "../../database/security/observe.ts";
+import type { AuditLook } from "./audit-look.ts";
 import type { DocumentKind } from "./checks/documents.ts";
 import type { LivePolicy } from "./live-policy.ts";
 import type { PodManifest } from "./pod-manifest.ts";
@@ -29,6 +30,7 @@ export interface Observation {
   /** The pods of the tenant's namespace, whoever made them. */
   pods: readonly PodManifest[] | Unseen;
   database: DatabaseSecurity | Unseen;
+  audit: AuditLook | Unseen;
   probe: CrossTenantProbe | Unseen;
   policies: readonly LivePolicy[] | Unseen;
   /** Documents that somebody says there are. */

@@ -14,6 +14,7 @@ const observed = (more: Partial<Observation> = {}): Observation => ({
   texts: [],
   pods: [],
   database: { unseen: "down" },
+  audit: { unseen: "down" },
   probe: { unseen: "down" },
   policies: [],
   documents: {},
