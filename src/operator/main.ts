@@ -9,6 +9,7 @@ import { EventRecorder } from "../kubernetes/events.ts";
 import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import { LeaderElection } from "../kubernetes/leader-election.ts";
 import { NAMESPACE } from "../kubernetes/resource-kind.ts";
+import { keepMemoryOutOfCoreDumps } from "../telemetry/core-dumps.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import type { AdminOperation } from "./admin/operation.ts";
 import { dataOperations } from "./admin/data-operations.ts";
@@ -320,6 +321,7 @@ export async function runOperator(options: {
   migrationsDir?: string;
 }): Promise<number> {
   keepHeapSmall();
+  keepMemoryOutOfCoreDumps();
   const logger = createLogger("operator", options.logLevel ?? "info");
   const config = loadOperatorConfig(options.config);
   const migrationsDir =

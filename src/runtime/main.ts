@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import { keepMemoryOutOfCoreDumps } from "../telemetry/core-dumps.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { scrubText } from "../telemetry/scrub.ts";
 import { ConfigError, loadConfig } from "./config.ts";
@@ -30,6 +31,7 @@ async function lastWords(env: Record<string, string | undefined>, message: strin
 
 /** The program `agentpg runtime`: serves until it is asked to end, then drains. Gives the exit code. */
 export async function runRuntime(env: Record<string, string | undefined> = process.env): Promise<ExitCode> {
+  keepMemoryOutOfCoreDumps();
   const log = createLogger("agentpg-runtime", env.AGENTPG_LOG_LEVEL || "info");
   const end = askedToEnd();
   try {
