@@ -21,7 +21,13 @@ export default defineConfig({
     projects: [
       project(
         "unit",
-        ["src/**/*.test.ts", "test/attacks/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/docs/*.test.ts"],
+        [
+          "src/**/*.test.ts",
+          "test/attacks/**/*.test.ts",
+          "test/fuzz/**/*.test.ts",
+          "test/{mutants,pii,scanners}/**/*.test.ts",
+          "test/docs/*.test.ts",
+        ],
         { testTimeout: 10_000 },
       ),
       project(

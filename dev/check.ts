@@ -12,6 +12,7 @@ const CHECKS: Record<string, string[]> = {
   "dead code": [bin("knip/bin/knip.js")],
   "dependency rules": [join(root, "dev/dependency-rules.ts")],
   "generated files": [join(root, "dev/generate.ts"), "--check"],
+  mutants: [join(root, "dev/check-mutants.ts")],
   "supply chain": [join(root, "dev/check-supply-chain.ts")],
   chart: [join(root, "dev/check-chart.ts")],
 };

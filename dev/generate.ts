@@ -1,5 +1,6 @@
 // Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document, the client's types, docs/reference,
-// the tables of metrics in docs/metrics.md, from the chart those of rights in docs/rbac.md, and the chart's Grafana dashboards.
+// the tables of metrics in docs/metrics.md, from the chart those of rights in docs/rbac.md, the lists of mutants and of scanners'
+// findings in docs/security, and the chart's Grafana dashboards.
 //   npm run generate            writes
 //   npm run generate -- --check exits 1 when a committed file differs
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,8 +12,10 @@ import { clientTypes } from "./client-types.ts";
 import { DASHBOARDS } from "./dashboards/all.ts";
 import { dashboardJson } from "./dashboards/grafana.ts";
 import { withMetricTables } from "./metric-tables.ts";
+import { mutantsPage } from "./mutants-page.ts";
 import { withRbacTables } from "./rbac-tables.ts";
 import { resourceReference } from "./resource-reference.ts";
+import { scannersPage } from "./scanners-page.ts";
 
 const root = dirname(import.meta.dirname);
 const header = "# Generated from src/api by `npm run generate`; do not edit.\n";
@@ -34,6 +37,8 @@ files.set(types, clientTypes(document.components.schemas, root, types));
 
 for (const [page, text] of Object.entries(resourceReference())) files.set(page, text);
 files.set("docs/metrics.md", withMetricTables(readFileSync(join(root, "docs/metrics.md"), "utf8")));
+files.set("docs/security/mutants.md", mutantsPage());
+files.set("docs/security/scanners.md", scannersPage());
 files.set("docs/rbac.md", await withRbacTables(readFileSync(join(root, "docs/rbac.md"), "utf8")));
 
 for (const [name, dashboard] of Object.entries(DASHBOARDS))

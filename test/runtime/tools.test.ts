@@ -91,6 +91,28 @@ describe("the sql tool", () => {
     expect(lastResult()?.content).toBe(`[{"who":"${world.names.tool}","ro":"on"}]`);
   });
 
+  it("leaves its role by no function that changes settings or runs a text", async () => {
+    const sessions = `SELECT * FROM ${world.names.schema}.sessions`;
+    const statements = {
+      both: `SELECT set_config('role', 'none', true), query_to_xml('${sessions}', true, false, '')`,
+      capitals: "SELECT SET_CONFIG('role', 'none', true)",
+      schema: "SELECT pg_catalog.set_config('role', 'none', true)",
+      quoted: `SELECT "set_config"('role', 'none', true)`,
+      escaped: `SELECT U&"set\\005fconfig"('role', 'none', true)`,
+      text: `SELECT query_to_xml_and_xmlschema('${sessions}', true, false, '')`,
+      search: `SELECT * FROM ts_stat('${sessions}')`,
+    };
+    const { client } = await world.start({ tools: Object.entries(statements).map(([name, it]) => sqlTool(name, it)) });
+    const session = await client.createSession();
+    for (const name of Object.keys(statements)) {
+      await client.ask(session.id, `USE_TOOL 1 ${name}`);
+      expect(lastResult(), name).toMatchObject({
+        is_error: true,
+        content: expect.stringContaining("could leave the tool role"),
+      });
+    }
+  });
+
   it("leaves no transaction open, whether it went well or not", async () => {
     const { client } = await world.start({ tools: [ORDERS, sqlTool("wrong", "SELECT 1 / 0")] });
     const session = await client.createSession();
