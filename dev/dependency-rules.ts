@@ -27,6 +27,11 @@ const PACKAGE_OWNER: Record<string, readonly string[]> = {
   "@kubernetes/client-node": ["kubernetes"],
   "@anthropic-ai/sdk": ["runtime"],
   express: ["runtime"],
+  "@opentelemetry/api": ["telemetry"],
+  "@opentelemetry/core": ["telemetry"],
+  "@opentelemetry/exporter-trace-otlp-http": ["telemetry"],
+  "@opentelemetry/resources": ["telemetry"],
+  "@opentelemetry/sdk-trace": ["telemetry"],
 };
 
 /** Packages of the layers that stay small. */

@@ -1,6 +1,6 @@
 // Writes what is generated from the zod schemas: crds/*.yaml and the chart's copy, the agent's OpenAPI document, the client's types, docs/reference,
-// the tables of metrics in docs/metrics.md, from the chart those of rights in docs/rbac.md, the lists of mutants and of scanners'
-// findings in docs/security, and the chart's Grafana dashboards.
+// the tables of metrics in docs/metrics.md, that of the spans' attributes in docs/observability.md, from the chart those of rights in
+// docs/rbac.md, the lists of mutants and of scanners' findings in docs/security, and the chart's Grafana dashboards.
 //   npm run generate            writes
 //   npm run generate -- --check exits 1 when a committed file differs
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { agentDefinition, tenantDefinition } from "../src/api/crd/definitions.ts";
 import { openApiDocument } from "../src/runtime/http/openapi.ts";
+import { withAttributeTable } from "./attribute-table.ts";
 import { clientTypes } from "./client-types.ts";
 import { DASHBOARDS } from "./dashboards/all.ts";
 import { dashboardJson } from "./dashboards/grafana.ts";
@@ -39,6 +40,7 @@ for (const [page, text] of Object.entries(resourceReference())) files.set(page, 
 files.set("docs/metrics.md", withMetricTables(readFileSync(join(root, "docs/metrics.md"), "utf8")));
 files.set("docs/security/mutants.md", mutantsPage());
 files.set("docs/security/scanners.md", scannersPage());
+files.set("docs/observability.md", withAttributeTable(readFileSync(join(root, "docs/observability.md"), "utf8")));
 files.set("docs/rbac.md", await withRbacTables(readFileSync(join(root, "docs/rbac.md"), "utf8")));
 
 for (const [name, dashboard] of Object.entries(DASHBOARDS))

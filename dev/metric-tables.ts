@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { createOperatorMetrics } from "../src/operator/metrics.ts";
 import { observeMcp, observeProcess } from "../src/runtime/metrics/gauges.ts";
 import { RuntimeMetrics } from "../src/runtime/metrics/metrics.ts";
+import { withTable } from "./marked-table.ts";
 
 /** A metric as prom-client holds it; its types do not tell of the labels. */
 interface RegisteredMetric {
@@ -59,11 +60,5 @@ function tableOf(registry: Registry): string {
 /** The page with its tables as they are in the code: each stands between two comments that name it. */
 export function withMetricTables(page: string): string {
   const tables = { operator: operatorRegistry(), agent: agentRegistry() };
-  return Object.entries(tables).reduce((text, [name, registry]) => {
-    const [begin, end] = [`<!-- table: ${name} -->`, `<!-- end: ${name} -->`];
-    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-    if (from < 0 || to < from)
-      throw new Error(`docs/metrics.md has no place for the ${name}'s table: ${begin} … ${end}`);
-    return `${text.slice(0, from + begin.length)}\n${tableOf(registry)}\n${text.slice(to)}`;
-  }, page);
+  return Object.entries(tables).reduce((text, [name, registry]) => withTable(text, name, tableOf(registry)), page);
 }

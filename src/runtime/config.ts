@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type AgentConfig, AGENT_FILES, agentConfig, API_PORT, METRICS_PORT } from "../api/agent-config.ts";
 import { WORKSPACE_PATH } from "../api/workspace.ts";
 import { GUIDE_POOL_LIMITS } from "../database/connection.ts";
+import { TRACING_ENVIRONMENT } from "./tracing/settings.ts";
 
 const flag = z
   .enum(["true", "false", ""])
@@ -46,6 +47,7 @@ const environment = z.object({
   AGENTPG_LEASE_SECONDS: whole(6, 2, 600),
   AGENTPG_STALL_SECONDS: whole(60, 1, 3600),
   AGENTPG_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
+  ...TRACING_ENVIRONMENT,
 });
 
 export type Environment = z.infer<typeof environment>;

@@ -7,7 +7,7 @@ import type { DatabaseSettings } from "./credentials/database-settings.ts";
 import type { Watched } from "./credentials/watched.ts";
 
 /** The migration that this runtime's statements are written for. */
-export const NEEDED_SCHEMA_VERSION = 1;
+export const NEEDED_SCHEMA_VERSION = 6;
 
 /** Whether the database can be used, and with which credentials; moves the pools to new credentials. */
 export class DatabaseHealth {

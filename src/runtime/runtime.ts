@@ -37,8 +37,12 @@ import { McpServers } from "./tools/mcp/servers.ts";
 import { createTools } from "./tools/registry.ts";
 import { startSweep } from "./tools/workspace/sweep.ts";
 import { Workspace } from "./tools/workspace/workspace.ts";
+import { startTracing } from "./tracing/start.ts";
 
 export const VERSION = "0.1.0";
+
+/** How long the last spans may take to be sent, in milliseconds: a pod has ten seconds to end after its grace for work. */
+const TRACING_GRACE_MS = 3000;
 
 /** What a test may put in the place of the real thing. */
 export interface RuntimeParts {
@@ -107,6 +111,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const { agent, env } = config;
   const log = parts.log ?? createLogger("agentpg-runtime", env.AGENTPG_LOG_LEVEL);
   const metrics = new RuntimeMetrics({ model: agent.model, version: VERSION });
+  const tracing = await startTracing(config, metrics, VERSION);
   const apiKey = await apiKeySource(env).start();
   const model =
     parts.model ??
@@ -203,6 +208,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     tools,
     hooks,
     protection,
+    tracing,
     model,
     health: modelHealth,
     metrics,
@@ -251,7 +257,18 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const asksModules = moduleHooks.some((it) => it.beforeMessage);
   const check = beforeMessage && { db, config: agent, beforeMessage, protection, asksModules };
   const compaction = { db, config: agent, compactor: ready.compactor, worker: ready.worker, budget: ready.budget };
-  const routes = { db, agent: agent.agent.name, engine: ready, load, tools, metrics, check, protection, compaction };
+  const routes = {
+    db,
+    agent: agent.agent.name,
+    engine: ready,
+    load,
+    tools,
+    metrics,
+    check,
+    protection,
+    compaction,
+    tracing,
+  };
   const api = await listen(
     createApiApp(routes, access.guard, readiness, log, VERSION),
     env.AGENTPG_PORT,
@@ -282,6 +299,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     apiKey.stop();
     await listener.close();
     await Promise.all([db.close(), toolDb.close()]);
+    await tracing?.stop(TRACING_GRACE_MS);
     await metricsServer.close(1000);
   }
   return { port: api.port, metricsPort: metricsServer.port, engine: ready, metrics, status, stop };

@@ -16,6 +16,8 @@ export interface NewRun {
   idempotencyKey: string | null;
   /** false: only put it in the queue, because this process has no room. */
   startNow: boolean;
+  /** Where it is asked for, as a traceparent; left out: nobody traces that. */
+  trace?: string | undefined;
 }
 
 /** How many runs may work at once; checked again by the statement that starts them, because other pods start runs too. */
@@ -59,7 +61,7 @@ WITH working AS MATERIALIZED (
   FROM working CROSS JOIN (
       SELECT *, row_number() OVER () AS n FROM jsonb_to_recordset($1::jsonb) AS i (
         id uuid, "sessionId" uuid, "userId" text, prompt text, variables jsonb,
-        "idempotencyKey" text, question jsonb, "startNow" boolean)
+        "idempotencyKey" text, question jsonb, "startNow" boolean, trace text)
     ) i
     -- OFFSET and LIMIT keep these as one look into an index for each run.
     LEFT JOIN LATERAL (SELECT agent, user_id FROM sessions WHERE id = i."sessionId" OFFSET 0) s ON true
@@ -75,10 +77,10 @@ WITH working AS MATERIALIZED (
       FROM messages WHERE session_id = i."sessionId" AND i."startNow" AND busy.run IS NULL AND s.user_id = i."userId"
     ) past ON true
 ), accepted AS (
-  INSERT INTO runs (id, session_id, agent, state, lease_owner, fence, started_at, deadline, model, prompt, variables, idempotency_key)
+  INSERT INTO runs (id, session_id, agent, state, lease_owner, fence, started_at, deadline, model, prompt, variables, idempotency_key, trace)
   SELECT id, "sessionId", $2, CASE WHEN starts THEN 'running' ELSE 'pending' END, CASE WHEN starts THEN $3::uuid END,
          CASE WHEN starts THEN 1 ELSE 0 END, CASE WHEN starts THEN now() END,
-         CASE WHEN starts THEN now() + make_interval(secs => $5::float8) END, $4, prompt, variables, "idempotencyKey"
+         CASE WHEN starts THEN now() + make_interval(secs => $5::float8) END, $4, prompt, variables, "idempotencyKey", trace
   FROM item WHERE found
   ON CONFLICT (session_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
   RETURNING id, session_id, state

@@ -34,6 +34,8 @@ export interface ChildRun {
   prompt: string;
   depth: number;
   variables?: Record<string, unknown> | null;
+  /** The call that asks for it, as a traceparent. */
+  trace?: string | undefined;
 }
 
 /** One write of the run engine: all that happened to a run since its last write. All of it is applied, or nothing. */
@@ -139,12 +141,12 @@ WITH RECURSIVE item AS MATERIALIZED (
   WHERE x.run_id = d.id AND x.tool_use_id = t.id
 ), child AS (
   SELECT d.id AS parent_run, d.deadline, c.* FROM done d CROSS JOIN jsonb_to_recordset(d.children)
-    AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint, variables jsonb)
+    AS c (id uuid, "sessionId" uuid, agent text, "userId" text, "toolUseId" text, prompt text, depth smallint, variables jsonb, trace text)
 ), child_session AS (
   INSERT INTO sessions (id, agent, user_id, parent_run) SELECT "sessionId", agent, "userId", parent_run FROM child
 ), child_run AS (
-  INSERT INTO runs (id, session_id, agent, state, depth, parent_run, parent_tool_use, model, prompt, variables, deadline)
-  SELECT id, "sessionId", agent, 'pending', depth, parent_run, "toolUseId", '', prompt, variables, deadline FROM child
+  INSERT INTO runs (id, session_id, agent, state, depth, parent_run, parent_tool_use, model, prompt, variables, deadline, trace)
+  SELECT id, "sessionId", agent, 'pending', depth, parent_run, "toolUseId", '', prompt, variables, deadline, trace FROM child
 ), spend AS (
   INSERT INTO usage_daily AS u (day, agent, model, runs, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, usd)
   SELECT (now() AT TIME ZONE 'UTC')::date, agent, model, count(*),

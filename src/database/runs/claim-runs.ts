@@ -24,6 +24,7 @@ interface Row {
   cache_read_tokens: string;
   cache_write_tokens: string;
   usd: string;
+  trace: string | null;
   crowd: Crowd;
 }
 
@@ -77,7 +78,7 @@ WHERE r.id = candidate.id AND s.id = r.session_id
 RETURNING r.id, r.session_id, r.fence, r.step, r.iteration, r.depth, r.prompt, r.variables, candidate.was,
   r.batch_group, r.batch_id, s.user_id, r.cancel_requested,
   extract(epoch FROM r.deadline - now())::float8 AS seconds_left,
-  r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd,
+  r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.usd, r.trace,
   (SELECT json_build_object('tenant', count(*), 'agent', count(*) FILTER (WHERE agent = $1), 'others', ${othersThan("$2")})
    FROM working) AS crowd`;
 
@@ -124,6 +125,7 @@ export async function claimRuns(
       cacheWrite: Number(row.cache_write_tokens),
     },
     usd: Number(row.usd),
+    trace: row.trace,
   }));
 }
 

@@ -77,6 +77,8 @@ export interface ClaimedRun {
   deadline: number;
   tokens: Tokens;
   usd: number;
+  /** Where it was asked for, as a traceparent; null: nobody traced that. */
+  trace: string | null;
 }
 
 /** A run out of the queue, or taken over. */

@@ -5,11 +5,15 @@ import { askPatiently, ModelCallFailed, type Patience } from "../model/ask-patie
 import type { Model, ModelRequest } from "../model/client.ts";
 import type { ModelFailure } from "../model/failure.ts";
 import type { ModelHealth } from "../model/health.ts";
+import { modelErrorLabel } from "../metrics/labels.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { Protection } from "../pii/protection.ts";
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { costOf, worstCostOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
+import type { AgentTracing } from "../tracing/agent-tracing.ts";
+import { exemplarOf } from "../tracing/exemplar.ts";
+import { answered, brokenOff } from "../tracing/outcome.ts";
 import { refusedByRunBudget } from "./budget.ts";
 import type { BudgetKeeper } from "./budget-keeper.ts";
 import type { Execution } from "./execution.ts";
@@ -24,6 +28,8 @@ export interface AskHost {
   budget: BudgetKeeper;
   /** Left out: personal data goes as it comes. */
   protection?: Protection | undefined;
+  /** Left out: nobody collects traces. */
+  tracing?: AgentTracing | undefined;
   /** What the runs have spent that this one asked for, and theirs. */
   spentByChildren: (runId: string) => Promise<Spend>;
   refreshKey: () => Promise<unknown>;
@@ -63,7 +69,7 @@ export function askModel(host: AskHost, messages: Message[], execution: Executio
 
 /** Asks something that nobody hears, as a summary is: within the tenant's budget too. @throws RunFailed, or the signal's reason */
 export function askAside(host: AskHost, request: ModelRequest, asker: Asker): Promise<ModelAnswer> {
-  return withinBudget(host, asker, request, () => askQuietly(host, request, asker.signal));
+  return withinBudget(host, asker, request, () => askQuietly(host, request, asker));
 }
 
 /** The run that a call is for. */
@@ -118,6 +124,8 @@ export function countAnswer(metrics: RuntimeMetrics, model: string, { tokens, ba
 async function talk(host: AskHost, request: ModelRequest, execution: Execution): Promise<ModelAnswer> {
   const { health, metrics, model } = host;
   const asked = performance.now();
+  const exemplar = exemplarOf(execution.run.trace);
+  const span = host.tracing?.modelCall(execution.run, request);
   let first = true;
   const held = execution.host.hooks.afterMessage !== undefined; // nobody reads what a hook may still take back
   let redactor = host.protection?.stream();
@@ -126,7 +134,7 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
   };
   const asking = {
     onText(text: string) {
-      if (first) metrics.firstToken((performance.now() - asked) / 1000);
+      if (first) metrics.firstToken((performance.now() - asked) / 1000, exemplar);
       first = false;
       tell(redactor ? redactor.push(text) : text);
     },
@@ -136,6 +144,7 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
     },
     onFailure(failure: ModelFailure) {
       metrics.modelFailed(failure);
+      span?.event("attempt_failed", { "error.type": modelErrorLabel(failure.type) });
       health.failed(failure);
     },
     onRetry: ({ kind }: ModelFailure) => metrics.modelRetries.inc({ kind }),
@@ -145,20 +154,23 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
   const called = metrics.modelCalled();
   try {
     const answer = await askPatiently(model, request, asking, execution.signal, host.patience);
-    called("answered");
+    called("answered", exemplar);
+    span?.end(answered(answer));
     health.succeeded();
     if (redactor) tell(redactor.end());
     return answer;
   } catch (error) {
-    called("failed");
+    called("failed", exemplar);
+    span?.end(brokenOff(error, execution.signal));
     if (error instanceof ModelCallFailed) throw new RunFailed(error.type, error.message, { cause: error.cause });
     throw error;
   }
 }
 
 /** Its failures are not the agent's: they say nothing of the model that the agent answers with. */
-async function askQuietly(host: AskHost, request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
+async function askQuietly(host: AskHost, request: ModelRequest, { run, signal }: Asker): Promise<ModelAnswer> {
   const { health, metrics, model } = host;
+  const span = host.tracing?.modelCall(run, request);
   const asking = {
     onText: () => {},
     onRestart: () => {},
@@ -168,8 +180,11 @@ async function askQuietly(host: AskHost, request: ModelRequest, signal: AbortSig
     refreshKey: host.refreshKey,
   };
   try {
-    return await askPatiently(model, request, asking, signal, host.patience);
+    const answer = await askPatiently(model, request, asking, signal, host.patience);
+    span?.end(answered(answer));
+    return answer;
   } catch (error) {
+    span?.end(brokenOff(error, signal));
     if (error instanceof ModelCallFailed) throw new RunFailed(error.type, error.message, { cause: error.cause });
     throw error;
   }

@@ -18,6 +18,7 @@ import { askWithinWindow } from "../compaction/ask-within-window.ts";
 import type { Compactor } from "../compaction/compactor.ts";
 import { createCompactor, writeCompaction } from "../compaction/create-compactor.ts";
 import { type Hooks, NO_HOOKS } from "../hooks/hook.ts";
+import { exemplarOf } from "../tracing/exemplar.ts";
 import { uuidv7 } from "../uuid.ts";
 import { AcceptWriter } from "./accept-writer.ts";
 import { askModel, type AskHost } from "./ask.ts";
@@ -61,6 +62,8 @@ export interface Question {
   idempotencyKey: string | null;
   /** What the run will be called, when it has been spoken of before. */
   runId?: string;
+  /** Where it is asked, as a traceparent; left out: nobody traces that. */
+  trace?: string | undefined;
 }
 
 /**
@@ -116,6 +119,7 @@ export class Engine {
       tools,
       hooks: options.hooks ?? NO_HOOKS,
       protection: options.protection,
+      tracing: options.tracing,
       log,
       metrics,
       ask: (messages, execution) =>
@@ -222,8 +226,8 @@ export class Engine {
   }
 
   #take(id: string, question: Question, startNow: boolean): Promise<Accepted> {
-    const { sessionId, userId, message: prompt, variables, idempotencyKey } = question;
-    return this.#accepter.accept({ id, sessionId, userId, prompt, variables, idempotencyKey, startNow });
+    const { sessionId, userId, message: prompt, variables, idempotencyKey, trace } = question;
+    return this.#accepter.accept({ id, sessionId, userId, prompt, variables, idempotencyKey, startNow, trace });
   }
 
   #queued(): void {
@@ -231,9 +235,9 @@ export class Engine {
     this.#claimer.queued();
   }
 
-  #justAccepted(id: string, { sessionId, userId, variables }: Question): ClaimedRun {
+  #justAccepted(id: string, { sessionId, userId, variables, trace }: Question): ClaimedRun {
     const deadline = Date.now() + this.#options.config.limits.runTimeoutSeconds * 1000;
-    return freshRun({ id, sessionId, userId, variables, deadline });
+    return freshRun({ id, sessionId, userId, variables, deadline, trace });
   }
 
   #begin(run: ClaimedRun, conversation: Conversation, resumed: boolean): void {
@@ -268,7 +272,7 @@ export class Engine {
     this.#jobs.remove(job);
     channel.close();
     if (end === "completed" || end === "failed" || end === "cancelled") {
-      metrics.runEnded(end, (performance.now() - begun) / 1000);
+      metrics.runEnded(end, (performance.now() - begun) / 1000, exemplarOf(run.trace));
     }
     // A run that was parked may have been answered already; and one that waits for the session, or for room, can go on now.
     if (end === "parked" || this.#claimer.mayBeMore) this.#claimer.nudge();

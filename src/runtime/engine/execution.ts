@@ -20,6 +20,7 @@ import { storableContent, withOwnIds } from "../model/fit-content.ts";
 import type { Protection } from "../pii/protection.ts";
 import { costOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
+import type { AgentTracing } from "../tracing/agent-tracing.ts";
 import { auditLine } from "./audit.ts";
 import type { RunChannel, RunResult } from "./events.ts";
 import { checkedAnswer } from "./message-hooks.ts";
@@ -35,6 +36,8 @@ export interface ExecutionHost {
   tools: Tools;
   hooks: Hooks;
   protection?: Protection | undefined;
+  /** Left out: nobody collects traces. */
+  tracing?: AgentTracing | undefined;
   log: Logger;
   metrics: RuntimeMetrics;
   /** @throws RunFailed, or the signal's reason */
@@ -265,6 +268,8 @@ export class Execution {
     });
     if (parentAgent) host.wake([parentAgent]);
     if (end.error) host.metrics.runFailed(end.error);
+    const { iteration: iterations } = this;
+    host.tracing?.runEnded(run, { ...end, state, tokens: run.tokens, iterations, claims: run.fence });
     const result: RunResult = {
       runId: run.id,
       state,
@@ -334,6 +339,9 @@ export class Execution {
     } catch (cause) {
       if (cause instanceof StopWork) return "lost";
       throw cause;
+    }
+    for (const { name: tool, toolUseId, childRun } of cut) {
+      if (childRun) this.host.tracing?.delegationEnded(this.run, { tool, toolUseId, childRun }, undefined);
     }
     if (cut.some((it) => it.childRun)) await this.host.cancelChildren(this.run.id);
     return state;

@@ -2,11 +2,13 @@ import { type ClaimedRun, NO_TOKENS } from "../../database/runs/run.ts";
 
 /** A run that has just begun here, and has done nothing yet. */
 export const freshRun = (
-  run: Pick<ClaimedRun, "id" | "sessionId" | "userId"> & Partial<Pick<ClaimedRun, "variables" | "deadline">>,
+  run: Pick<ClaimedRun, "id" | "sessionId" | "userId"> &
+    Partial<Pick<ClaimedRun, "variables" | "deadline">> & { trace?: string | null | undefined },
 ): ClaimedRun => ({
   variables: null,
   deadline: 0,
   ...run,
+  trace: run.trace ?? null,
   fence: 1,
   step: 0,
   iteration: 0,

@@ -2,6 +2,7 @@ import type { ChildRun, FinishedExecution, StartedExecution } from "../../databa
 import type { Message, ToolExecution } from "../../database/runs/run.ts";
 import type { Annotations } from "../hooks/hook.ts";
 import type { ToolOutcome } from "../tools/tool.ts";
+import { childTrace } from "../tracing/agent-tracing.ts";
 import { uuidv7 } from "../uuid.ts";
 import { auditLine } from "./audit.ts";
 import type { Execution } from "./execution.ts";
@@ -48,8 +49,9 @@ interface Waits {
 
 function childOf(execution: Execution, { use, agent, task }: Of<"delegate">): ChildRun {
   const { run } = execution;
+  const id = uuidv7();
   return {
-    id: uuidv7(),
+    id,
     sessionId: uuidv7(),
     agent,
     userId: run.userId,
@@ -57,6 +59,7 @@ function childOf(execution: Execution, { use, agent, task }: Of<"delegate">): Ch
     prompt: task,
     depth: run.depth + 1,
     variables: run.variables,
+    trace: childTrace(run, id),
   };
 }
 
@@ -170,6 +173,15 @@ function tellFinished({ channel, host }: Execution, finished: Finished[]): void 
   }
 }
 
+/** Calls of other agents are over with their answers, which came while nobody worked on this run. */
+function traceAnswered({ host, run }: Execution, answers: Finished[], earlier: ToolExecution[]): void {
+  for (const { use, outcome } of answers) {
+    const childRun = earlier.find((it) => it.toolUseId === use.id)?.childRun;
+    const call = { tool: use.name, toolUseId: use.id };
+    if (childRun) host.tracing?.delegationEnded(run, { ...call, childRun }, outcome.isError ? "error" : undefined);
+  }
+}
+
 /** Answers of other agents are what those may store; this one's policy may be stricter. */
 function answered({ host }: Execution, tasks: ToolTask[], earlier: ToolExecution[]): Finished[] {
   return only(tasks, "answer").map(({ use, outcome, annotations, refused }) => ({
@@ -237,6 +249,7 @@ export async function runTools(execution: Execution): Promise<"answered" | "park
     audit: unwritten.filter((it) => it.executed || !parks).map((it) => auditOf(execution, it)),
   });
   tellFinished(execution, parks ? executed : unwritten);
+  traceAnswered(execution, unwritten, earlier);
   execution.executions = [];
   return parks ? "parked" : "answered";
 }

@@ -1,6 +1,8 @@
 import express, { type Express, type RequestHandler, type Router } from "express";
 import type { Logger } from "../../telemetry/log.ts";
+import { exposition } from "../metrics/exposition.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
+import type { AgentTracing } from "../tracing/agent-tracing.ts";
 import type { SessionCompaction } from "../compaction/compact-session.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { compactionRoutes } from "./compaction.ts";
@@ -11,6 +13,7 @@ import { BODY_LIMIT_BYTES, problemHandler } from "./problems.ts";
 import { noSuchRoute } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { treeRoutes } from "./tree.ts";
+import { tracedRequests } from "./traced-requests.ts";
 import { usageRoutes } from "./usage.ts";
 import { type RunRoutes, runRoutes } from "./runs.ts";
 import { sessionRoutes } from "./sessions.ts";
@@ -30,7 +33,11 @@ function base(readiness: Readiness): Express {
   return app;
 }
 
-export type ApiRoutes = RunRoutes & { compaction: SessionCompaction };
+export type ApiRoutes = RunRoutes & {
+  compaction: SessionCompaction;
+  /** Left out: nobody collects traces. */
+  tracing?: AgentTracing | undefined;
+};
 
 /** All that is below `/v1`. */
 export const apiRouters = (routes: ApiRoutes): Router[] => [
@@ -57,7 +64,10 @@ export function createApiApp(
   app.get("/openapi.json", (_req, res) => void res.json(document));
   const routers = apiRouters(routes);
   const body = express.json({ limit: BODY_LIMIT_BYTES, strict: false });
-  const v1 = express.Router().use(guard, checkedMedia, body, ...routers, noSuchRoute(...routers));
+  const v1 = express.Router();
+  v1.use(guard);
+  if (routes.tracing) v1.use(tracedRequests(routes.tracing)); // nobody unknown makes spans
+  v1.use(checkedMedia, body, ...routers, noSuchRoute(...routers));
   app.use("/v1", v1); // one layer with a path: what is below need not match it again
   const refused = (reason: string) => routes.metrics.requestsRefused.inc({ reason });
   app.use(noSuchRoute(), problemHandler(log, refused));
@@ -73,8 +83,9 @@ export function createMetricsApp(
 ): Express {
   const app = base(readiness);
   app.use(securityHeaders());
-  app.get("/metrics", async (_req, res) => {
-    res.set("content-type", metrics.registry.contentType).send(await metrics.registry.metrics());
+  app.get("/metrics", async (req, res) => {
+    const { type, text } = await exposition(metrics.registry, req.headers.accept);
+    res.set("content-type", type).send(text);
   });
   app.get("/status", (_req, res) => void res.json(status()));
   app.use(noSuchRoute(), problemHandler(log));

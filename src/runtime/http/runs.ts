@@ -20,6 +20,7 @@ import { forbidden, notFound, Problem } from "./problems.ts";
 import { newRun, runsQuery } from "./schemas.ts";
 import { callerOf, ownSession, uuidParam } from "./sessions.ts";
 import { EventStream, sendEvents, sendLive } from "./sse.ts";
+import { traceOf } from "./traced-requests.ts";
 
 export interface RunRoutes {
   db: AgentDatabase;
@@ -120,6 +121,7 @@ async function acceptRequest(routes: RunRoutes, req: Request, res: Response): Pr
     message,
     variables: variables ?? null,
     idempotencyKey: idempotencyKey(req),
+    trace: traceOf(res),
   };
   const { check } = routes;
   const { accepted, runId } = await engine.accept(check ? await checkedQuestion(check, question) : question);

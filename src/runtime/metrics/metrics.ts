@@ -1,13 +1,18 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { RunError } from "../../database/runs/run.ts";
 import type { ModelFailure } from "../model/failure.ts";
+import type { Exemplar } from "../tracing/exemplar.ts";
 import { BoundedNames, modelErrorLabel, runFailureLabel } from "./labels.ts";
 
 /** Tools that have series of their own; the others share one, so that a scrape stays small whatever the configuration lists. */
-const MOST_TOOLS = 64;
+const MOST_TOOLS = 48;
 
 const LONG_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const SHORT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** A histogram whose buckets may name a trace; that is none of its labels. */
+type Traceable<Label extends string> = Histogram<Label | keyof Exemplar>;
+const NO_TRACE: Partial<Exemplar> = {};
 
 /** What became of a call that the model made of a tool. */
 export type ToolCallEnd = "ok" | "error" | "timeout" | "invalid" | "blocked";
@@ -26,14 +31,15 @@ export class RuntimeMetrics {
   readonly resumed: Counter;
   readonly compactions: Counter<"outcome">;
   readonly batches: Counter<"outcome">;
+  readonly traceSpans: Counter<"outcome">;
   readonly #runs: Counter<"state">;
-  readonly #runSeconds: Histogram<"state">;
+  readonly #runSeconds: Traceable<"state">;
   readonly #runFailures: Counter<"type">;
-  readonly #firstTokenSeconds: Histogram;
+  readonly #firstTokenSeconds: Traceable<never>;
   readonly #modelErrors: Counter<"type">;
-  readonly #modelSeconds: Histogram<"outcome">;
+  readonly #modelSeconds: Traceable<"outcome">;
   readonly #toolCalls: Counter<"tool" | "outcome">;
-  readonly #toolSeconds: Histogram<"kind">;
+  readonly #toolSeconds: Traceable<"kind">;
   readonly #tools = new BoundedNames(MOST_TOOLS);
 
   constructor(info: { model: string; version: string }) {
@@ -42,8 +48,12 @@ export class RuntimeMetrics {
     collectDefaultMetrics({ register: registry });
     const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
       new Counter<Label>({ name, help, labelNames, registers });
-    const histogram = <Label extends string>(name: string, help: string, buckets: number[], ...labelNames: Label[]) =>
-      new Histogram<Label>({ name, help, labelNames, buckets, registers });
+    const histogram = <Label extends string>(name: string, help: string, buckets: number[], ...labelNames: Label[]) => {
+      const options = { name, help, labelNames, buckets, registers: [], enableExemplars: true };
+      const made = new Histogram<Label | keyof Exemplar>(options);
+      registry.registerMetric(made); // named above it would be refused: that is for registries that write OpenMetrics only
+      return made;
+    };
 
     this.runsAccepted = counter(
       "agentpg_runs_accepted_total",
@@ -139,6 +149,11 @@ export class RuntimeMetrics {
       "Message batches by what became of them: submitted, refused, unanswered (then recovered or not_created), ended, gone, cancelled.",
       "outcome",
     );
+    this.traceSpans = counter(
+      "agentpg_trace_spans_total",
+      "Spans by what became of them: exported, dropped (too many waited), failed (the collector did not take them in time).",
+      "outcome",
+    );
     const build = new Gauge({
       name: "agentpg_build_info",
       help: "Always 1; says what runs.",
@@ -161,9 +176,13 @@ export class RuntimeMetrics {
     this.modelUsd.inc({ model }, 0);
   }
 
-  runEnded(state: "completed" | "failed" | "cancelled", seconds: number): void {
+  runEnded(
+    state: "completed" | "failed" | "cancelled",
+    value: number,
+    exemplarLabels: Partial<Exemplar> = NO_TRACE,
+  ): void {
     this.#runs.inc({ state });
-    this.#runSeconds.observe({ state }, seconds);
+    this.#runSeconds.observe({ labels: { state }, value, exemplarLabels });
   }
 
   runFailed({ type }: Pick<RunError, "type">): void {
@@ -171,8 +190,8 @@ export class RuntimeMetrics {
   }
 
   /** The model's first word of an answer came. */
-  firstToken(seconds: number): void {
-    this.#firstTokenSeconds.observe(seconds);
+  firstToken(value: number, exemplarLabels: Partial<Exemplar> = NO_TRACE): void {
+    this.#firstTokenSeconds.observe({ labels: {}, value, exemplarLabels });
   }
 
   /** An attempt failed; most are made again. */
@@ -181,9 +200,11 @@ export class RuntimeMetrics {
   }
 
   /** Starts the clock of a call; the function that it gives stops it. */
-  modelCalled(): (outcome: "answered" | "failed") => void {
-    const stop = this.#modelSeconds.startTimer();
-    return (outcome) => void stop({ outcome });
+  modelCalled(): (outcome: "answered" | "failed", exemplar?: Partial<Exemplar>) => void {
+    const begun = performance.now();
+    return (outcome, exemplarLabels = NO_TRACE) => {
+      this.#modelSeconds.observe({ labels: { outcome }, value: (performance.now() - begun) / 1000, exemplarLabels });
+    };
   }
 
   /** @param tool undefined: one that the model made up */
@@ -191,7 +212,7 @@ export class RuntimeMetrics {
     this.#toolCalls.inc({ tool: tool === undefined ? "unknown" : this.#tools.label(tool), outcome });
   }
 
-  toolTook(kind: string, seconds: number): void {
-    this.#toolSeconds.observe({ kind }, seconds);
+  toolTook(kind: string, value: number, exemplarLabels: Partial<Exemplar> = NO_TRACE): void {
+    this.#toolSeconds.observe({ labels: { kind }, value, exemplarLabels });
   }
 }

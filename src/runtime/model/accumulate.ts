@@ -12,6 +12,9 @@ export interface ModelAnswer {
   tokens: Tokens;
   /** It came in a message batch: half the price. */
   batched?: boolean;
+  /** As the API says: the model that answered, and its name for the answer. */
+  model?: string;
+  id?: string;
 }
 
 /** More than any answer has; what grows on is no answer, and would take the process with it. */
@@ -48,6 +51,8 @@ export class MessageAccumulator {
   #tokens: Tokens = NO_TOKENS;
   #started = false;
   #stopped = false;
+  #model = "";
+  #id = "";
 
   /** @returns text to show, if the event brings any. @throws StreamInterrupted on an event that makes no sense here */
   add(event: Wire): string {
@@ -55,7 +60,10 @@ export class MessageAccumulator {
     if (event.type === "message_start") {
       if (this.#started) throw new StreamInterrupted("the stream has a second message_start");
       this.#started = true;
-      this.#count(record(record(event.message).usage));
+      const message = record(event.message);
+      this.#model = string(message.model).slice(0, 100).toWellFormed();
+      this.#id = string(message.id).slice(0, 100).toWellFormed();
+      this.#count(record(message.usage));
     } else if (event.type === "content_block_start") {
       this.#open(this.#index(event), record(event.content_block));
     } else if (event.type === "content_block_delta") {
@@ -131,7 +139,13 @@ export class MessageAccumulator {
   finish(): ModelAnswer {
     if (!this.#stopped) throw new StreamInterrupted("the stream ended before message_stop");
     for (const index of this.#json.keys()) this.#close(index);
-    return { content: this.#blocks.filter(Boolean), stopReason: this.#stopReason || "end_turn", tokens: this.#tokens };
+    return {
+      content: this.#blocks.filter(Boolean),
+      stopReason: this.#stopReason || "end_turn",
+      tokens: this.#tokens,
+      model: this.#model,
+      id: this.#id,
+    };
   }
 }
 
