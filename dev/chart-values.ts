@@ -13,6 +13,7 @@ const on = { enabled: true };
 export const EVERYTHING = {
   ...REQUIRED,
   encryption: { keySecret: "agentpg-keys" },
+  tracing: { endpoint: "http://collector.tracing:4318" },
   networkPolicy: on,
   metrics: { serviceMonitor: on, podMonitor: on, rules: on, dashboards: on },
 };
@@ -41,6 +42,9 @@ const SAMPLES: Record<string, unknown> = {
   databases: [{ server: "second", host: "postgres-2.example.com", credentialsSecret: "agentpg-database-second" }],
   "model.peers": PEERS,
   "model.baseUrl": "https://gateway.example.com",
+  "tracing.endpoint": "https://collector.example.com/otlp",
+  "tracing.sampleRatio": 0.1,
+  "tracing.peers": PEERS,
   agentClients: PEERS,
   metricsClients: PEERS,
   dnsPeers: PEERS,

@@ -37,6 +37,25 @@ const settings = z.strictObject({
       port: port.default(443),
     })
     .prefault({}),
+  /** Where agents send traces (docs/observability.md); left out: nowhere. */
+  tracing: z
+    .strictObject({
+      /** A collector that takes OTLP over HTTP, without the path. */
+      endpoint: z
+        .url({ protocol: /^https?$/, error: "must be an http:// or https:// URL, as http://collector.tracing:4318" })
+        .refine((it) => !/^https?:\/\/[^/]*@/.test(it), {
+          error: "must not have credentials in it: agents' pods show it",
+        }),
+      /** Which part of the traces that begin at agents is kept. */
+      sampleRatio: z.number().min(0).max(1).default(1),
+      /** Whether spans say of which session they are. */
+      sessionIds: z.boolean().default(false),
+      /** NetworkPolicy peers of the collector; empty: any address, on its port. */
+      peers: z.array(peer).default([]),
+      /** The port that a NetworkPolicy sees, behind a Service. */
+      peerPort: port.optional(),
+    })
+    .optional(),
   /** NetworkPolicy peers that may call agents, beyond the tenant's own namespace. */
   agentClients: z.array(peer).default([]),
   /** NetworkPolicy peers that may scrape metrics. */

@@ -66,6 +66,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "securityChecks" .Values.securityChecks
   "networkProbe" (dict "enabled" .Values.networkProbe.enabled "namespace" (include "agentpg.probeNamespace" .) "intervalSeconds" (int .Values.networkProbe.intervalSeconds) "required" .Values.networkProbe.required)
   "migrations" .Values.migrations }}
+{{- with .Values.tracing }}{{ if .endpoint }}
+{{- $tracing := dict "endpoint" .endpoint "sampleRatio" (float64 .sampleRatio) "sessionIds" .sessionIds "peers" .peers }}
+{{- with .peerPort }}{{ $_ := set $tracing "peerPort" (int .) }}{{ end }}
+{{- $_ := set $config "tracing" $tracing }}
+{{- end }}{{ end }}
 {{- with .Values.tenantSelector }}{{ $_ := set $config "tenantSelector" . }}{{ end }}
 {{- with .Values.instance }}{{ $_ := set $config "instance" . }}{{ end }}
 {{- with .Values.dnsPeers }}{{ $_ := set $config "dnsPeers" . }}{{ end }}

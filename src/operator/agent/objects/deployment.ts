@@ -9,6 +9,7 @@ import { owned } from "../../owned-object.ts";
 import { TRANSCRIPT_KEYS_SECRET } from "../../shared-names.ts";
 import { mcpTokensOf } from "../mcp-tokens.ts";
 import { controllerOf, ownedName } from "./owner.ts";
+import { tracingEnvironment } from "./tracing.ts";
 import { rolloutStrategy, workspaceMounts, workspaceVolumes } from "./workspace.ts";
 
 const DRAIN_SECONDS = 25;
@@ -95,6 +96,7 @@ const container = ({ agent, config, configRevision }: PodInputs) => ({
     { name: "AGENTPG_DRAIN_SECONDS", value: String(DRAIN_SECONDS) },
     { name: "NODE_OPTIONS", value: AGENT_NODE_OPTIONS },
     ...poolLimits(config),
+    ...tracingEnvironment(config),
     ...(config.database.insecure ? [{ name: "AGENTPG_INSECURE_DATABASE", value: "true" }] : []),
   ],
   ports: [

@@ -7,6 +7,7 @@ import { agentLabels, agentSelector } from "../../labels.ts";
 import { anyPeers, cidrPeer, publicPeers, tcp } from "../../network/egress.ts";
 import { owned } from "../../owned-object.ts";
 import { controllerOf, ownedName } from "./owner.ts";
+import { tracingEgress } from "./tracing.ts";
 
 /** A rule without peers would mean "anyone", so an empty list gives no rule. */
 const rule = (direction: "to" | "from", peers: readonly unknown[], ports: unknown[]) =>
@@ -33,6 +34,7 @@ export function networkPolicy(agent: Agent, tenant: Tenant, config: OperatorConf
       egress: [
         ...rule("to", databasePeers, tcp(database.peerPort ?? database.agentPort ?? database.port)),
         ...rule("to", model.peers.length > 0 ? model.peers : publicPeers(), tcp(model.port)),
+        ...tracingEgress(config),
         ...tenant.spec.network.egress.flatMap(({ cidr, ports }) => rule("to", [cidrPeer(cidr)], tcp(...ports))),
       ],
     },
