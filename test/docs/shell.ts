@@ -56,6 +56,14 @@ export function programFolder(folder: string, standIn = RECORDER, programs: read
   return bin;
 }
 
+/** Where a program is: within a block only those of {@link programFolder} are found by name. @throws Error when it is nowhere */
+export function pathOf(program: string): string {
+  const folders = program.includes("/") ? [""] : (process.env["PATH"] ?? "").split(":");
+  const found = folders.map((it) => join(it, program)).find((it) => existsSync(it));
+  if (found === undefined) throw new Error(`${program} is not on the PATH`);
+  return found;
+}
+
 /** A folder as the documentation expects it: a checkout's chart and examples, and the files that blocks name. */
 export function workFolder(folder: string): string {
   const work = join(folder, "work");
