@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { shareOf } from "../share-of.ts";
 
 /** All times in milliseconds. */
 export interface RetentionSchedule {
@@ -16,9 +16,6 @@ export interface RetentionHistory {
   /** The last one that failed, if none succeeded since. */
   failedAt?: number | undefined;
 }
-
-/** 0 up to 1, always the same for one tenant: so that tenants made at once do not run at once for ever. */
-const shareOf = (uid: string): number => createHash("sha256").update(uid).digest().readUInt32BE() / 2 ** 32;
 
 /** When a tenant's next run is due: an interval after the last (give or take a tenth), never at once after a start. Pure. */
 export function dueAt(

@@ -1,13 +1,10 @@
-import { createHash } from "node:crypto";
+import { shareOf } from "../share-of.ts";
 
 /** All in milliseconds. */
 export interface CheckSchedule {
   intervalMs: number;
   firstAfterMs: number;
 }
-
-/** 0 up to 1, always the same for one tenant. */
-const shareOf = (uid: string): number => createHash("sha256").update(uid).digest().readUInt32BE() / 2 ** 32;
 
 /**
  * When a tenant is looked at next: an interval after the last look of this process. The first look of a new tenant comes soon; that
