@@ -346,6 +346,7 @@ describe("a process that stands still for longer than its lease", () => {
     first.child.kill("SIGSTOP");
     await start();
     await expect.poll(state(id), { timeout: 15_000 }).toBe("completed");
+    expect(await world.sql("SELECT fence FROM runs WHERE id = $1", [id])).toEqual([{ fence: 2 }]);
     first.child.kill("SIGCONT");
     await expect
       .poll(async () => (await (await fetch(`${first.metricsUrl}/metrics`)).text()).includes("agentpg_runs_active 0"), {

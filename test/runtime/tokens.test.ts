@@ -286,6 +286,15 @@ describe("the issuer's keys", () => {
     published = [...published, await jwk(rsa, "rsa", "RS256")];
   });
 
+  it("are waited for once they are stale: the first request after that is refused for a key that was taken back", async () => {
+    const url = await guarded({ ...lenient(), ages: { refresh: 0, stale: 0, unreachable: 60_000, coolDown: 0 } });
+    const bearer = `Bearer ${await signed(claims(), { alg: "RS256", kid: "rsa" }, rsa.privateKey)}`;
+    expect((await call(url, bearer)).status).toBe(200);
+    published = published.filter(({ kid }) => kid !== "rsa");
+    expect((await call(url, bearer)).status).toBe(401);
+    published = [...published, await jwk(rsa, "rsa", "RS256")];
+  });
+
   it("stay good for a while when the issuer is down; without any there is no telling", async () => {
     const ages = { refresh: 10, stale: 20, unreachable: 60_000, coolDown: 10 };
     const [known, fresh] = [await guarded({ ...lenient(), ages }), await guarded({ ...lenient(), ages })];

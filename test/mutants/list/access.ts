@@ -125,7 +125,7 @@ export const ACCESS_CHECKS: Mutant[] = [
     file: "src/runtime/http/issuer-keys.ts",
     from: "return age < this.#ages.stale ? undefined : fetched;",
     to: "fetched.catch(() => {});\n    return usable ? undefined : fetched;",
-    killedBy: tokens("that were taken back are good for no longer"),
+    killedBy: tokens("are waited for once they are stale"),
   },
   {
     weakness: "what a token said is remembered when the keys have changed",
