@@ -43,8 +43,8 @@ export const SQL_TOOL: Mutant[] = [
   {
     weakness: "the tool role may write the tenant's data",
     file: DESIRED,
-    from: 'if (object.schema === names.dataSchema) return only(names.tool, "SELECT");',
-    to: 'if (object.schema === names.dataSchema) return only(names.tool, "SELECT", "INSERT");',
+    from: 'return object.objects === "TABLES" ? only(names.tool, "SELECT") : [];',
+    to: 'return object.objects === "TABLES" ? only(names.tool, "SELECT", "INSERT") : [];',
     killedBy: isolation("the tool role is refused"),
   },
 ];
@@ -153,7 +153,7 @@ export const AUDIT_AND_TRANSCRIPTS: Mutant[] = [
     file: VERIFY,
     from: "for (const point of [anchor, expected]) if (point) await hold(client, verifier, point, start);",
     to: "for (const point of [anchor, expected]) if (point && point.seq < 0) await hold(client, verifier, point, start);",
-    killedBy: audit("a log that was cut off before it was last verified"),
+    killedBy: audit("whatever is done to a row of the log"),
   },
   {
     weakness: "an agent may change lines of its audit log",
@@ -197,10 +197,10 @@ export const DATABASE_RIGHTS: Mutant[] = [
     killedBy: [{ file: "test/database/isolation.test.ts" }],
   },
   {
-    weakness: "a tenant's login may make databases",
+    weakness: "a tenant's login may make roles",
     file: DESIRED,
     from: "return { ...GROUP, login, connectionLimit: desired.connectionLimit };",
-    to: "return { ...GROUP, login, createDatabase: true, connectionLimit: desired.connectionLimit };",
+    to: "return { ...GROUP, login, createRole: true, connectionLimit: desired.connectionLimit };",
     killedBy: [{ file: "test/database/isolation.test.ts" }],
   },
   {
