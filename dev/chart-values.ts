@@ -52,6 +52,13 @@ const SAMPLES: Record<string, unknown> = {
   "operator.resources": { limits: { memory: "1Gi" } },
   "operator.tolerations": [{ key: "a", operator: "Exists" }],
   "operator.affinity": { nodeAffinity: {} },
+  "operator.topologySpreadConstraints": [
+    { maxSkew: 1, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule" },
+  ],
+  "operator.dnsPolicy": "Default",
+  "operator.dnsConfig": { nameservers: ["203.0.113.53"] },
+  "operator.hostAliases": [{ ip: "203.0.113.7", hostnames: ["postgres.example.com"] }],
+  extraObjects: [{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "{{ .Release.Name }}-more" } }],
   "operator.extraEnv": [{ name: "HTTPS_PROXY", value: "http://proxy.example.com:3128" }],
   "operator.extraVolumes": [{ name: "more", emptyDir: {} }],
   "operator.extraVolumeMounts": [{ name: "more", mountPath: "/more" }],

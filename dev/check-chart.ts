@@ -34,7 +34,7 @@ const template = (input: object) => helm(["template", "x", chart], input);
 
 interface Manifest {
   kind: string;
-  metadata: { name: string; labels?: Record<string, string> };
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   spec?: { [key: string]: unknown; groups?: { rules: { annotations: { runbook_url: string } }[] }[] };
 }
 const objectsOf = ({ stdout }: Rendered): Manifest[] =>
@@ -94,12 +94,67 @@ const REFUSED: [string, object, RegExp][] = [
     /podMonitor\/interval/,
   ],
   ["a port that is none", withValue(REQUIRED, ["networkPolicy", "apiServer", "ports"], [70_000]), /apiServer\/ports/],
+  [
+    "a pooler that is none",
+    withValue(REQUIRED, ["database", "pooler"], "Session"),
+    /\/database\/pooler.*must be one of 'None', 'Transaction'/,
+  ],
+  ["a budget of failures over all", withValue(REQUIRED, ["migrations", "failureBudget"], "101%"), /failureBudget/],
+  ["a name too long", withValue(REQUIRED, ["fullnameOverride"], "a".repeat(60)), /\/fullnameOverride/],
+  ["no place to spread over", withValue(REQUIRED, ["operator", "topologySpreadConstraints"], [{}]), /topologyKey/],
+  [
+    "fewer connections at most than at least",
+    withValue(REQUIRED, ["database", "pool"], { min: 9, max: 4 }),
+    /database\.pool\.min \(9\) must not be more than database\.pool\.max \(4\)/,
+  ],
+  [
+    "half a selector",
+    withValue(REQUIRED, ["tenantSelector"], "team notin (blue"),
+    /tenantSelector "team notin \(blue" must be a label selector .* such as team=blue/,
+  ],
   ["an env without a name", withValue(REQUIRED, ["operator", "extraEnv"], [{ value: "x" }]), /extraEnv/],
 ];
 for (const [name, input, words] of REFUSED) {
   const answer = await template(input);
   expect(`${name}: expected a refusal that says ${words}`, answer.status !== 0 && words.test(answer.stderr), answer);
 }
+
+for (const selector of ["team=blue", "team notin (blue, green),!lab", "example.com/team in (a,),b", "team"]) {
+  const answer = await template(withValue(REQUIRED, ["tenantSelector"], selector));
+  expect(`the selector ${selector}: expected success`, answer.status === 0, answer);
+}
+
+const older = await helm(["template", "x", chart, "--kube-version", "1.30.4"], REQUIRED);
+expect(
+  "a cluster older than any that is tested: expected a refusal that names both versions",
+  older.status !== 0 && /requires kubeVersion: >=1\.31\.0-0.*v1\.30\.4/.test(older.stderr),
+  older,
+);
+
+// Two releases in one cluster: what has no namespace must have another name, whatever the releases are called.
+const clusterScoped = async (release: string, namespace: string, instance: string) => {
+  const rendered = await helm(
+    ["template", release, chart, "--namespace", namespace],
+    withValue(EVERYTHING, ["instance"], instance),
+  );
+  return objectsOf(rendered)
+    .filter((it) => it.metadata.namespace === undefined)
+    .map((it) => `${it.kind}/${it.metadata.name}`);
+};
+const red = await clusterScoped("agentpg", "red-system", "red");
+const blue = new Set(await clusterScoped("agentpg", "blue-system", "blue"));
+const shared = red.filter((it) => blue.has(it));
+expect(
+  `two releases of one name, each with an instance: both make ${shared.join(", ")}`,
+  red.length > 10 && shared.length === 0,
+  everything,
+);
+const own = await clusterScoped("agentpg-red", "red-system", "red");
+expect(
+  "a release that has its instance in its name does not have it twice",
+  own.includes("ClusterRole/agentpg-red-tenant"),
+  everything,
+);
 
 // The schema tells of all faults at once.
 const wrong = await template(leaves.reduce((all, leaf) => withValue(all, leaf.path, illTyped(leaf)), {}));

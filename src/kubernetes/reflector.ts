@@ -12,6 +12,8 @@ export interface ReflectorOptions<T> {
   labelSelector?: string;
   /** Parses an object at the edge; what it throws away (`undefined`) is not cached. */
   parse?: (object: KubernetesObject) => T | undefined;
+  /** Words for a failure that does not pass by itself. It is logged as an error instead of a warning. */
+  explain?: (error: unknown) => string | undefined;
   /** Silence after which a watch counts as stalled, in milliseconds. Bookmarks come about every minute. */
   stallMs?: number;
 }
@@ -137,10 +139,18 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
         if (signal.aborted) return;
         if (isGone(error)) this.#resourceVersion = undefined;
         failures = monotonicNow() - began >= Math.min(MOST_WAIT_MS, this.#stallMs) ? 1 : failures + 1;
-        this.#options.logger.warn({ kind: this.kind.kind, failures, err: error }, "list-watch failed; trying again");
+        this.#report(failures, error);
         await sleep(pauseMs(failures, error), undefined, { signal }).catch(() => {});
       }
     }
+  }
+
+  #report(failures: number, err: unknown): void {
+    const { logger, explain } = this.#options;
+    const problem = explain?.(err);
+    const fields = { kind: this.kind.kind, failures, err };
+    if (problem === undefined) logger.warn(fields, "list-watch failed; trying again");
+    else logger.error(fields, problem);
   }
 
   async #relist(signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ import * as kinds from "../kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../kubernetes/resource-kind.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { MANAGED_SELECTOR, TENANT_UID_LABEL } from "./labels.ts";
+import { watchProblem } from "./watch-problem.ts";
 
 export const TENANT: ResourceKind = { apiVersion: API_VERSION, kind: "Tenant", plural: "tenants", namespaced: false };
 export const AGENT: ResourceKind = { apiVersion: API_VERSION, kind: "Agent", plural: "agents", namespaced: true };
@@ -35,16 +36,20 @@ export class Caches {
   readonly #wanting = new Map<string, Set<string>>();
 
   constructor(client: KubernetesClient, logger: Logger, stallMs: number, tenantSelector = "") {
-    const shared = { client, logger, stallMs };
+    const shared = (kind: ResourceKind) => ({
+      client,
+      logger,
+      stallMs,
+      kind,
+      explain: (error: unknown) => watchProblem(kind, error),
+    });
     this.tenants = new Reflector({
-      ...shared,
-      kind: TENANT,
+      ...shared(TENANT),
       ...(tenantSelector ? { labelSelector: tenantSelector } : {}),
       parse: (it) => tenantSchema.parse(it) as Tenant & KubernetesObject,
     });
     this.agents = new Reflector({
-      ...shared,
-      kind: AGENT,
+      ...shared(AGENT),
       parse: (it) => agentSchema.parse(it) as Agent & KubernetesObject,
     });
     this.tenants.onChange((change) => {
@@ -56,7 +61,7 @@ export class Caches {
       this.#wanting.set(now, (this.#wanting.get(now) ?? new Set()).add(change.key));
     });
     for (const kind of OWNED_KINDS) {
-      this.#owned.set(kind.kind, new Reflector({ ...shared, kind, labelSelector: MANAGED_SELECTOR }));
+      this.#owned.set(kind.kind, new Reflector({ ...shared(kind), labelSelector: MANAGED_SELECTOR }));
     }
   }
 

@@ -11,7 +11,11 @@ export interface Listening {
   close(graceMs: number): Promise<void>;
 }
 
-export async function listen(app: RequestListener, port: number, host: string): Promise<Listening> {
+/**
+ * @param leaveSeconds for how long it goes on after `leave`. Callers are told to keep no connection unused for so long: one that is
+ *   closed in the moment of its next use fails a request. Proxies that do not listen to that keep theirs as before.
+ */
+export async function listen(app: RequestListener, port: number, host: string, leaveSeconds = 0): Promise<Listening> {
   const server = createServer(app);
   server.requestTimeout = 60_000;
   server.headersTimeout = 20_000;
@@ -20,6 +24,10 @@ export async function listen(app: RequestListener, port: number, host: string): 
   let leaving = false;
   server.prependListener("request", (_request, response) => {
     if (leaving) response.setHeader("connection", "close");
+    else if (leaveSeconds > 1 && response.shouldKeepAlive) {
+      response.setHeader("connection", "keep-alive");
+      response.setHeader("keep-alive", `timeout=${leaveSeconds - 1}`);
+    }
   });
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   return {

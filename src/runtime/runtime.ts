@@ -273,6 +273,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     createApiApp(routes, access.guard, readiness, log, VERSION),
     env.AGENTPG_PORT,
     env.AGENTPG_HOST,
+    env.AGENTPG_LEAVE_SECONDS,
   );
   log.info(
     { port: api.port, metricsPort: metricsServer.port, revision: config.revision, schema: settings.schema },

@@ -1,31 +1,22 @@
 // Who reaches whom, with packets: two tenants, the operator, a scraper and a stranger, on a data plane that enforces policies.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { promisify } from "node:util";
+import { type ChildProcess, spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { readyPods } from "../../src/cli/agent-access.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
-import { ensureTools } from "../../src/local-cluster/index.ts";
 import { readState } from "../../src/local-cluster/source/cluster-state.ts";
-import { silentProgress } from "../../src/telemetry/progress.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import { anAgent, aTenant } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
 import { MATRIX, SOURCES } from "../support/network-matrix.ts";
 import { conditionOf, type Conditioned } from "../support/operator-harness.ts";
+import { execIn, NODE, type Pod, reached, restrictedPod, startBystander } from "./bystanders.ts";
 
-interface Pod {
-  metadata: { name: string; namespace: string };
-  spec: { containers: { image: string }[] };
-  status?: { podIP?: string; phase?: string };
-}
-const run = promisify(execFile);
 const demo = inject("demo");
 const METADATA = "169.254.169.254";
 let config: PooledKubeConfig;
 let client: KubernetesClient;
-let kubectl: string;
 let image: string;
 let metadataServer: ChildProcess;
 
@@ -40,40 +31,6 @@ async function startMetadataServer(): Promise<ChildProcess> {
   });
 }
 
-const NODE = "/usr/local/bin/node";
-const exec = async ({ metadata }: Pod, ...command: string[]) => {
-  const args = ["--kubeconfig", demo.kubeconfig, "-n", metadata.namespace, "exec", metadata.name, "--"];
-  return (await run(kubectl, [...args, ...command], { timeout: 60_000 })).stdout.trim();
-};
-const restrictedPod = (namespace: string, name: string, args: string[]) => ({
-  apiVersion: "v1",
-  kind: "Pod",
-  metadata: { name, namespace },
-  spec: {
-    automountServiceAccountToken: false,
-    terminationGracePeriodSeconds: 1,
-    securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
-    containers: [
-      {
-        name: "it",
-        image,
-        args,
-        imagePullPolicy: "IfNotPresent",
-        resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "192Mi" } },
-        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-      },
-    ],
-  },
-});
-const bystander = async (namespace: string) => {
-  await client.apply(kinds.NAMESPACE, { metadata: { name: namespace } }, { fieldManager: "test" });
-  await client.create(kinds.POD, restrictedPod(namespace, "bystander", ["network-probe", "listen", "7000"]), namespace);
-  return eventually(
-    () => client.get<Pod>(kinds.POD, "bystander", namespace),
-    ({ status }) => status?.phase === "Running" && status.podIP !== undefined,
-    60,
-  );
-};
 const firstPod = async (namespace: string, labelSelector: string) => {
   const [pod] = await client.list<Pod>(kinds.POD, namespace, { labelSelector });
   if (!pod) throw new Error(`${namespace} has no pod ${labelSelector}`);
@@ -91,7 +48,6 @@ const theAgent = async (namespace: string, agent: string) =>
 beforeAll(async () => {
   config = loadKubeConfig(demo.kubeconfig);
   client = new KubernetesClient(config);
-  kubectl = (await ensureTools(["kubectl"], silentProgress)).kubectl;
   image = (await theAgent("acme", "support")).spec.containers[0]?.image ?? "";
   await client.apply(
     kinds.NAMESPACE,
@@ -127,9 +83,9 @@ describe("on a data plane that enforces policies", () => {
     const [agentA, agentB] = await Promise.all([theAgent("acme", "support"), theAgent("umbrella", "helper")]);
     const operator = await firstPod("agentpg-system", "app.kubernetes.io/name=agentpg-operator");
     const [podA, podB, stranger] = [
-      await bystander("acme"),
-      await bystander("umbrella"),
-      await bystander("monitoring"),
+      await startBystander(client, "acme", image),
+      await startBystander(client, "umbrella", image),
+      await startBystander(client, "monitoring", image),
     ];
     const sources = [agentA, agentB, podA, podB, operator, stranger];
     const backend = (app: string) => firstPod("agentpg-demo", `app=${app}`);
@@ -156,12 +112,11 @@ describe("on a data plane that enforces policies", () => {
     const name = (index: number) => String.fromCharCode("a".charCodeAt(0) + index);
     const rows = await Promise.all(
       sources.map(async (source, row) => {
-        const dialled = targets.map((target, index) => `${name(index)}=${target}`);
-        const out = await exec(source, NODE, "/app/agentpg.mjs", "network-probe", "dial", ...dialled);
-        const seen = JSON.parse(out.split("\n").at(-1) ?? "") as Record<string, string>;
+        const named = Object.fromEntries(targets.map((target, index) => [name(index), target]));
+        const seen = await reached(demo.kubeconfig, source, named);
         const marks = targets.map((target, index) => {
           if (target.startsWith(`${source.status?.podIP}:`)) return ".";
-          return seen[name(index)] === "connected" ? "+" : "-";
+          return seen[name(index)] ? "+" : "-";
         });
         return [SOURCES[row], marks.join("")] as const;
       }),
@@ -171,8 +126,8 @@ describe("on a data plane that enforces policies", () => {
 
   test("an agent's pod has no Kubernetes token on its disk, and a weak pod is not let into its namespace", async () => {
     const look = `console.log(require("fs").existsSync("/var/run/secrets/kubernetes.io"))`;
-    expect(await exec(await theAgent("acme", "support"), NODE, "-e", look)).toBe("false");
-    const weak = restrictedPod("acme", "weak", ["network-probe", "listen", "7000"]);
+    expect(await execIn(demo.kubeconfig, await theAgent("acme", "support"), NODE, "-e", look)).toBe("false");
+    const weak = restrictedPod("acme", "weak", image, ["network-probe", "listen", "7000"]);
     const spec = { ...weak.spec, hostNetwork: true };
     await client.mergePatch(kinds.NAMESPACE, "acme", undefined, {
       metadata: { labels: { "pod-security.kubernetes.io/enforce": "privileged" } },

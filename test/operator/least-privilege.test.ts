@@ -8,7 +8,7 @@ import { PROBE_PODS } from "../../src/operator/network/probe/pods.ts";
 import { anAgent, aTenant } from "../support/builders.ts";
 import { applyChart, renderChart, type Rendered } from "../support/chart.ts";
 import { AuditLog, type Request } from "../support/convergence/audit-log.ts";
-import { connect } from "../support/custom-resources.ts";
+import { connect, installDefinitions } from "../support/custom-resources.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeGrant, grantsOf, unusedGrants } from "../support/granted-verbs.ts";
 import { conditionOf, type OperatorHarness, startHarness } from "../support/operator-harness.ts";
@@ -99,6 +99,12 @@ describe("the operator with its own rights, under the chart's policies", () => {
     );
     await it.client.mergePatch(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme", { spec: { ingress: [{}] } });
     await it.client.mergePatch(kinds.SERVICE, "agent-support", "acme", { spec: { selector: { a: "b" } } });
+    await it.client.delete(kinds.POD_DISRUPTION_BUDGET, "agent-support", "acme");
+    await eventually(
+      () => it.client.get(kinds.POD_DISRUPTION_BUDGET, "agent-support", "acme"),
+      ({ metadata }) => metadata.deletionTimestamp === undefined,
+      30,
+    );
     await it.client.mergePatch(kinds.NAMESPACE, "acme", undefined, {
       metadata: { labels: { "agentpg.dev/tenant": null } },
     });
@@ -230,4 +236,68 @@ test("the operator's own token lists no Secret anywhere, and reads none outside 
     );
   for (const verb of ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"])
     expect((await review(verb)).status.allowed, verb).toBe(false);
+});
+
+describe("what the operator says when it cannot work", () => {
+  interface Line {
+    msg: string;
+    err?: { message: string };
+  }
+  const CLUSTER_ROLE = {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRole",
+    plural: "clusterroles",
+    namespaced: false,
+  };
+  const lines = () => it.log.map((line) => JSON.parse(line) as Line);
+  const waitFor = (said: (line: Line) => boolean) => eventually(lines, (all) => all.some(said), 30);
+  const startAnew = async () => {
+    it.log.length = 0;
+    operator = await it.startOperator(configuration({ firstAfterSeconds: 3600 }), kubeconfig);
+  };
+
+  test("without the definitions: how to install them; then it goes on by itself", async () => {
+    await it.stopOperator();
+    const names = ["tenants.agentpg.dev", "agents.agentpg.dev"];
+    for (const name of names) await it.client.delete(kinds.CUSTOM_RESOURCE_DEFINITION, name);
+    await eventually(
+      () => it.client.list<{ metadata: { name: string } }>(kinds.CUSTOM_RESOURCE_DEFINITION),
+      (all) => !all.some(({ metadata }) => names.includes(metadata.name)),
+    );
+    await startAnew();
+    for (const kind of ["Tenant", "Agent"])
+      await waitFor(({ msg }) => msg.includes(`this cluster has no CustomResourceDefinition of ${kind} `));
+    expect(it.log.join("")).toContain("kubectl apply --server-side -f charts/agentpg/crds/");
+    expect(operator.leading()).toBe(false);
+    await installDefinitions(it.client);
+    await eventually(operator.leading, Boolean, 40);
+  });
+
+  test("without its role: the account, the verb and the resource, and what brings the right back", async () => {
+    await it.stopOperator();
+    await it.client.delete({ ...CLUSTER_ROLE, kind: "ClusterRoleBinding", plural: "clusterrolebindings" }, "agentpg");
+    await startAnew();
+    await waitFor(({ msg, err }) => {
+      const named = /User "system:serviceaccount:agentpg-system:agentpg" cannot list resource "tenants"/;
+      return (
+        named.test(err?.message ?? "") && msg.includes("may not list and watch tenants") && /helm upgrade/.test(msg)
+      );
+    });
+    expect(operator.leading()).toBe(false);
+    await applyChart(it.client, chart, ["ClusterRoleBinding"]);
+    await eventually(operator.leading, Boolean, 40);
+  });
+
+  test("without one right in a tenant's namespace: the verb and the resource, in the log of the reconcile that failed", async () => {
+    const role = chart.find(({ kind, metadata }) => kind === "ClusterRole" && metadata.name === "agentpg-tenant");
+    const all = (role?.["rules"] ?? []) as { resources: string[] }[];
+    const rules = all.filter(({ resources }) => !resources.includes("limitranges"));
+    await it.client.mergePatch(CLUSTER_ROLE, "agentpg-tenant", undefined, { rules });
+    await it.prepareTenantNamespace("initech", "initech");
+    await it.apply(TENANT, aTenant("initech"));
+    const cannot = /cannot patch resource "(limitranges|resourcequotas)" in API group "" in the namespace "initech"/;
+    await waitFor(({ msg, err }) => msg === "reconcile failed" && cannot.test(err?.message ?? ""));
+    await applyChart(it.client, chart, ["ClusterRole"]);
+    await it.condition("Tenant", "initech", "Ready", "True", undefined, 60);
+  });
 });

@@ -1,5 +1,11 @@
 {{- define "agentpg.name" -}}
-{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride }}{{ else if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- /* Of what has no namespace: releases of one name in two namespaces are told apart by their instances. */ -}}
+{{- define "agentpg.clusterName" -}}
+{{- $name := include "agentpg.name" . }}
+{{- if or (not .Values.instance) (contains .Values.instance $name) }}{{ $name }}{{ else }}{{ printf "%s-%s" $name .Values.instance }}{{ end }}
 {{- end }}
 
 {{- define "agentpg.labels" -}}
@@ -53,7 +59,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "imagePullPolicy" .Values.image.pullPolicy
   "imagePullSecrets" .Values.image.pullSecrets
   "serviceAccount" (include "agentpg.name" .)
-  "tenantClusterRole" (printf "%s-tenant" (include "agentpg.name" .))
+  "tenantClusterRole" (printf "%s-tenant" (include "agentpg.clusterName" .))
   "migrationsDir" "/app/migrations"
   "database" $database
   "databases" $databases

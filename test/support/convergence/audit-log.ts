@@ -2,7 +2,9 @@ import { open } from "node:fs/promises";
 
 /** One request, as the API server wrote it down. */
 export interface Request {
+  /** The last part of {@link username}. */
   user: string;
+  username: string;
   verb: string;
   code: number;
   uri: string;
@@ -27,6 +29,7 @@ const request = (line: Line): Request => {
   const { resource = "", namespace, name = "", subresource = "" } = line.objectRef ?? {};
   return {
     user: line.user?.username?.split(":").at(-1) ?? "",
+    username: line.user?.username ?? "",
     verb: line.verb,
     code: line.responseStatus?.code ?? 0,
     uri: line.requestURI,
