@@ -14,11 +14,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   kubernetes: ["telemetry"],
   database: ["api", "telemetry"],
   runtime: ["api", "database", "telemetry"],
+  broker: ["api", "database", "runtime", "telemetry"],
   operator: ["api", "kubernetes", "database", "telemetry", "operator/tenant", "operator/agent"],
   "operator/tenant": ["api", "kubernetes", "database", "telemetry", "operator"],
   "operator/agent": ["api", "kubernetes", "database", "telemetry", "operator"],
   "local-cluster": ["telemetry"],
-  cli: ["api", "kubernetes", "database", "telemetry", "operator", "runtime", "local-cluster"],
+  cli: ["api", "kubernetes", "database", "telemetry", "operator", "runtime", "broker", "local-cluster"],
 };
 
 /** Packages that one layer alone may import. */

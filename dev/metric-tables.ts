@@ -1,5 +1,6 @@
-// The tables of docs/metrics.md, from the metrics that the two programs register.
+// The tables of docs/metrics.md, from the metrics that the programs register.
 import { Registry } from "prom-client";
+import { BrokerMetrics } from "../src/broker/metrics.ts";
 import { createOperatorMetrics } from "../src/operator/metrics.ts";
 import { observeMcp, observeProcess } from "../src/runtime/metrics/gauges.ts";
 import { RuntimeMetrics } from "../src/runtime/metrics/metrics.ts";
@@ -47,6 +48,8 @@ export function agentRegistry(): Registry {
   return registry;
 }
 
+export const brokerRegistry = (): Registry => new BrokerMetrics({ ready: () => true, keyPresent: () => true }).registry;
+
 function tableOf(registry: Registry): string {
   const rows = metricsOf(registry)
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -59,6 +62,6 @@ function tableOf(registry: Registry): string {
 
 /** The page with its tables as they are in the code: each stands between two comments that name it. */
 export function withMetricTables(page: string): string {
-  const tables = { operator: operatorRegistry(), agent: agentRegistry() };
+  const tables = { operator: operatorRegistry(), agent: agentRegistry(), broker: brokerRegistry() };
   return Object.entries(tables).reduce((text, [name, registry]) => withTable(text, name, tableOf(registry)), page);
 }

@@ -33,9 +33,9 @@ const WHY: Record<string, string> = {
   "agentpg-tenant secrets":
     "publishes `agentpg-database` and the transcript keys, reads the API key by name; no list, no watch",
   "agentpg-tenant configmaps": "agent configuration, issuer keys; reads what `systemPromptFrom` and `modules` name",
-  "agentpg-tenant deployments": "the agents",
+  "agentpg-tenant deployments": "the agents and the key broker",
   "agentpg-tenant poddisruptionbudgets": "from two replicas on, away again below",
-  "agentpg-tenant services": "made and repaired; they go with their Agent",
+  "agentpg-tenant services": "made and repaired; they go with their Agent, or the key broker's Deployment",
   "agentpg-tenant serviceaccounts": "made and repaired; they go with their Agent",
   "agentpg-tenant rolebindings": "gives its own rights up when the Tenant goes",
   "agentpg-tenant pods":

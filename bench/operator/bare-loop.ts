@@ -32,7 +32,7 @@ function ownedObjects(created: KubernetesObject, tenant: Tenant, config: Operato
     accessConfigMap: ACCESS_CONFIG_MAP,
   };
   return [
-    networkPolicy(agent, tenant, config),
+    networkPolicy(agent, tenant, config, { direct: true, broker: false }),
     serviceAccount(agent, tenant),
     map,
     service(agent, tenant),

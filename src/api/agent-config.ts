@@ -18,6 +18,8 @@ export const AGENT_FILES = {
   modules: "/etc/agentpg/modules",
   /** A file for each tool whose MCP server wants a token, under the tool's name. */
   mcpTokens: "/etc/agentpg/mcp-tokens",
+  /** In the place of `anthropic` where the tenant has a key broker: one file, `token`, that the kubelet renews. */
+  brokerToken: "/etc/agentpg/broker-token",
 } as const;
 
 /**
@@ -89,6 +91,8 @@ export const agentConfig = z.object({
   pii: agentSpec.shape.dataProtection.unwrap().shape.pii,
   /** Where the Messages API is; left out: Anthropic's own. */
   anthropicBaseUrl: z.string().optional(),
+  /** Where the tenant's key broker is, when it has one: the Messages API is reached through it, with the pod's token as the key. */
+  brokerUrl: z.string().optional(),
 });
 export type AgentConfig = z.infer<typeof agentConfig>;
 export type AccessConfig = z.infer<typeof access>;

@@ -96,6 +96,16 @@ export const tenantSpec = z
       .describe("Where and how the tenant's data is kept."),
     anthropic: z
       .object({
+        access: z
+          .enum(["Direct", "Broker"])
+          .default("Direct")
+          .describe(
+            "Direct: the pods of Agents have the API key. Broker: only the tenant's key broker has it; Agents reach the model through it, with tokens of their pods.",
+          ),
+        broker: z
+          .object({ replicas: z.int().min(1).max(10).default(1).describe("Its pods.") })
+          .prefault({})
+          .describe("The key broker, where there is one."),
         apiKeySecretRef: z
           .object({
             name: objectName.describe("The Secret's name."),
@@ -291,9 +301,14 @@ export type TenantConditionType =
   | "MigrationsCurrent"
   | "NetworkReady"
   | "EncryptionReady"
+  | "BrokerReady"
   | "Paused"
   | "DeletionBlocked";
 
 /** The namespace that a Tenant owns. */
 export const tenantNamespace = (it: { metadata: { name: string }; spec: { namespace?: string } }): string =>
   it.spec.namespace ?? it.metadata.name;
+
+/** Whether only the tenant's key broker has the API key. */
+export const hasBroker = ({ spec }: { spec: { anthropic: { access: string } } }): boolean =>
+  spec.anthropic.access === "Broker";

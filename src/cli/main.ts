@@ -44,6 +44,14 @@ program
   });
 
 program
+  .command("broker")
+  .description("hold a tenant's API key, and pass its agents' calls of the model on; configured as the runtime is")
+  .action(async () => {
+    const { runBroker } = await import("../broker/main.ts");
+    process.exit(await runBroker());
+  });
+
+program
   .command("network-probe", { hidden: true })
   .description("what the pods of the operator's network probe run (docs/security.md)")
   .addArgument(new Argument("<action>").choices(["listen", "dial"]))

@@ -1,3 +1,4 @@
+import { BROKER } from "../api/broker-config.ts";
 import { GROUP } from "../api/resource.ts";
 
 export const MANAGED_BY = "agentpg-operator";
@@ -16,7 +17,7 @@ export const CANARY_LABEL = `${GROUP}/canary`;
 export const ROTATE_ANNOTATION = `${GROUP}/rotate-password`;
 /** On a Tenant: any new value asks for a new data key for its transcripts. */
 export const ROTATE_DATA_KEY_ANNOTATION = `${GROUP}/rotate-data-key`;
-/** On an agent's pod: what changed of its Secrets last. The change makes the kubelet look at them at once. */
+/** On a pod of an agent or a key broker: what changed of its Secrets last. The change makes the kubelet look at them at once. */
 export const SECRETS_ANNOTATION = `${GROUP}/secrets`;
 export const FINALIZER = `${GROUP}/tenant`;
 /** On a namespace: the operator made it, so it goes with the Tenant when the deletion policy says so. */
@@ -36,9 +37,21 @@ export const tenantLabels = (tenant: { metadata: { name: string; uid: string } }
   [TENANT_UID_LABEL]: tenant.metadata.uid,
 });
 
+/** What all pods of Agents have. */
+export const AGENT_PODS = { "app.kubernetes.io/name": "agentpg-agent" };
+
+/** What selects the pods of a key broker in its tenant's namespace. */
+export const BROKER_SELECTOR = { "app.kubernetes.io/name": BROKER };
+
+/** Labels of what belongs to a Tenant's key broker. */
+export const brokerLabels = (tenant: { metadata: { name: string; uid: string } }): Record<string, string> => ({
+  ...tenantLabels(tenant),
+  ...BROKER_SELECTOR,
+});
+
 /** What selects an Agent's pods: never changes, for a Deployment's selector is immutable. */
 export const agentSelector = (agentName: string): Record<string, string> => ({
-  "app.kubernetes.io/name": "agentpg-agent",
+  ...AGENT_PODS,
   [AGENT_LABEL]: agentName,
 });
 

@@ -9,6 +9,9 @@ export const TRANSCRIPT_KEYS_SECRET = "agentpg-transcript-keys";
 /** The ConfigMap with the public keys of the cluster's token issuer. */
 export const ACCESS_CONFIG_MAP = "agentpg-access";
 
+/** Of an agent's pod: the volume with its token for the key broker. A pod without it has the API key itself. */
+export const BROKER_TOKEN_VOLUME = "broker-token";
+
 /** The Lease that the leading operator of an instance holds; its holder is `<pod name>-<8 hex digits>`. */
 export const leaderLease = (instance: string | undefined): string =>
   instance === undefined ? "agentpg-operator" : `agentpg-operator-${instance}`;

@@ -35,7 +35,7 @@ const agentsSee = ({ metadata, status }: Tenant): string => {
   const { generation, uid, deletionTimestamp } = metadata;
   return JSON.stringify([generation, uid, deletionTimestamp, status.credentialsRevision, status.operator, conditions]);
 };
-const AGENTS_SEE_CONDITIONS = ["CredentialsReady", "EncryptionReady"];
+const AGENTS_SEE_CONDITIONS = ["CredentialsReady", "EncryptionReady", "BrokerReady"];
 
 /** An Agent that asks others is wrong when one of them is missing, or asks it in turn. */
 const asksOthers = ({ spec }: Agent): boolean => spec.tools.some((tool) => tool.agent);

@@ -19,6 +19,7 @@ const environment = z.object({
   AGENTPG_CONFIG: z.string().default(join(AGENT_FILES.config, "agent.json")),
   AGENTPG_DATABASE_DIR: z.string().default(AGENT_FILES.database),
   AGENTPG_ANTHROPIC_DIR: z.string().default(AGENT_FILES.anthropic),
+  AGENTPG_BROKER_TOKEN_DIR: z.string().default(AGENT_FILES.brokerToken),
   AGENTPG_ACCESS_DIR: z.string().default(AGENT_FILES.access),
   AGENTPG_TRANSCRIPT_KEYS_DIR: z.string().default(AGENT_FILES.transcriptKeys),
   AGENTPG_MODULES_DIR: z.string().default(AGENT_FILES.modules),

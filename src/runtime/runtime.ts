@@ -8,7 +8,7 @@ import { createLogger, type Logger, silentLogger } from "../telemetry/log.ts";
 import type { BatchSettings } from "./batch/settings.ts";
 import type { RuntimeConfig } from "./config.ts";
 import { ConnectionShare } from "./connection-share.ts";
-import { apiKeySource } from "./credentials/api-key.ts";
+import { modelKeySource } from "./credentials/api-key.ts";
 import { databaseSource, type DatabaseSettings } from "./credentials/database-settings.ts";
 import { transcriptKeySource, untilTranscriptKeys } from "./credentials/transcript-keys.ts";
 import type { Watched } from "./credentials/watched.ts";
@@ -112,10 +112,9 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const log = parts.log ?? createLogger("agentpg-runtime", env.AGENTPG_LOG_LEVEL);
   const metrics = new RuntimeMetrics({ model: agent.model, version: VERSION });
   const tracing = await startTracing(config, metrics, VERSION);
-  const apiKey = await apiKeySource(env).start();
-  const model =
-    parts.model ??
-    new Claude({ apiKey, baseURL: agent.anthropicBaseUrl, stallMs: env.AGENTPG_STALL_SECONDS * 1000, log });
+  const apiKey = await modelKeySource(agent, env).start();
+  const baseURL = agent.brokerUrl ?? agent.anthropicBaseUrl;
+  const model = parts.model ?? new Claude({ apiKey, baseURL, stallMs: env.AGENTPG_STALL_SECONDS * 1000, log });
   const modelHealth = new ModelHealth(model, agent.model, apiKey);
 
   let health: DatabaseHealth | undefined;

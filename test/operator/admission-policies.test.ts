@@ -222,6 +222,11 @@ describe("a pod in a tenant's namespace", () => {
   });
 });
 
+const tokenVolume = (audience?: string) => ({
+  name: `token-${audience ?? "api"}`,
+  projected: { sources: [{ serviceAccountToken: { path: "token", ...(audience ? { audience } : {}) } }] },
+});
+
 describe("a pod that is labelled as an agent's", () => {
   test("passes when Kubernetes makes it of the operator's Deployment, and its token is nowhere", async () => {
     const operator = await as(OPERATOR);
@@ -241,6 +246,12 @@ describe("a pod that is labelled as an agent's", () => {
     [
       "a projected token",
       agentPod({ volumes: [{ name: "t", projected: { sources: [{ serviceAccountToken: { path: "t" } }] } }] }),
+      "no Kubernetes token",
+    ],
+    ["a token for another audience", agentPod({ volumes: [tokenVolume("vault")] }), "no Kubernetes token"],
+    [
+      "a token for the API server beside that for the key broker",
+      agentPod({ volumes: [tokenVolume("agentpg-broker"), tokenVolume()] }),
       "no Kubernetes token",
     ],
     ["no memory limit", agentPod({}, {}, { resources: {} }), "memory limit"],
@@ -278,6 +289,18 @@ describe("a pod that is labelled as an agent's", () => {
     await expect(patch).rejects.toThrow("debug container");
   });
 
+  test("may have the token for its tenant's key broker; the broker's own may not", async () => {
+    const controller = await as(REPLICA_SETS);
+    const volumes = [tokenVolume("agentpg-broker")];
+    expect(await makePod(controller, "acme", agentPod({ volumes }))).toBe("allowed");
+    const brokerPod = (spec: Json) => {
+      const made = agentPod({ serviceAccountName: undefined, ...spec }) as { metadata: Json };
+      return { ...made, metadata: { ...made.metadata, labels: { "app.kubernetes.io/name": "agentpg-broker" } } };
+    };
+    expect(await makePod(controller, "acme", brokerPod({}))).toBe("allowed");
+    expect(await makePod(controller, "acme", brokerPod({ volumes }))).toContain("no Kubernetes token");
+  });
+
   const FORGED: [string, kinds.ResourceKind, object, string][] = [
     ["a pod by hand", kinds.POD, agentPod(), "only the operator's Deployments"],
     [
@@ -292,20 +315,32 @@ describe("a pod that is labelled as an agent's", () => {
       pod({}, { labels: { "app.kubernetes.io/name": "agentpg-agent" } }),
       "only the operator's Deployments",
     ],
+    [
+      "a pod with the label of a key broker",
+      kinds.POD,
+      pod({}, { labels: { "app.kubernetes.io/name": "agentpg-broker" } }),
+      "only the operator's Deployments",
+    ],
     ["a Deployment", kinds.DEPLOYMENT, workload("Deployment", AGENT), "only the operator makes"],
+    [
+      "a key broker's Deployment",
+      kinds.DEPLOYMENT,
+      workload("Deployment", { "app.kubernetes.io/name": "agentpg-broker" }),
+      "only the operator makes",
+    ],
     ["a ReplicaSet", REPLICA_SET, workload("ReplicaSet", AGENT), "only the operator makes"],
     ["an agent's service account", kinds.POD, pod({ serviceAccountName: "agent-support" }), "service accounts agent-*"],
     [
       "the database login as a volume",
       kinds.POD,
       pod({ volumes: [{ name: "v", secret: { secretName: "agentpg-database" } }] }),
-      "only agents' pods mount",
+      "only pods of agents and key brokers mount",
     ],
     [
       "the transcript keys, projected",
       kinds.POD,
       pod({ volumes: [{ name: "v", projected: { sources: [{ secret: { name: "agentpg-transcript-keys" } }] } }] }),
-      "only agents' pods mount",
+      "only pods of agents and key brokers mount",
     ],
     [
       "the database login as environment",

@@ -69,7 +69,7 @@ export function agentObjects(agent: Agent, tenant: Tenant, config: OperatorConfi
     accessConfigMap: ACCESS_CONFIG_MAP,
   };
   return [
-    networkPolicy(agent, tenant, config),
+    networkPolicy(agent, tenant, config, { direct: true, broker: false }),
     serviceAccount(agent, tenant),
     made,
     service(agent, tenant),

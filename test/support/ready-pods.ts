@@ -6,13 +6,13 @@ import { silentLogger } from "../../src/telemetry/log.ts";
 
 const READY = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
 
-/** Stands for the scheduler, kubelet and runtime: whatever pod of an agent there is, it is ready at once. */
+/** Stands for the scheduler, kubelet and runtime: whatever pod of an agent or a key broker there is, it is ready at once. */
 export function readyPods(client: KubernetesClient, signal: AbortSignal): Promise<void> {
   const pods = new Reflector({
     client,
     kind: POD,
     logger: silentLogger,
-    labelSelector: "app.kubernetes.io/name=agentpg-agent",
+    labelSelector: "app.kubernetes.io/name in (agentpg-agent,agentpg-broker)",
   });
   pods.onChange((change) => {
     if (change.type === "deleted" || change.previous || change.object.metadata.deletionTimestamp) return;

@@ -1,6 +1,7 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
 import type { Agent } from "../../api/agent.ts";
-import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
+import { BROKER } from "../../api/broker-config.ts";
+import { hasBroker, tenantNamespace, type Tenant } from "../../api/tenant.ts";
 import { DatabaseError } from "../../database/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { ReconcileResult } from "../../kubernetes/controller.ts";
@@ -15,7 +16,9 @@ import { configAt } from "../databases/home.ts";
 import { ForeignObject } from "../foreign-object.ts";
 import { found } from "../found.ts";
 import { AGENT_LABEL, agentSelector } from "../labels.ts";
+import { isLiving, usesBroker } from "../model-access.ts";
 import type { OwnedObject } from "../owned-object.ts";
+import { deploymentStatus, isRolledOut } from "../rollout.ts";
 import { operatorOf } from "../scope.ts";
 import { shareOf } from "../share-of.ts";
 import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
@@ -26,12 +29,12 @@ import { mcpTokenProblem, mcpTokensOf } from "./mcp-tokens.ts";
 import { readModules } from "./modules.ts";
 import { agentConfigOf, configMap, configRevision } from "./objects/config-map.ts";
 import { deployment } from "./objects/deployment.ts";
-import { networkPolicy } from "./objects/network-policy.ts";
+import { type ModelWays, networkPolicy } from "./objects/network-policy.ts";
 import { ownedName } from "./objects/owner.ts";
 import { endpointOf, podDisruptionBudget, service, serviceAccount } from "./objects/service.ts";
 import { startProblem } from "./start-problem.ts";
-import { agentConditions, deploymentStatus, isRolledOut, type AgentFacts } from "./status.ts";
-import { credentialsProblem, transcriptKeysProblem } from "./tenant-problem.ts";
+import { agentConditions, type AgentFacts } from "./status.ts";
+import { brokerProblem, credentialsProblem, transcriptKeysProblem } from "./tenant-problem.ts";
 import { configurationProblem, type Problem } from "./validate.ts";
 
 const FIELD_MANAGER = "agentpg-agent-controller";
@@ -128,8 +131,9 @@ export class AgentReconciler {
       noEncryption: await this.#deps.encryptionProblem(),
     });
     const keys = transcriptKeysProblem(agent, tenant);
-    const credentials = credentialsProblem(tenant) ?? keys;
-    const canStart = tenant.status.credentialsRevision !== undefined && !keys;
+    const broker = brokerProblem(tenant);
+    const credentials = credentialsProblem(tenant) ?? keys ?? broker;
+    const canStart = tenant.status.credentialsRevision !== undefined && !keys && !broker;
     let applyProblem: Problem | undefined;
     let fields: Record<string, unknown> = {};
     if (!problem && canStart) {
@@ -184,7 +188,7 @@ export class AgentReconciler {
       accessConfigMap: ACCESS_CONFIG_MAP,
     };
     const wanted: OwnedObject[] = [
-      networkPolicy(agent, tenant, config), // before any pod can start
+      networkPolicy(agent, tenant, config, await this.#modelWays(agent, tenant)), // before any pod can start
       serviceAccount(agent, tenant),
       map,
       service(agent, tenant),
@@ -217,6 +221,14 @@ export class AgentReconciler {
   async #isStillThere({ metadata }: Agent): Promise<boolean> {
     const live = await found(this.#deps.client.get<KubernetesObject>(AGENT, metadata.name, metadata.namespace));
     return live?.metadata.uid === metadata.uid && !live.metadata.deletionTimestamp;
+  }
+
+  /** Pods from before a change of the Tenant's `anthropic.access` still reach the model as they did. */
+  async #modelWays(agent: Agent, tenant: Tenant): Promise<ModelWays> {
+    const broker = hasBroker(tenant);
+    const hadBroker = this.#deps.caches.owned(kinds.DEPLOYMENT)?.get(`${tenantNamespace(tenant)}/${BROKER}`);
+    const pods = hadBroker ? (await this.#pods(agent)).filter(isLiving) : [];
+    return { direct: !broker || pods.some((it) => !usesBroker(it)), broker: broker || pods.some(usesBroker) };
   }
 
   /** Milliseconds until the status of a rollout is worth a look, 0 for now. */

@@ -1,18 +1,10 @@
 import type { Agent } from "../../api/agent.ts";
 import type { ConditionInput } from "../../kubernetes/conditions.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
+import { deploymentStatus, isRolledOut } from "../rollout.ts";
 import { CONFIGURATION_REFUSED } from "./start-problem.ts";
 import type { Problem } from "./validate.ts";
 import { workspaceWarning } from "./workspace-problem.ts";
-
-interface DeploymentStatus {
-  observedGeneration?: number;
-  replicas?: number;
-  updatedReplicas?: number;
-  readyReplicas?: number;
-  availableReplicas?: number;
-  conditions?: { type: string; status: string; reason?: string; message?: string }[];
-}
 
 /** What the status of an Agent is made of. */
 export interface AgentFacts {
@@ -34,22 +26,6 @@ const condition = (
   reason: string,
   message: string,
 ): ConditionInput => ({ type, status, reason, message });
-
-export const deploymentStatus = (deployment: KubernetesObject | undefined): DeploymentStatus =>
-  deployment?.["status"] ?? {};
-
-/** Whether the Deployment's controller has seen its newest spec, and all its pods run that. */
-export function isRolledOut(deployment: KubernetesObject | undefined, wanted: number): boolean {
-  if (!deployment) return false;
-  const {
-    updatedReplicas = 0,
-    replicas = 0,
-    availableReplicas = 0,
-    observedGeneration = 0,
-  } = deploymentStatus(deployment);
-  const counts = [updatedReplicas, replicas, availableReplicas];
-  return observedGeneration >= (deployment.metadata.generation ?? 0) && counts.every((count) => count === wanted);
-}
 
 function available({ agent, deployment }: AgentFacts): ConditionInput {
   if (!deployment)

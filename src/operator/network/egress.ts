@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import type { OperatorConfig } from "../config.ts";
 
 /** Never opened to an agent: cloud metadata and other link-local addresses. */
 const LINK_LOCAL = ["169.254.0.0/16", "fe80::/10"].map((cidr) => ({ cidr, parsed: ipaddr.parseCIDR(cidr) }));
@@ -39,3 +40,19 @@ export const publicPeers = () => [
 export const anyPeers: readonly ReturnType<typeof cidrPeer>[] = [cidrPeer("0.0.0.0/0"), cidrPeer("::/0")];
 
 export const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
+
+/** A rule without peers would mean "anyone", so an empty list gives no rule. */
+export const rule = (direction: "to" | "from", peers: readonly unknown[], ports: unknown[]) =>
+  peers.length > 0 ? [{ [direction]: peers, ports }] : [];
+
+/** To Postgres, or the pooler before it. */
+export const databaseRule = ({ database }: OperatorConfig) =>
+  rule(
+    "to",
+    database.peers.length > 0 ? database.peers : anyPeers,
+    tcp(database.peerPort ?? database.agentPort ?? database.port),
+  );
+
+/** To the model endpoint. */
+export const modelRule = ({ model }: OperatorConfig) =>
+  rule("to", model.peers.length > 0 ? model.peers : publicPeers(), tcp(model.port));

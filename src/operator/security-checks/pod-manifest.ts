@@ -27,11 +27,22 @@ export interface SecurityContext {
 
 export interface Container {
   name: string;
-  env?: { name: string; value?: string; valueFrom?: object }[];
-  envFrom?: object[];
+  env?: { name: string; value?: string; valueFrom?: FromSecret }[];
+  envFrom?: FromSecret[];
   args?: string[];
   command?: string[];
   securityContext?: SecurityContext;
 }
 
 export type Volume = { name: string } & Record<string, unknown>;
+
+/** Of a volume. */
+export interface Projected {
+  sources?: { serviceAccountToken?: { audience?: string }; secret?: { name?: string } }[];
+}
+
+/** Of a container's environment. */
+export interface FromSecret {
+  secretKeyRef?: { name?: string };
+  secretRef?: { name?: string };
+}

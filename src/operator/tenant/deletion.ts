@@ -6,7 +6,14 @@ import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
 import type { Caches } from "../caches.ts";
 import type { TenantPlacement } from "../databases/tenant-placement.ts";
-import { AGENT_LABEL, CREATED_ANNOTATION, MANAGED_SELECTOR, TENANT_UID_LABEL } from "../labels.ts";
+import {
+  AGENT_LABEL,
+  AGENT_PODS,
+  BROKER_SELECTOR,
+  CREATED_ANNOTATION,
+  MANAGED_SELECTOR,
+  TENANT_UID_LABEL,
+} from "../labels.ts";
 import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 import { found } from "../found.ts";
@@ -25,6 +32,9 @@ const OF_AGENTS = [kinds.CONFIG_MAP, kinds.POD_DISRUPTION_BUDGET, kinds.NETWORK_
 
 /** `done`, or why it is not: a `True` outcome means blocked, a `False` one under way. */
 export type DeletionResult = "done" | Outcome;
+
+const isOf = (labels: Record<string, string>, { metadata }: KubernetesObject): boolean =>
+  Object.entries(labels).every(([key, value]) => metadata.labels?.[key] === value);
 
 const underWay = (message: string): Outcome => failed("InProgress", message);
 
@@ -52,6 +62,8 @@ export class TenantDeletion {
       const pods = await this.#stopAgents(namespace);
       if (pods > 0) return underWay(`waiting for ${pods} agent pods to finish and stop`);
       await this.#forgetAgents(namespace);
+      const brokers = await this.#stopBroker(namespace);
+      if (brokers > 0) return underWay(`waiting for ${brokers} pods of the key broker to stop`);
     }
     const { uid } = tenant.metadata;
     const policy = tenant.spec.deletionPolicy;
@@ -86,11 +98,22 @@ export class TenantDeletion {
 
   /** Deletes the Agents' Deployments; returns how many of their pods are left. */
   async #stopAgents(namespace: string): Promise<number> {
-    await this.#applier.prune(kinds.DEPLOYMENT, namespace, () => true);
-    const pods = await this.#deps.client.list<KubernetesObject>(kinds.POD, namespace, {
-      labelSelector: "app.kubernetes.io/name=agentpg-agent",
-    });
-    return pods.length;
+    await this.#applier.prune(kinds.DEPLOYMENT, namespace, (it) => !isOf(BROKER_SELECTOR, it));
+    return this.#podsOf(AGENT_PODS, namespace);
+  }
+
+  /** After the Agents' pods: they finish what they are at with it. Returns how many pods of the broker are left. */
+  async #stopBroker(namespace: string): Promise<number> {
+    for (const kind of [kinds.DEPLOYMENT, ...OF_AGENTS])
+      await this.#applier.prune(kind, namespace, (it) => isOf(BROKER_SELECTOR, it));
+    return this.#podsOf(BROKER_SELECTOR, namespace);
+  }
+
+  async #podsOf(labels: Record<string, string>, namespace: string): Promise<number> {
+    const labelSelector = Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(",");
+    return (await this.#deps.client.list<KubernetesObject>(kinds.POD, namespace, { labelSelector })).length;
   }
 
   /** Without pods nothing reads the Agents' configurations any more, and no rollout comes at whose end old ones are pruned. */

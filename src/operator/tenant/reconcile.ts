@@ -8,7 +8,7 @@ import { isInvalid } from "../../kubernetes/errors.ts";
 import type { EventRecorder } from "../../kubernetes/events.ts";
 import { keyOf, type KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
-import { Applier } from "../applier.ts";
+import { type Applied, Applier } from "../applier.ts";
 import { TENANT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { DatabaseServers } from "../databases/servers.ts";
@@ -26,7 +26,8 @@ import type { RetentionStatus } from "../retention/retention-loop.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
 import { apiKeyOutcome, apiKeySeen } from "./api-key.ts";
-import { failed, ok, tenantConditions, type Outcome, type Stage } from "./conditions.ts";
+import { TenantBroker } from "./broker.ts";
+import { failed, ok, tenantConditions, type Outcome, type Stage, waiting } from "./conditions.ts";
 import { TenantCredentials } from "./credentials.ts";
 import { TenantCustody } from "./custody.ts";
 import { deletionOutcome, TenantDeletion } from "./deletion.ts";
@@ -78,6 +79,7 @@ export class TenantReconciler {
   readonly #deletion: TenantDeletion;
   readonly #credentialsOf: TenantCredentials;
   readonly #dataKeysOf: TenantDataKeys;
+  readonly #brokerOf: TenantBroker;
 
   constructor(deps: TenantDependencies) {
     this.#deps = deps;
@@ -87,6 +89,7 @@ export class TenantReconciler {
     this.#deletion = new TenantDeletion({ ...deps, placement: this.#placement }, this.#applier);
     this.#credentialsOf = new TenantCredentials(deps, FIELD_MANAGER);
     this.#dataKeysOf = new TenantDataKeys(deps, FIELD_MANAGER);
+    this.#brokerOf = new TenantBroker(deps, this.#applier);
   }
 
   async reconcile(key: string): Promise<ReconcileResult> {
@@ -125,6 +128,8 @@ export class TenantReconciler {
       ? await this.#credentials(tenant, ensured, fields)
       : failed("DatabaseNotReady", "the database login waits for the database: see DatabaseReady");
     if (ensured) Object.assign(stages, await this.#encryption(tenant));
+    const broker = await this.#broker(tenant);
+    if (broker) stages.BrokerReady = broker;
   }
 
   async #addFinalizer(tenant: Tenant): Promise<Tenant> {
@@ -208,19 +213,33 @@ export class TenantReconciler {
   /** Applies, and turns what cannot be helped by trying again at once into an outcome. */
   async #applied(tenant: Tenant, wanted: OwnedObject[], done: Outcome): Promise<Outcome> {
     try {
-      for (const it of await this.#applier.apply(wanted)) {
-        if (it.reason !== "drifted") continue;
-        await this.#deps.events.record(
-          tenant,
-          "Warning",
-          "DriftRepaired",
-          `${it.kind} ${it.name} had been changed and was set right`,
-        );
-      }
+      await this.#tellOfDrift(tenant, await this.#applier.apply(wanted));
       return done;
     } catch (error) {
       const outcome = refusal(error);
       if (outcome) return outcome;
+      throw error;
+    }
+  }
+
+  async #tellOfDrift(tenant: Tenant, applied: Applied[]): Promise<void> {
+    for (const { kind, name } of applied.filter(({ reason }) => reason === "drifted"))
+      await this.#deps.events.record(
+        tenant,
+        "Warning",
+        "DriftRepaired",
+        `${kind} ${name} had been changed and was set right`,
+      );
+  }
+
+  /** Also while the database cannot be reached: agents go on with what they have, and need their broker. */
+  async #broker(tenant: Tenant): Promise<Outcome | undefined> {
+    try {
+      return await this.#brokerOf.ensure(tenant, (applied) => this.#tellOfDrift(tenant, applied));
+    } catch (error) {
+      const outcome = refusal(error);
+      if (outcome) return outcome;
+      if (error instanceof DatabaseError && !NOT_OURS.has(error.reason)) return waiting(error.message);
       throw error;
     }
   }

@@ -4,7 +4,7 @@ import { compactableConversation } from "../../database/runs/compactable.ts";
 import { patiently } from "../../database/runs/patiently.ts";
 import { classifyModelError } from "../model/failure.ts";
 import type { ModelRequest } from "../model/client.ts";
-import { worstOf } from "../engine/ask.ts";
+import { worstOf } from "../engine/worst-case.ts";
 import { uuidv7 } from "../uuid.ts";
 import { intend } from "./budget.ts";
 import { customId } from "./custom-id.ts";

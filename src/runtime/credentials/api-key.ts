@@ -1,10 +1,17 @@
 import { hash } from "node:crypto";
+import type { AgentConfig } from "../../api/agent-config.ts";
+import { BROKER_TOKEN_FILE } from "../../api/broker-config.ts";
 import type { Environment } from "../config.ts";
+import { bearerToken } from "./bearer-token.ts";
 import { readSecretFile } from "./files.ts";
 import { Watched } from "./watched.ts";
 
+/** What the model is called with: the API key, or where a key broker has that, the pod's own token for the broker. */
+export const modelKeySource = ({ brokerUrl }: AgentConfig, env: Environment): Watched<string> =>
+  brokerUrl === undefined ? apiKeySource(env) : bearerToken(env.AGENTPG_BROKER_TOKEN_DIR, BROKER_TOKEN_FILE);
+
 /** The Anthropic API key: a mounted file, a file of the secrets directory, or the environment; in this order of being set. */
-export function apiKeySource(env: Environment): Watched<string> {
+function apiKeySource(env: Environment): Watched<string> {
   if (env.AGENTPG_SECRETS_DIR) {
     const directory = env.AGENTPG_SECRETS_DIR;
     return new Watched(() => readSecretFile(directory, "anthropic-api-key"));

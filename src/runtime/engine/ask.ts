@@ -9,7 +9,7 @@ import { modelErrorLabel } from "../metrics/labels.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { Protection } from "../pii/protection.ts";
 import type { AgentConfig } from "../../api/agent-config.ts";
-import { costOf, worstCostOf } from "../prices.ts";
+import { costOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { AgentTracing } from "../tracing/agent-tracing.ts";
 import { exemplarOf } from "../tracing/exemplar.ts";
@@ -18,6 +18,7 @@ import { refusedByRunBudget } from "./budget.ts";
 import type { BudgetKeeper } from "./budget-keeper.ts";
 import type { Execution } from "./execution.ts";
 import { RunFailed } from "./stop.ts";
+import { worstOf } from "./worst-case.ts";
 
 export interface AskHost {
   config: AgentConfig;
@@ -36,10 +37,6 @@ export interface AskHost {
   patience?: Patience | undefined;
 }
 
-/** Bytes of input; three of them a token is more than real text has, so that the reserve is on the safe side. */
-const BYTES_PER_TOKEN = 3;
-const REQUEST_OVERHEAD_TOKENS = 500;
-
 /** What the model is asked with this conversation. */
 export function requestOf(
   { config, tools, protection }: Pick<AskHost, "config" | "tools" | "protection">,
@@ -52,14 +49,6 @@ export function requestOf(
     messages: protection ? protection.outgoing(messages) : messages,
     maxTokens: config.maxOutputTokens,
   };
-}
-
-/** The most that the call can spend. */
-export function worstOf(request: ModelRequest, batched = false): Spend {
-  const bytes =
-    JSON.stringify(request.messages).length + JSON.stringify(request.tools).length + (request.system?.length ?? 0);
-  const input = Math.ceil(bytes / BYTES_PER_TOKEN) + REQUEST_OVERHEAD_TOKENS;
-  return { usd: worstCostOf(request.model, input, request.maxTokens, batched), tokens: input + request.maxTokens };
 }
 
 /** Asks the model for the next message of an execution, within the tenant's budget, and tells its channel the text as it comes. */

@@ -1,50 +1,27 @@
 import type { Request, RequestHandler } from "express";
-import { type JWTPayload, jwtVerify } from "jose";
+import type { JWTPayload } from "jose";
 import type { RuntimeConfig } from "../config.ts";
 import { type Caller, callerOfToken, callerWithoutToken, type TokenAccess, unauthorized } from "./caller.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
 import { DiscoveredKeys, type IssuerKeys, IssuerUnreachable, type KeyAges, PublishedKeys } from "./issuer-keys.ts";
 import { forbidden, Problem } from "./problems.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
+import { bearerOf, CLOCK_SKEW_SECONDS, LONGEST_TOKEN, verifyToken } from "./verify-token.ts";
 
 /** Finds out who calls. @throws Problem 401 without a valid token, 403 with one of another tenant, 429 after too many of the first */
 type Authenticate = (req: Request) => Promise<Caller>;
 
-/** Only such with a public key: a token signed with a public key as if it were a secret is none. */
-const ALGORITHMS = [
-  "RS256",
-  "RS384",
-  "RS512",
-  "PS256",
-  "PS384",
-  "PS512",
-  "ES256",
-  "ES384",
-  "ES512",
-  "EdDSA",
-  "Ed25519",
-];
-const CLOCK_SKEW_SECONDS = 30;
-const LONGEST_TOKEN = 8192;
-
 function bearer(req: Request): string {
   const header = req.headers.authorization ?? "";
   if (header.length > LONGEST_TOKEN + 7) throw unauthorized(`the token is longer than ${LONGEST_TOKEN} bytes`);
-  const [, token] = /^Bearer +([\w.~+/=-]+)$/i.exec(header) ?? [];
+  const token = bearerOf(header);
   if (!token) throw unauthorized("send a bearer token");
   return token;
 }
 
 async function verified(token: string, keys: IssuerKeys, issuer: string, audience: string): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, keys.find, {
-      issuer,
-      audience,
-      algorithms: ALGORITHMS,
-      requiredClaims: ["exp", "sub"],
-      clockTolerance: CLOCK_SKEW_SECONDS,
-    });
-    return payload;
+    return await verifyToken(token, keys, issuer, audience);
   } catch {
     throw unauthorized("the token is not valid here");
   }

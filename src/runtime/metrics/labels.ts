@@ -13,6 +13,8 @@ const MODEL_ERRORS = new Set([
   "api_key_refused",
   "api_key_missing",
   "unknown_model",
+  "model_not_allowed",
+  "budget_exceeded",
   "context_full",
   "unreachable",
   "stream_interrupted",

@@ -56,7 +56,8 @@ const sdkLogger = (log: Logger) => ({
 
 const cached = { cache_control: { type: "ephemeral" as const } };
 
-function toParams({ model, system, tools, messages, maxTokens }: ModelRequest) {
+/** As the Messages API takes it. */
+export function toParams({ model, system, tools, messages, maxTokens }: ModelRequest) {
   return {
     model,
     max_tokens: maxTokens,

@@ -1,4 +1,6 @@
 import { APIConnectionError, APIError } from "@anthropic-ai/sdk";
+import { z } from "zod";
+import { BROKER_REFUSAL_HEADER, type BrokerRefusal } from "../../api/broker-config.ts";
 import { StreamInterrupted } from "./accumulate.ts";
 
 /** What to do after a failed model call. */
@@ -20,6 +22,26 @@ function retryAfterMs(headers: Headers | undefined): number | undefined {
 
 /** The API has no code of its own for a context that is too long, only these words. */
 const TOO_LONG = /prompt is too long|exceed context limit/i;
+
+/** Refusals of the key broker that no asking again helps; its others are told apart by their status, as the API's are. */
+const FATAL_REFUSALS: Partial<Record<BrokerRefusal, string>> = {
+  token: "api_key_refused",
+  "no-key": "api_key_missing",
+  model: "model_not_allowed",
+  budget: "budget_exceeded",
+  path: "model_error",
+  body: "invalid_request_error",
+};
+
+const errorBody = z.object({ error: z.object({ message: z.string() }) });
+
+/** The broker's messages are made for whoever runs the agent. */
+function ofBroker({ error, headers }: APIError): ModelFailure | undefined {
+  const type = FATAL_REFUSALS[headers?.get(BROKER_REFUSAL_HEADER) as BrokerRefusal];
+  if (type === undefined) return undefined;
+  const { data } = errorBody.safeParse(error);
+  return { kind: "fatal", type, message: data?.error.message ?? "the key broker refused the call" };
+}
 
 function ofStatus(error: APIError, model: string): ModelFailure {
   const { status, type } = error;
@@ -56,7 +78,7 @@ function ofStatus(error: APIError, model: string): ModelFailure {
 export function classifyModelError(error: unknown, model: string): ModelFailure {
   if (error instanceof StreamInterrupted) return { kind: "interrupted", type: "stream_interrupted" };
   if (error instanceof APIConnectionError) return { kind: "busy", type: "unreachable", retryAfterMs: undefined };
-  if (error instanceof APIError) return ofStatus(error, model);
+  if (error instanceof APIError) return ofBroker(error) ?? ofStatus(error, model);
   if (error instanceof NoApiKey) return { kind: "fatal", type: "api_key_missing", message: error.message };
   return { kind: "interrupted", type: "stream_error" }; // a reset in mid-stream, or JSON that is none
 }

@@ -15,6 +15,7 @@ const REASONS: Record<string, ModelStatus["reason"]> = {
   api_key_refused: "KeyRefused",
   api_key_missing: "KeyMissing",
   unknown_model: "UnknownModel",
+  model_not_allowed: "UnknownModel",
 };
 
 /** What is known of the model and the key: from real calls, and from a cheap look-up at the start, on a new key, and now and then. */

@@ -1,6 +1,7 @@
-import { agentConfig, type AccessConfig, type AgentConfig } from "../../../api/agent-config.ts";
+import { agentConfig, type AccessConfig, type AgentConfig, API_PORT } from "../../../api/agent-config.ts";
 import type { Agent } from "../../../api/agent.ts";
-import { tenantNamespace, type Tenant } from "../../../api/tenant.ts";
+import { BROKER } from "../../../api/broker-config.ts";
+import { hasBroker, tenantNamespace, type Tenant } from "../../../api/tenant.ts";
 import { contentHash } from "../../../kubernetes/apply.ts";
 import { CONFIG_MAP } from "../../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../../config.ts";
@@ -13,6 +14,8 @@ function access(tenant: Tenant, issuer: string, config: OperatorConfig): AccessC
   if (oidc) return { source: "oidc", ...oidc, tenant: tenant.metadata.name };
   return { source: "cluster", issuer, audience: config.tokenAudience, namespace: tenantNamespace(tenant) };
 }
+
+const brokerUrlOf = (tenant: Tenant): string => `http://${BROKER}.${tenantNamespace(tenant)}.svc:${API_PORT}`;
 
 /** All that the pods of this Agent have to know, apart from secrets. */
 export function agentConfigOf(
@@ -43,7 +46,7 @@ export function agentConfigOf(
     access: access(tenant, issuer, config),
     pii: agent.spec.dataProtection.pii,
     encryptTranscripts: agent.spec.dataProtection.encryptTranscripts,
-    anthropicBaseUrl: config.model.baseUrl,
+    ...(hasBroker(tenant) ? { brokerUrl: brokerUrlOf(tenant) } : { anthropicBaseUrl: config.model.baseUrl }),
   });
 }
 

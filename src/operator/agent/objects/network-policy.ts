@@ -3,20 +3,22 @@ import type { Agent } from "../../../api/agent.ts";
 import { tenantNamespace, type Tenant } from "../../../api/tenant.ts";
 import { NETWORK_POLICY } from "../../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../../config.ts";
-import { agentLabels, agentSelector } from "../../labels.ts";
-import { anyPeers, cidrPeer, publicPeers, tcp } from "../../network/egress.ts";
+import { agentLabels, agentSelector, BROKER_SELECTOR } from "../../labels.ts";
+import { cidrPeer, databaseRule, modelRule, rule, tcp } from "../../network/egress.ts";
 import { owned } from "../../owned-object.ts";
 import { controllerOf, ownedName } from "./owner.ts";
 import { tracingEgress } from "./tracing.ts";
 
-/** A rule without peers would mean "anyone", so an empty list gives no rule. */
-const rule = (direction: "to" | "from", peers: readonly unknown[], ports: unknown[]) =>
-  peers.length > 0 ? [{ [direction]: peers, ports }] : [];
+const brokerRule = rule("to", [{ podSelector: { matchLabels: BROKER_SELECTOR } }], tcp(API_PORT));
+
+/** How the pods that there are reach the model; while a change of `anthropic.access` rolls out, there are pods of both kinds. */
+export interface ModelWays {
+  direct: boolean;
+  broker: boolean;
+}
 
 /** What an Agent's pods may be reached by and may reach, beside DNS. */
-export function networkPolicy(agent: Agent, tenant: Tenant, config: OperatorConfig) {
-  const { database, model } = config;
-  const databasePeers = database.peers.length > 0 ? database.peers : anyPeers;
+export function networkPolicy(agent: Agent, tenant: Tenant, config: OperatorConfig, ways: ModelWays) {
   return owned(NETWORK_POLICY, {
     metadata: {
       name: ownedName(agent),
@@ -32,8 +34,9 @@ export function networkPolicy(agent: Agent, tenant: Tenant, config: OperatorConf
         ...rule("from", config.metricsClients, tcp(METRICS_PORT)),
       ],
       egress: [
-        ...rule("to", databasePeers, tcp(database.peerPort ?? database.agentPort ?? database.port)),
-        ...rule("to", model.peers.length > 0 ? model.peers : publicPeers(), tcp(model.port)),
+        ...databaseRule(config),
+        ...(ways.direct ? modelRule(config) : []),
+        ...(ways.broker ? brokerRule : []),
         ...tracingEgress(config),
         ...tenant.spec.network.egress.flatMap(({ cidr, ports }) => rule("to", [cidrPeer(cidr)], tcp(...ports))),
       ],

@@ -95,6 +95,41 @@ test.each([
   );
 });
 
+const brokered = tenant.parse({
+  metadata: metadata("acme"),
+  spec: { anthropic: { access: "Broker", apiKeySecretRef: { name: "anthropic" } } },
+});
+const token = (audience?: string) => ({
+  name: "token",
+  projected: { sources: [{ serviceAccountToken: { audience, path: "token" } }] },
+});
+const key = { name: "key", secret: { secretName: "anthropic" } };
+const keyInEnvironment = [{ name: "KEY", valueFrom: { secretKeyRef: { name: "anthropic", key: "api-key" } } }];
+test.each([
+  ["an agent's with its token for the broker", "agentpg-agent", { volumes: [token("agentpg-broker")] }, "Passed"],
+  ["an agent's with a token for the API server", "agentpg-agent", { volumes: [token()] }, "Failed"],
+  [
+    "an agent's with the token that Kubernetes mounts",
+    "agentpg-agent",
+    { automountServiceAccountToken: true },
+    "Failed",
+  ],
+  ["an agent's with the API key", "agentpg-agent", { volumes: [key] }, "Failed"],
+  ["somebody's with the API key", "web", { volumes: [key] }, "Failed"],
+  ["somebody's with the API key in its environment", "web", {}, "Failed", keyInEnvironment],
+  ["the broker's with the API key", "agentpg-broker", { volumes: [key] }, "Passed"],
+  ["the broker's with a token", "agentpg-broker", { volumes: [key, token("agentpg-broker")] }, "Failed"],
+])("in a tenant with a key broker, a pod of this kind: %s", (_, name, spec, status, env: object[] = []) => {
+  const containers = [
+    { name: "c", env: env as { name: string }[], securityContext: { ...restricted, readOnlyRootFilesystem: true } },
+  ];
+  const pod = {
+    metadata: { name: "p", labels: { "app.kubernetes.io/name": name } },
+    spec: { automountServiceAccountToken: false, containers, ...spec },
+  };
+  expect(rowOf("PodsRestricted", { tenant: brokered, pods: [pod] })?.status).toBe(status);
+});
+
 test.each([
   ["Enforced", "Passed"],
   ["NotEnforced", "Failed"],

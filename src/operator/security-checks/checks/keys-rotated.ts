@@ -26,9 +26,10 @@ export const keysRotated: Check = {
         : []),
     ];
     if (late.length > 0) return failed("TooOld", some(late));
+    const holder = spec.anthropic.access === "Broker" ? " by the key broker" : "";
     return passed(
       "InTime",
-      `the database password is due on ${dateOf(passwordDue)} and changed by itself; the API key ${apiKey.fingerprint}, in use since ${apiKey.since.slice(0, 10)}, is due on ${dateOf(keyDue)}`,
+      `the database password is due on ${dateOf(passwordDue)} and changed by itself; the API key ${apiKey.fingerprint}, in use${holder} since ${apiKey.since.slice(0, 10)}, is due on ${dateOf(keyDue)}`,
     );
   },
 };

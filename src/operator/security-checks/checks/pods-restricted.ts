@@ -1,6 +1,8 @@
+import { BROKER, BROKER_AUDIENCE } from "../../../api/broker-config.ts";
+import type { Tenant } from "../../../api/tenant.ts";
 import { isUnseen } from "../observation.ts";
 import { type Check, failed, passed, some, unknown } from "../outcome.ts";
-import type { Container, PodManifest } from "../pod-manifest.ts";
+import type { Container, PodManifest, Projected } from "../pod-manifest.ts";
 
 /** Volume types that Pod Security `restricted` lets through. */
 const VOLUMES = new Set(
@@ -9,6 +11,8 @@ const VOLUMES = new Set(
 const SECCOMP = new Set<string | undefined>(["RuntimeDefault", "Localhost"]);
 const IS_OVER = new Set<string | undefined>(["Succeeded", "Failed"]);
 const AGENT = "agentpg-agent";
+/** The operator's own pods: stricter than `restricted`. */
+const OURS = [AGENT, BROKER];
 
 function containerFaults(pod: PodManifest, { securityContext: own = {} }: Container): string[] {
   const { securityContext: ofPod = {} } = pod.spec;
@@ -21,15 +25,38 @@ function containerFaults(pod: PodManifest, { securityContext: own = {} }: Contai
     ...((it.capabilities?.add ?? []).every((name) => name === "NET_BIND_SERVICE") ? [] : ["adds capabilities"]),
     ...(SECCOMP.has(it.seccompProfile?.type) ? [] : ["has no seccomp profile"]),
     // Beyond `restricted`, of the operator's own pods.
-    ...(isAgent(pod) && !it.readOnlyRootFilesystem ? ["can write to its root file system"] : []),
+    ...(isOurs(pod) && !it.readOnlyRootFilesystem ? ["can write to its root file system"] : []),
   ];
 }
 
-const isAgent = ({ metadata }: PodManifest): boolean => metadata.labels?.["app.kubernetes.io/name"] === AGENT;
+const nameOf = ({ metadata }: PodManifest): string => metadata.labels?.["app.kubernetes.io/name"] ?? "";
+const isOurs = (pod: PodManifest): boolean => OURS.includes(nameOf(pod));
+
+/** A token that the API server would take, or another than the one for the key broker. */
+function hasToken(pod: PodManifest): boolean {
+  if (pod.spec.automountServiceAccountToken !== false) return true;
+  const tokens = (pod.spec.volumes ?? []).flatMap(({ projected }) =>
+    ((projected as Projected | undefined)?.sources ?? []).flatMap((it) => it.serviceAccountToken ?? []),
+  );
+  return tokens.some(({ audience }) => nameOf(pod) !== AGENT || audience !== BROKER_AUDIENCE);
+}
+
+/** The Secrets that the pod mounts, or has in its environment. */
+function secretsOf({ spec: { volumes = [], containers = [], initContainers = [] } }: PodManifest): unknown[] {
+  const mounted = volumes.flatMap(({ secret, projected }) => [
+    (secret as { secretName?: string } | undefined)?.secretName,
+    ...((projected as Projected | undefined)?.sources ?? []).map((it) => it.secret?.name),
+  ]);
+  const inEnvironment = [...containers, ...initContainers].flatMap(({ env = [], envFrom = [] }) => [
+    ...env.map(({ valueFrom }) => valueFrom?.secretKeyRef?.name),
+    ...envFrom.map((it) => it.secretRef?.name),
+  ]);
+  return [...mounted, ...inEnvironment];
+}
 
 /** What a pod has that Pod Security `restricted` forbids, and for an agent's pod: what the operator never gives. Pure. */
 export function podFaults(pod: PodManifest): string[] {
-  const { hostNetwork, hostPID, hostIPC, volumes = [], automountServiceAccountToken } = pod.spec;
+  const { hostNetwork, hostPID, hostIPC, volumes = [] } = pod.spec;
   const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec;
   const typeOf = (volume: object) => Object.keys(volume).find((key) => key !== "name") ?? "";
   const foreign = volumes.filter((it) => !VOLUMES.has(typeOf(it))).map((it) => `mounts ${it.name} (${typeOf(it)})`);
@@ -37,18 +64,28 @@ export function podFaults(pod: PodManifest): string[] {
   return [
     ...(hostNetwork || hostPID || hostIPC ? ["shares the node's network, processes or IPC"] : []),
     ...foreign,
-    ...(isAgent(pod) && automountServiceAccountToken !== false ? ["has a Kubernetes token"] : []),
+    ...(isOurs(pod) && hasToken(pod) ? ["has a Kubernetes token"] : []),
     ...new Set(all.flatMap((it) => containerFaults(pod, it).map((fault) => `${it.name} ${fault}`))),
   ];
+}
+
+/** Where a broker has the API key, no other pod has it. */
+function keyFaults(pod: PodManifest, { spec: { anthropic } }: Tenant): string[] {
+  const isHeld = anthropic.access === "Broker" && nameOf(pod) !== BROKER;
+  return isHeld && secretsOf(pod).includes(anthropic.apiKeySecretRef.name)
+    ? ["has the API key, which is for the key broker alone"]
+    : [];
 }
 
 /** Every pod of the tenant's namespace is as Pod Security `restricted` asks, whoever made it. */
 export const podsRestricted: Check = {
   name: "PodsRestricted",
-  decide({ pods }) {
+  decide({ pods, tenant }) {
     if (isUnseen(pods)) return unknown("PodsNotSeen", pods.unseen);
     const running = pods.filter(({ status }) => !IS_OVER.has(status?.phase));
-    const faults = running.flatMap((pod) => podFaults(pod).map((fault) => `Pod ${pod.metadata.name}: ${fault}`));
+    const faults = running.flatMap((pod) =>
+      [...podFaults(pod), ...keyFaults(pod, tenant)].map((fault) => `Pod ${pod.metadata.name}: ${fault}`),
+    );
     if (faults.length > 0)
       return failed(
         "NotRestricted",

@@ -1,8 +1,9 @@
 import { API_PORT } from "../../../api/agent-config.ts";
-import { tenantNamespace, type Tenant } from "../../../api/tenant.ts";
+import { BROKER } from "../../../api/broker-config.ts";
+import { hasBroker, tenantNamespace, type Tenant } from "../../../api/tenant.ts";
 import { NETWORK_POLICY } from "../../../kubernetes/resource-kind.ts";
 import type { OperatorConfig } from "../../config.ts";
-import { tenantLabels } from "../../labels.ts";
+import { AGENT_PODS, tenantLabels } from "../../labels.ts";
 import { tcp } from "../../network/egress.ts";
 import { owned } from "../../owned-object.ts";
 
@@ -32,15 +33,15 @@ export const allowDns = (tenant: Tenant, config: OperatorConfig) =>
     },
   });
 
-/** The tenant's own pods may call the tenant's agents. */
+/** The tenant's own pods may call the tenant's agents; the key broker has nothing to ask of them. */
 export const allowAgents = (tenant: Tenant) =>
   owned(NETWORK_POLICY, {
     metadata: { name: "agentpg-allow-agents", namespace: tenantNamespace(tenant), labels: tenantLabels(tenant) },
     spec: {
-      podSelector: {},
+      podSelector: hasBroker(tenant) ? { matchExpressions: [NOT_THE_BROKER] } : {},
       policyTypes: ["Egress"],
-      egress: [
-        { to: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "agentpg-agent" } } }], ports: tcp(API_PORT) },
-      ],
+      egress: [{ to: [{ podSelector: { matchLabels: AGENT_PODS } }], ports: tcp(API_PORT) }],
     },
   });
+
+const NOT_THE_BROKER = { key: "app.kubernetes.io/name", operator: "NotIn", values: [BROKER] };
