@@ -343,11 +343,11 @@ describe("the endpoint's answer", () => {
   });
 
   it.each([
-    ["rate_limit", 429, "rate_limit_error", "7"],
-    ["overloaded", 529, "overloaded_error", "7"],
-    ["server_error", 500, "api_error", null],
-    ["bad_request", 400, "invalid_request_error", null],
-  ] as const)("%s is passed with its retry-after, and is not the broker's own", async (kind, status, type, after) => {
+    ["rate_limit", 429, "rate_limit_error"],
+    ["overloaded", 529, "overloaded_error"],
+    ["server_error", 500, "api_error"],
+    ["bad_request", 400, "invalid_request_error"],
+  ] as const)("%s is passed with its retry-after, and is not the broker's own", async (kind, status, type) => {
     await world.fresh({ faults: [{ kind, at: [1], retryAfter: 7 }] });
     const { url } = await theBroker();
     const answer = await ask(url, aQuestion());
@@ -355,7 +355,7 @@ describe("the endpoint's answer", () => {
     expect(answer.json().error.type).toBe(type);
     expect(answer.headers.get(BROKER_REFUSAL_HEADER)).toBeNull();
     expect(answer.headers.get("request-id")).toMatch(/^req_/);
-    expect(answer.headers.get("retry-after")).toBe(after);
+    expect(answer.headers.get("retry-after")).toBe("7");
   });
 
   it("that is none, as the endpoint is away, is an error that the agent waits out", async () => {
