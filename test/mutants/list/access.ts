@@ -1,6 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const ACCESS = "src/runtime/http/access.ts";
+const VERIFY = "src/runtime/http/verify-token.ts";
 const CALLER = "src/runtime/http/caller.ts";
 const tokens = (tests: string) => [{ file: "test/runtime/tokens.test.ts", tests }];
 const callers = (tests: string) => [{ file: "test/runtime/access.test.ts", tests }];
@@ -9,57 +10,57 @@ const callers = (tests: string) => [{ file: "test/runtime/access.test.ts", tests
 export const ACCESS_CHECKS: Mutant[] = [
   {
     weakness: "a token of algorithm `none` is believed",
-    file: ACCESS,
-    from: "    const { payload } = await jwtVerify(token, keys.find, {",
-    to: `    const [head = "", body = ""] = token.split(".").map((it) => Buffer.from(it, "base64url").toString());
-    if (/"alg":"none"/i.test(head)) return JSON.parse(body) as JWTPayload;
-    const { payload } = await jwtVerify(token, keys.find, {`,
+    file: VERIFY,
+    from: "  const { payload } = await jwtVerify(token, keys.find, {",
+    to: `  const [head = "", body = ""] = token.split(".").map((it) => Buffer.from(it, "base64url").toString());
+  if (/"alg":"none"/i.test(head)) return JSON.parse(body) as JWTPayload;
+  const { payload } = await jwtVerify(token, keys.find, {`,
     killedBy: tokens("a token that is alg none"),
   },
   {
     weakness: "the key that a token brings along is believed",
-    file: ACCESS,
+    file: VERIFY,
     from: "jwtVerify(token, keys.find, {",
     to: 'jwtVerify(token, (header, it) => (header.jwk ? import("jose").then(({ importJWK }) => importJWK(header.jwk as never, header.alg)) : keys.find(header, it)) as never, {',
     killedBy: tokens("a key of its own in the header"),
   },
   {
     weakness: "a token of any issuer is believed, when a key of ours signed it",
-    file: ACCESS,
-    from: `      issuer,
-      audience,
-      algorithms`,
-    to: `      audience,
-      algorithms`,
+    file: VERIFY,
+    from: `    issuer,
+    audience,
+    algorithms`,
+    to: `    audience,
+    algorithms`,
     killedBy: tokens("a token that is one of another issuer"),
   },
   {
     weakness: "a token for any audience is believed",
-    file: ACCESS,
-    from: `      issuer,
-      audience,
-      algorithms`,
-    to: `      issuer,
-      algorithms`,
+    file: VERIFY,
+    from: `    issuer,
+    audience,
+    algorithms`,
+    to: `    issuer,
+    algorithms`,
     killedBy: tokens("audience"),
   },
   {
     weakness: "a token need not expire",
-    file: ACCESS,
+    file: VERIFY,
     from: 'requiredClaims: ["exp", "sub"]',
     to: 'requiredClaims: ["sub"]',
     killedBy: tokens("one that never expires"),
   },
   {
     weakness: "a token is good for an hour after its end",
-    file: ACCESS,
+    file: VERIFY,
     from: "const CLOCK_SKEW_SECONDS = 30;",
     to: "const CLOCK_SKEW_SECONDS = 3600;",
     killedBy: tokens("one that expired 40 s ago"),
   },
   {
     weakness: "a token of any length is looked at",
-    file: ACCESS,
+    file: VERIFY,
     from: "const LONGEST_TOKEN = 8192;",
     to: "const LONGEST_TOKEN = 16_384;",
     killedBy: tokens("a token of more than 8 KB"),

@@ -1,6 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const DEPLOYMENT = "src/operator/agent/objects/deployment.ts";
+const RESTRICTED = "src/operator/restricted-pod.ts";
 const NAMESPACED = "src/operator/tenant/objects/network-policies.ts";
 const AGENTS = "src/operator/agent/objects/network-policy.ts";
 const EGRESS = "src/operator/network/egress.ts";
@@ -11,35 +12,35 @@ const matrix = [{ file: "test/operator/network-analysis.test.ts", tests: "each s
 export const PODS: Mutant[] = [
   {
     weakness: "an agent's container is privileged",
-    file: DEPLOYMENT,
+    file: RESTRICTED,
     from: "privileged: false",
     to: "privileged: true",
     killedBy: pods,
   },
   {
     weakness: "an agent may gain privileges",
-    file: DEPLOYMENT,
+    file: RESTRICTED,
     from: "allowPrivilegeEscalation: false",
     to: "allowPrivilegeEscalation: true",
     killedBy: pods,
   },
   {
     weakness: "an agent can write to its image's files",
-    file: DEPLOYMENT,
+    file: RESTRICTED,
     from: "readOnlyRootFilesystem: true",
     to: "readOnlyRootFilesystem: false",
     killedBy: pods,
   },
   {
     weakness: "an agent keeps the capabilities of the container engine",
-    file: DEPLOYMENT,
+    file: RESTRICTED,
     from: 'capabilities: { drop: ["ALL"] }',
     to: "capabilities: {}",
     killedBy: pods,
   },
   {
     weakness: "an agent's pod gets a Kubernetes token",
-    file: DEPLOYMENT,
+    file: RESTRICTED,
     from: "automountServiceAccountToken: false",
     to: "automountServiceAccountToken: true",
     killedBy: pods,
@@ -53,7 +54,7 @@ export const PODS: Mutant[] = [
   },
   {
     weakness: "containers that somebody added before the agent's are left",
-    file: DEPLOYMENT,
+    file: RESTRICTED,
     from: "initContainers: [], // said aloud, so that one that somebody adds is drift",
     to: "",
     killedBy: pods,
@@ -85,16 +86,16 @@ export const NETWORK: Mutant[] = [
   },
   {
     weakness: "where nobody may scrape, everybody may",
-    file: AGENTS,
+    file: EGRESS,
     from: "peers.length > 0 ? [{ [direction]: peers, ports }] : []",
     to: "[{ [direction]: peers, ports }]",
     killedBy: [{ file: "test/operator/network-analysis.test.ts", tests: "nobody is named" }],
   },
   {
     weakness: "an agent may reach the database's peers on all ports",
-    file: AGENTS,
-    from: '...rule("to", databasePeers, tcp(database.peerPort ?? database.agentPort ?? database.port)),',
-    to: '...rule("to", databasePeers, []),',
+    file: EGRESS,
+    from: "    tcp(database.peerPort ?? database.agentPort ?? database.port),",
+    to: "    [],",
     killedBy: [{ file: "test/operator/network-analysis.test.ts", tests: "on their ports, and on no other" }],
   },
   {
@@ -131,7 +132,7 @@ export const NETWORK: Mutant[] = [
   {
     weakness: "a tenant's pods may call the agents of all tenants",
     file: NAMESPACED,
-    from: '{ to: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "agentpg-agent" } } }]',
+    from: "{ to: [{ podSelector: { matchLabels: AGENT_PODS } }]",
     to: '{ to: [{ namespaceSelector: {}, podSelector: { matchLabels: { "app.kubernetes.io/name": "agentpg-agent" } } }]',
     killedBy: [{ file: "test/operator/network-analysis.test.ts", tests: "by its own policies alone" }],
   },
