@@ -14,8 +14,8 @@ against Kubernetes' schemas, and the examples against those definitions, unknown
 | [kube-score](https://kube-score.com/) | 1.20.0 | insecure and fragile settings |
 | [kubeconform](https://github.com/yannh/kubeconform) | 0.8.0 | what is not valid, by the schemas of Kubernetes 1.36 |
 
-\`npm run test:scanners\` asks all of them. It needs Python with venv, and Go, and installs the scanners into its cache the first time (minutes); then it
-takes about a minute, and is no part of CI.
+\`npm run test:scanners\` asks all of them, in half a minute; so do the tests where there is Python (\`test/chart/scanners.test.ts\`). It needs Python with
+venv, and Go, and installs the scanners into its cache the first time (minutes).
 
 It fails when a scanner finds what is not explained here, and when something that is explained here is not found any more.
 `;
