@@ -203,6 +203,23 @@ export const operatorDashboard: Dashboard = {
           width: 6,
           targets: [[rate("agentpg_retention_rows_removed_total", "kind"), "{{kind}}"]],
         },
+        {
+          kind: "timeseries",
+          title: "Tenants by server",
+          about: "Where they are placed.",
+          unit: "short",
+          width: 12,
+          stacked: true,
+          targets: [[`max by (server) (agentpg_database_tenants{${OPERATOR}})`, "{{server}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Servers that answer",
+          about: "0: the operator could not reach it when it last asked.",
+          unit: "short",
+          width: 12,
+          targets: [[`min by (server) (agentpg_database_up{${OPERATOR}})`, "{{server}}"]],
+        },
       ],
     },
     {

@@ -145,6 +145,16 @@ const remove = async (name: string) => {
     (names) => !names.includes(name),
   );
 };
+/** An admin operation's answer, line by line. */
+const ask = async (operation: string, input: object): Promise<Record<string, unknown>[]> => {
+  const answer = await fetch(`http://127.0.0.1:${operator.adminPort}/v1/operations/${operation}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(input),
+  });
+  const lines = (await answer.text()).trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+};
 /** As after a restore of the API server from an older backup. */
 const loseStatus = (name: string) =>
   it.client.mergePatch(
@@ -240,6 +250,32 @@ describe("with a second server beside the first", () => {
     await remove("typo");
   });
 
+  test("the security checks try the tenant's login on its own server, and retention and the audit log are of that server too", async () => {
+    const soon = { firstAfterSeconds: 0 };
+    await restart({
+      ...servers(),
+      securityChecks: { ...soon, intervalSeconds: 1, loginSeconds: 1 },
+      retention: { ...soon, intervalSeconds: 60 },
+    });
+    for (const name of ["named", "old"]) {
+      const status = async () => (await it.tenant(name)).status ?? {};
+      const rows = async () => ((await status())["securityChecks"] ?? []) as { name: string; reason: string }[];
+      const reasonOf = async (row: string) => (await rows()).find(({ name: own }) => own === row)?.reason;
+      await eventually(
+        () => reasonOf("CrossTenantRefused"),
+        (reason) => reason === "Refused",
+      );
+      await eventually(
+        async () => (await status())["retention"],
+        (ran) => ran !== undefined,
+      );
+      const [verified] = (await ask("audit-verify", { tenant: name })).slice(-2);
+      expect(verified).toMatchObject({ verified: { tenant: name, faultCount: 0 } });
+      const exported = await ask("export", { tenant: name });
+      expect(exported.at(-1)).toEqual({ done: true });
+    }
+  });
+
   test("a Tenant whose status is lost is found in the registry, whatever its load says", async () => {
     const { schema } = (await it.tenant("named")).status ?? {};
     await operator.stop();
@@ -306,15 +342,7 @@ describe("with a second server beside the first", () => {
     });
 
     test("the rollout of the other is told, and a deletion on it is held", async () => {
-      const answer = await fetch(`http://127.0.0.1:${operator.adminPort}/v1/operations/migration-status`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: "{}",
-      }).then((it) => it.text());
-      const lines = answer
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      const lines = await ask("migration-status", {});
       expect(lines[0]).toMatchObject({ server: "default", phase: "complete" });
       expect(lines[1]).toMatchObject({ server: "second", unreachable: expect.stringContaining("server second") });
       await it.client.delete(TENANT, "named");
@@ -336,6 +364,10 @@ describe("with a second server beside the first", () => {
       const { message } = await it.condition("Tenant", "named", "DatabaseReady", "False", "RetainedByEarlierTenant");
       expect(message).toContain("database server second");
       await remove("named");
+      expect(await ask("purge-retained", { retained: "named", confirm: "named" })).toContainEqual({ done: true });
+      expect((await inventory("second")).tenants).not.toContain("named");
+      const [nothing] = await ask("purge-retained", { retained: "named", confirm: "named" });
+      expect(nothing).toMatchObject({ error: { reason: "NothingRetained" } });
     });
   });
 });
