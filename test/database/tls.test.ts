@@ -148,6 +148,7 @@ test("the operator takes a changed ca.crt without a restart", async () => {
     name: "default",
     config,
     isOneOfSeveral: false,
+    room: 1,
     identity: "test",
     claimant: async () => "cluster-1",
     tenantSelector: "",

@@ -58,7 +58,7 @@ const start = async (more: object = servers()): Promise<RunningOperator> => {
   return operator;
 };
 const restart = async (more?: object) => {
-  await operator.stop();
+  await (operator as RunningOperator | undefined)?.stop();
   return start(more);
 };
 

@@ -40,7 +40,7 @@ export class DatabaseAccess {
   readonly config: DatabaseServer;
   /** Errors say which server they are about. */
   readonly #isOneOfSeveral: boolean;
-  readonly #outage = new Outage();
+  readonly #outage: Outage;
   readonly #identity: string;
   readonly #claimant: () => Promise<string>;
   readonly #tenantSelector: string;
@@ -56,6 +56,8 @@ export class DatabaseAccess {
     name: string;
     config: DatabaseServer;
     isOneOfSeveral: boolean;
+    /** Calls at once, of one of several servers: what is beyond is free for the others, should this one hang. */
+    room: number;
     identity: string;
     /** See {@link claimantOf}. */
     claimant: () => Promise<string>;
@@ -66,6 +68,7 @@ export class DatabaseAccess {
     this.name = options.name;
     this.config = options.config;
     this.#isOneOfSeveral = options.isOneOfSeveral;
+    this.#outage = new Outage(options.isOneOfSeveral ? options.room : Infinity);
     this.#identity = options.identity;
     this.#claimant = options.claimant;
     this.#tenantSelector = options.tenantSelector;

@@ -10,8 +10,8 @@ afterEach(() => {
 
 const down = new Error("no connection");
 /** An outage; `ask` says how often the server was asked, and is answered by hand. */
-function anOutage() {
-  const outage = new Outage();
+function anOutage(room?: number) {
+  const outage = new Outage(room);
   const asked: PromiseWithResolvers<void>[] = [];
   const ask = () => {
     const answer = Promise.withResolvers<void>();
@@ -62,17 +62,28 @@ test("a long one: one asks, the others are told at once, and nobody asks again f
   expect(outage.isThere).toBe(false);
 });
 
-test("calls that wait without end make the next one ask first; one that ends shows that the server is there", async () => {
-  const { outage, asked, call } = anOutage();
-  const pending = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+test("a call beyond the room waits for another to end", async () => {
+  const { outage, asked, call } = anOutage(2);
+  const pending = Array.from({ length: 2 }, () => Promise.withResolvers<void>());
   const calls = pending.map((it) => outage.during(() => it.promise));
-  vi.advanceTimersByTime(6_000);
-  const first = call();
-  expect(asked).toHaveLength(1);
-  asked[0]?.resolve();
-  expect(await first).toBe("goes on");
+  const next = call();
+  vi.advanceTimersByTime(4_000);
   pending[0]?.resolve();
   await calls[0];
-  expect(await call()).toBe("goes on");
+  expect(await next).toBe("goes on");
+  expect(asked).toHaveLength(0);
+});
+
+test("where none ends for five seconds the server is asked: one that is there is given more, one that is not fails the call", async () => {
+  const { outage, asked, call } = anOutage(2);
+  for (let n = 0; n < 2; n++) void outage.during(() => new Promise(() => {}));
+  const slow = call();
+  await vi.advanceTimersByTimeAsync(5_100);
   expect(asked).toHaveLength(1);
+  asked[0]?.resolve();
+  expect(await slow).toBe("goes on");
+  const hung = call();
+  expect(asked).toHaveLength(2);
+  asked[1]?.reject(new Error("no answer"));
+  expect(await hung).toBe("no answer");
 });

@@ -2,8 +2,8 @@
 const PATIENCE_MS = 1_000;
 /** How long nobody asks again after that, in milliseconds. */
 const PAUSE_MS = 1_000;
-/** So many calls under way, and none that ended for so long, in milliseconds: it is asked whether the server is there at all. */
-const SUSPICIOUS = { calls: 2, silenceMs: 5_000 };
+/** As many calls under way as may be, and none that ended for so long, in milliseconds: it is asked whether the server is there at all. */
+const SILENCE_MS = 5_000;
 
 /**
  * While a server does not answer, one caller asks it, and the others are told what the last one was told: what waits for it must not
@@ -14,8 +14,16 @@ export class Outage {
   #since = 0;
   #notBefore = 0;
   #asking: Promise<void> | undefined;
+  /** Calls under way; more wait for one of them to end, unless the server is proved to be there. */
+  readonly #room: number;
   #underWay = 0;
   #lastEnd = 0;
+  readonly #waiting = new Set<() => void>();
+
+  /** @param room Infinity: nobody has to be kept from waiting for this server */
+  constructor(room = Infinity) {
+    this.#room = room;
+  }
 
   get isThere(): boolean {
     return this.#error !== undefined;
@@ -30,6 +38,7 @@ export class Outage {
     } finally {
       this.#underWay--;
       this.#lastEnd = Date.now();
+      for (const go of this.#waiting) go();
     }
   }
 
@@ -42,7 +51,8 @@ export class Outage {
 
   /** Returns when the server is there, as far as is known. @param ask throws while it is not */
   async over(ask: () => Promise<void>): Promise<void> {
-    if (!this.#error && !this.#isSilent()) return;
+    while (!this.#error && this.#isCrowded() && !this.#isSilent()) await this.#anEnd();
+    if (!this.#error && !this.#isCrowded()) return;
     if (this.#error && this.#isLong() && (this.#asking || Date.now() < this.#notBefore)) throw this.#error;
     this.#asking ??= ask()
       .then(() => {
@@ -54,9 +64,26 @@ export class Outage {
     await this.#asking;
   }
 
+  #isCrowded(): boolean {
+    return this.#underWay >= this.#room;
+  }
+
   /** A server that hangs fails nothing for a minute. What takes its time is no sign of it, so this is only a reason to ask. */
   #isSilent(): boolean {
-    return this.#underWay >= SUSPICIOUS.calls && Date.now() - this.#lastEnd > SUSPICIOUS.silenceMs;
+    return Date.now() - this.#lastEnd >= SILENCE_MS;
+  }
+
+  /** Until a call ends, or none has for so long that it is worth a question. */
+  #anEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      const go = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(go);
+        resolve();
+      };
+      const timer = setTimeout(go, Math.max(1, this.#lastEnd + SILENCE_MS - Date.now()));
+      this.#waiting.add(go);
+    });
   }
 
   #isLong(): boolean {

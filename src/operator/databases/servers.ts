@@ -11,13 +11,13 @@ export class DatabaseServers {
   readonly #servers: ReadonlyMap<string, DatabaseAccess>;
 
   constructor(
-    config: Pick<OperatorConfig, "database" | "databases">,
-    shared: Omit<AccessOptions, "name" | "config" | "isOneOfSeveral">,
+    config: Pick<OperatorConfig, "database" | "databases" | "concurrency">,
+    shared: Omit<AccessOptions, "name" | "config" | "isOneOfSeveral" | "room">,
   ) {
     const servers = [...serversOf(config)];
-    const isOneOfSeveral = servers.length > 1;
+    const several = { isOneOfSeveral: servers.length > 1, room: Math.max(1, Math.floor(config.concurrency / 2)) };
     this.#servers = new Map(
-      servers.map(([name, it]) => [name, new DatabaseAccess({ ...shared, name, config: it, isOneOfSeveral })]),
+      servers.map(([name, it]) => [name, new DatabaseAccess({ ...shared, ...several, name, config: it })]),
     );
   }
 
