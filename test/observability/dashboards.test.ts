@@ -69,7 +69,7 @@ describe.skipIf(missing)(`a Prometheus that scrapes an operator and agents${miss
   let prometheus: TestPrometheus;
   beforeAll(async () => {
     field = await startField();
-    prometheus = await startPrometheus(field.targets, ALERTS_FILE);
+    prometheus = await startPrometheus(field.scrapeConfigs, ALERTS_FILE);
     // Counters are to be seen growing.
     await eventually(
       () => prometheus.query("agentpg_build_info"),
@@ -82,12 +82,47 @@ describe.skipIf(missing)(`a Prometheus that scrapes an operator and agents${miss
     await field?.stop();
   });
 
-  test("takes all of what they tell", async () => {
+  test("finds them by the chart's monitors, takes all of what they tell, and labels it as is asked for", async () => {
     const targets = await eventually(
       () => prometheus.targets(),
       (all) => all.length === 3 && all.every((it) => it.health === "up"),
     );
     expect(targets.map((it) => it.lastError)).toEqual(["", "", ""]);
+    const labels = targets.map(({ labels: { instance: _where, ...it } }) => it);
+    const agent = (name: string, pod: string) => ({
+      job: "agentpg-agents",
+      tenant: "acme",
+      agent: name,
+      namespace: "acme",
+      pod,
+      container: "agent",
+      endpoint: "metrics",
+    });
+    expect(labels.sort((a, b) => ((a["pod"] ?? "") < (b["pod"] ?? "") ? -1 : 1))).toEqual([
+      agent("sales", "agent-sales-3"),
+      agent("support", "agent-support-2"),
+      {
+        job: "agentpg-operator",
+        namespace: "agentpg-system",
+        service: "agentpg-metrics",
+        pod: "agentpg-1",
+        container: "operator",
+        endpoint: "metrics",
+      },
+    ]);
+  });
+
+  test("has exemplars of each latency, and the collector has their traces", async () => {
+    for (const name of ["run_duration", "model_call_duration", "tool_call_duration", "time_to_first_token"]) {
+      const series = await eventually(
+        () => prometheus.exemplars(`agentpg_${name}_seconds_bucket{job="agentpg-agents"}`),
+        (it) => it.length > 0,
+        10,
+      );
+      const traces = series.flatMap((it) => it.exemplars.map(({ labels }) => labels["trace_id"]));
+      const known = new Set((field as Field).traces.spans.map((it) => it.traceId));
+      expect([name, traces.filter((it) => !it || !known.has(it))]).toEqual([name, []]);
+    }
   });
 
   test("has data for each panel of the dashboards", async () => {

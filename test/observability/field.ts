@@ -6,15 +6,20 @@ import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import { type AgentProcess, startProcess } from "../runtime/agent-process.ts";
 import { World } from "../runtime/fixture.ts";
 import { anAgent, aTenant } from "../support/builders.ts";
+import { renderChart } from "../support/chart.ts";
 import { eventually } from "../support/eventually.ts";
 import { type OperatorHarness, startHarness } from "../support/operator-harness.ts";
 import { type OperatorProcess, startOperatorProcess } from "../support/operator-process.ts";
 import { freePort } from "../support/postgres.ts";
-import type { ScrapeTarget } from "../support/prometheus.ts";
+import { OtlpReceiver } from "../support/otlp-receiver.ts";
+import { aPodOf, foundEndpoints, foundPods, operatorBehindService } from "./discovered.ts";
+import { scrapeConfigs } from "./monitors.ts";
 
-/** An operator and two agents, each a process of its own, and where they are to be scraped. */
+/** An operator and two agents, each a process of its own, and how a Prometheus finds them: as the chart's monitors say. */
 export interface Field {
-  targets: ScrapeTarget[];
+  scrapeConfigs: object[];
+  /** Where the agents' traces go. */
+  traces: OtlpReceiver;
   /** Lets the agents do a bit of everything. */
   work(): Promise<void>;
   stop(): Promise<void>;
@@ -49,16 +54,21 @@ async function work(world: World, support: AgentProcess): Promise<void> {
   await ask("Hello");
 }
 
-async function agents(world: World): Promise<{ support: AgentProcess; sales: AgentProcess }> {
+async function agents(world: World, traces: string): Promise<{ support: AgentProcess; sales: AgentProcess }> {
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: traces, OTEL_BSP_SCHEDULE_DELAY: "50" };
   const sql = "spoken for by the whole tenant";
   const budget = { perDay: { usd: "50", tokens: 1_000_000 }, perMonth: { usd: "500", tokens: 10_000_000 } };
   const [support, sales] = await Promise.all([
-    startProcess(world, {
-      budget,
-      tools: [note, { ...note, name: "asked" }, { name: "sales", description: sql, agent: { name: "sales" } }],
-      approvals: { tools: ["asked"], timeoutSeconds: 60, onTimeout: "Deny" },
-    }),
-    startProcess(world, { name: "sales", budget }),
+    startProcess(
+      world,
+      {
+        budget,
+        tools: [note, { ...note, name: "asked" }, { name: "sales", description: sql, agent: { name: "sales" } }],
+        approvals: { tools: ["asked"], timeoutSeconds: 60, onTimeout: "Deny" },
+      },
+      env,
+    ),
+    startProcess(world, { name: "sales", budget }, env),
   ]);
   return { support, sales };
 }
@@ -68,6 +78,7 @@ async function tenants(harness: OperatorHarness): Promise<void> {
   await harness.prepareTenantNamespace("acme", "acme");
   await harness.apply(TENANT, aTenant("acme"));
   await harness.apply(AGENT, anAgent("acme", "support", { dataProtection: { encryptTranscripts: true } }));
+  await harness.apply(AGENT, anAgent("acme", "sales"));
   await harness.apply(TENANT, aTenant("globex")); // no namespace is handed to it, no key is there: not ready
   await harness.condition("Tenant", "acme", "Ready", "True");
   await harness.condition("Tenant", "globex", "Ready", "False");
@@ -77,7 +88,12 @@ export async function startField(): Promise<Field> {
   const keysDir = await mkdtemp(join(tmpdir(), "agentpg-kek-"));
   await writeFile(join(keysDir, "first"), randomBytes(32).toString("base64"));
   await writeFile(join(keysDir, "current"), "first");
-  const [harness, world] = await Promise.all([startHarness({ controllerManager: false }), World.create()]);
+  const traces = new OtlpReceiver();
+  const [harness, world, collector] = await Promise.all([
+    startHarness({ controllerManager: false }),
+    World.create(),
+    traces.listen(),
+  ]);
   const metricsPort = await freePort();
   const config = harness.operatorConfig({
     metricsPort,
@@ -92,23 +108,44 @@ export async function startField(): Promise<Field> {
   let pods: AgentProcess[] = [];
   const stop = async () => {
     await Promise.all([operator?.kill(), ...pods.map((it) => it.end("SIGKILL"))]);
-    await Promise.all([harness.stop(), world.close()]);
+    await Promise.all([harness.stop(), world.close(), traces.close()]);
     await rm(keysDir, { recursive: true, force: true });
   };
   try {
     operator = await startOperatorProcess(config, harness.kubeconfig);
-    const [{ support, sales }] = await Promise.all([agents(world), tenants(harness)]);
+    const [{ support, sales }] = await Promise.all([agents(world, collector), tenants(harness)]);
     pods = [support, sales];
-    const agentTarget = (agent: string, { metricsUrl }: AgentProcess): ScrapeTarget => ({
-      address: new URL(metricsUrl).host,
-      labels: { job: "agentpg-agents", tenant: "acme", namespace: "acme", agent, pod: `${agent}-1` },
-    });
-    const operatorTarget = {
-      address: `127.0.0.1:${metricsPort}`,
-      labels: { job: "agentpg-operator", pod: "operator-1" },
-    };
+    const monitors = ["serviceMonitor", "podMonitor"].map(
+      (it) => `metrics.${it}.enabled=true,metrics.${it}.interval=1s`,
+    );
+    const chart = await renderChart(...monitors.flatMap((it) => ["--set", it]));
+    const { client } = harness;
+    const found = [
+      { pod: await operatorBehindService(client, chart, 1), address: `127.0.0.1:${metricsPort}` },
+      {
+        pod: await aPodOf(client, { namespace: "acme", agent: "support", n: 2 }),
+        address: new URL(support.metricsUrl).host,
+      },
+      {
+        pod: await aPodOf(client, { namespace: "acme", agent: "sales", n: 3 }),
+        address: new URL(sales.metricsUrl).host,
+      },
+    ];
+    await aPodOf(client, { namespace: "acme", agent: "sales", n: 4, phase: "Failed" });
+    // The one thing that is not as in a cluster: where a pod's address leads to.
+    const reached = found.map(({ pod, address }) => ({
+      source_labels: ["pod"],
+      regex: pod,
+      target_label: "__address__",
+      replacement: address,
+    }));
     return {
-      targets: [operatorTarget, agentTarget("support", support), agentTarget("sales", sales)],
+      scrapeConfigs: scrapeConfigs(
+        chart,
+        { pods: await foundPods(client), endpoints: await foundEndpoints(client) },
+        reached,
+      ),
+      traces,
       work: () => work(world, support),
       stop,
     };

@@ -25,13 +25,6 @@ export async function prometheusMissing(): Promise<string | undefined> {
 export const prometheusProgram = async (name: "prometheus" | "promtool"): Promise<string> =>
   join(await unpacked(), "root/usr/bin", name);
 
-export interface ScrapeTarget {
-  /** HOST:PORT. */
-  address: string;
-  /** As relabelling would set them. */
-  labels: Record<string, string>;
-}
-
 export interface TestPrometheus {
   /** What a query gives now. @throws Error with what Prometheus says of it */
   query(expr: string): Promise<{ metric: Record<string, string>; value: [number, string] }[]>;
@@ -42,19 +35,14 @@ export interface TestPrometheus {
   stop(): Promise<void>;
 }
 
-/** A real Prometheus that scrapes these once a second. */
-export async function startPrometheus(targets: ScrapeTarget[], ruleFile: string): Promise<TestPrometheus> {
+/** A real Prometheus. @param scrapeConfigs as its configuration takes them */
+export async function startPrometheus(scrapeConfigs: object[], ruleFile: string): Promise<TestPrometheus> {
   const folder = await mkdtemp(join(tmpdir(), "agentpg-prometheus-"));
   const port = await freePort();
   const config = {
     global: { scrape_interval: "1s", evaluation_interval: "1s" },
     rule_files: [ruleFile],
-    scrape_configs: [...new Set(targets.map((it) => it.labels["job"] ?? ""))].map((job) => ({
-      job_name: job,
-      static_configs: targets
-        .filter((it) => it.labels["job"] === job)
-        .map(({ address, labels }) => ({ targets: [address], labels })),
-    })),
+    scrape_configs: scrapeConfigs,
   };
   await writeFile(join(folder, "prometheus.yml"), JSON.stringify(config)); // JSON is YAML
   const child = spawn(
