@@ -10,7 +10,7 @@ RUN npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund --lo
 # What is in it: a CycloneDX bill of materials of the npm packages, /app/sbom.cdx.json in the image.
 RUN mkdir -p /out/app && npm sbom --sbom-format=cyclonedx --package-lock-only --omit=dev --omit=optional > /out/app/sbom.cdx.json
 COPY tsconfig.json ./
-COPY dev/bundle.ts dev/
+COPY dev/bundle.ts dev/bundle-console.ts dev/
 COPY src src
 RUN node dev/bundle.ts /out/app
 # What a `commands` tool may name (docs/tools.md): programs that look at and change files. None is a shell, or there to start another program.

@@ -49,12 +49,13 @@ export default defineConfig({
           "test/observability/**/*.test.ts",
           "test/chart/**/*.test.ts",
           "test/docs/cluster/**/*.test.ts",
+          "test/console/**/*.test.ts",
         ],
         {
           maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 900_000,
-          globalSetup: ["test/support/build-control-plane.ts", "test/support/fetch-prometheus.ts"],
+          globalSetup: ["test/support/build-control-plane.ts", "test/support/fetch-prometheus.ts", "test/support/fetch-chromium.ts"],
         },
       ),
       project("node", ["test/node/**/*.test.ts"], {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { bundleConsole } from "./bundle-console.ts";
 
 const root = join(import.meta.dirname, "..");
 const out = process.argv[2] ?? join(root, "dist");
@@ -35,6 +36,8 @@ await build({
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
 });
+
+await bundleConsole(join(out, "console"));
 
 // Types for those who write tool modules, or use the client, in an editor. An image needs none, and there is no compiler where it is built.
 const tsc = join(root, "node_modules/typescript/bin/tsc");

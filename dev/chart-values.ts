@@ -15,6 +15,7 @@ export const EVERYTHING = {
   encryption: { keySecret: "agentpg-keys" },
   tracing: { endpoint: "http://collector.tracing:4318" },
   networkPolicy: on,
+  console: on,
   metrics: { serviceMonitor: on, podMonitor: on, rules: on, dashboards: on },
 };
 
@@ -67,6 +68,7 @@ const SAMPLES: Record<string, unknown> = {
   "migrations.failureBudget": "7%",
   "metrics.serviceMonitor.interval": "17s",
   "metrics.podMonitor.interval": "17s",
+  "console.clients": PEERS,
   "networkPolicy.apiServer.peers": PEERS,
   "networkPolicy.apiServer.ports": [16443],
   "networkPolicy.extraIngress": [{ ports: [{ port: 1 }] }],

@@ -44,7 +44,7 @@ const objectsOf = ({ stdout }: Rendered): Manifest[] =>
 const kindsOf = (rendered: Rendered): string => [...new Set(objectsOf(rendered).map((it) => it.kind))].sort().join(" ");
 
 /** Objects that are not everywhere: off by default. */
-const OPTIONAL = ["NetworkPolicy", "PodMonitor", "PrometheusRule", "ServiceMonitor"];
+const OPTIONAL = ["NetworkPolicy", "PodMonitor", "PrometheusRule", "Secret", "ServiceMonitor"];
 
 const problems: string[] = [];
 const expect = (what: string, good: boolean, { stdout, stderr }: Rendered) => {
@@ -112,6 +112,7 @@ const REFUSED: [string, object, RegExp][] = [
     withValue(REQUIRED, ["tenantSelector"], "team notin (blue"),
     /tenantSelector "team notin \(blue" must be a label selector .* such as team=blue/,
   ],
+  ["a port for root", withValue(REQUIRED, ["console", "port"], 443), /console\/port/],
   ["an env without a name", withValue(REQUIRED, ["operator", "extraEnv"], [{ value: "x" }]), /extraEnv/],
 ];
 for (const [name, input, words] of REFUSED) {

@@ -7,6 +7,7 @@ const bin = (name: string) => join(root, "node_modules", name);
 
 const CHECKS: Record<string, string[]> = {
   types: [bin("typescript/bin/tsc"), "--noEmit"],
+  "types of the page": [bin("typescript/bin/tsc"), "--noEmit", "-p", "src/console"],
   lint: [bin("oxlint/bin/oxlint"), "--type-aware", "--deny-warnings", "src", "test", "dev", "bench"],
   format: [bin("@biomejs/biome/bin/biome"), "format", "src", "test", "dev", "bench"],
   "dead code": [bin("knip/bin/knip.js")],

@@ -43,6 +43,9 @@ const WHY: Record<string, string> = {
   "agentpg-tenant events": "Events about Agents",
   "agentpg leases": "leader election",
   "agentpg-probe pods": "the four pods of the network probe",
+  "agentpg-console secrets": "the key of the console's sessions: reads it, and fills it when it is empty",
+  "agentpg-console tokenreviews": "asks whose token it is",
+  "agentpg-console subjectaccessreviews": "asks what they may see",
 };
 const CACHED = "the caches; label selectors choose what it asks for, RBAC does not";
 for (const it of "configmaps services serviceaccounts resourcequotas limitranges deployments networkpolicies poddisruptionbudgets".split(
@@ -59,11 +62,19 @@ const TITLES: Record<string, string> = {
   "Role agentpg": "**In the operator's namespace**: Role `agentpg`",
   "ClusterRole agentpg-events": "**Events, everywhere**: ClusterRole `agentpg-events`",
   "Role agentpg-probe": "**In the namespace of the network probe**: Role `agentpg-probe`",
+  "Role agentpg-console": "**In the operator's namespace, with `console.enabled`**: Role `agentpg-console`",
+  "ClusterRole agentpg-console": "**Everywhere, with `console.enabled`**: ClusterRole `agentpg-console`",
 };
+
+/** Bound to nobody by the chart; docs/console.md tells of them. */
+const FOR_PEOPLE = /-console-(viewer|transcripts|approver|auditor)$/;
 
 async function roles(): Promise<Role[]> {
   const { helm } = await ensureTools(["helm"], terminalProgress());
-  const required = ["--set", "database.host=x", "--set", "database.credentialsSecret=x"];
+  const required = ["database.host=x", "database.credentialsSecret=x", "console.enabled=true"].flatMap((it) => [
+    "--set",
+    it,
+  ]);
   const args = [
     "template",
     "agentpg",
@@ -75,7 +86,8 @@ async function roles(): Promise<Role[]> {
   const { status, stdout, stderr } = spawnSync(helm, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`helm ${args.join(" ")}: ${stderr}`);
   const objects = parseAllDocuments(stdout).map((it) => it.toJS() as Role | null);
-  return objects.filter((it): it is Role => it?.kind === "ClusterRole" || it?.kind === "Role");
+  const all = objects.filter((it): it is Role => it?.kind === "ClusterRole" || it?.kind === "Role");
+  return all.filter(({ metadata }) => !FOR_PEOPLE.test(metadata.name));
 }
 
 const reasons = new Set(Object.keys(WHY));

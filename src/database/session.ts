@@ -126,6 +126,23 @@ export class Sessions {
   }
 
   /**
+   * Writes rows where the tenant's schema is, as anybody with its login may: under no leader's epoch, and under no lock of its claim.
+   * Never for rights, tables or the registry.
+   * @throws TenantNotProvisioned unless the Tenant has an active claim, HeldByOtherOperator if it is not this operator's
+   */
+  async writeRows<T>(
+    uid: string,
+    doing: string,
+    work: (client: Queryable, tenant: TenantRecord) => Promise<T>,
+  ): Promise<T> {
+    const tenant = await this.read(doing, async (client) => activeTenant(await tenantByUid(client, uid), uid));
+    refuseIfHeldByOther(tenant, this.#clusterUid);
+    const write = (pool: Pool) => transaction(pool, "BEGIN", doing, (client) => work(client, tenant));
+    const database = ownDatabase(tenant);
+    return database ? this.#databases.use(database, write) : write(this.#pool());
+  }
+
+  /**
    * Runs a statement that Postgres takes in no transaction, in the operator's own database, while `fence`, a fenced transaction,
    * is open. A process that stands still between the two may send it late: it must do no harm then.
    */

@@ -1,12 +1,14 @@
 import type { Pool } from "pg";
 import type { Logger } from "../telemetry/log.ts";
 import type { ConnectionSettings } from "./connection.ts";
+import { type ConsoleDatabase, consoleDatabase } from "./console/console.ts";
 import { type DeletionPolicy, deprovisionTenant } from "./deprovision.ts";
 import { TenantNotProvisioned } from "./errors.ts";
 import { type EnsuredTenant, ensureTenant, type TenantRequest } from "./ensure.ts";
 import { type Holder, holderOf, takeOver } from "./holder.ts";
 import { acquireEpoch } from "./leader-epoch.ts";
 import { type DataKeyStore, dataKeyStore } from "./encryption/data-key-store.ts";
+import { type AuditAnchor, auditAnchor } from "./lifecycle/audit-anchor.ts";
 import { type TenantLifecycle, tenantLifecycle } from "./lifecycle/lifecycle.ts";
 import { verifyLogin } from "./login.ts";
 import { loadMigrations, type MigrationGate } from "./migrations.ts";
@@ -53,6 +55,10 @@ export interface TenantDatabase {
   lifecycle: TenantLifecycle;
   /** What is to be shown of the tenants' security. */
   security: TenantSecurity;
+  /** The tenants' rows, for people who look at them. Needs no leader. */
+  console: ConsoleDatabase;
+  /** Where the tenant's audit log ended when it was last found whole. */
+  auditAnchor(tenant: { uid: string }): Promise<AuditAnchor | undefined>;
   /** The claims of this cluster that a Tenant should stand behind, by name. */
   openClaims(): Promise<TenantRecord[]>;
   /** Which operator of this cluster has the Tenant; undefined: none, as far as this database knows. */
@@ -110,6 +116,8 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
     dataKeys: dataKeyStore(environment),
     lifecycle: tenantLifecycle(environment),
     security: tenantSecurity(environment, () => admin),
+    console: consoleDatabase(environment),
+    auditAnchor: ({ uid }) => auditAnchor(sessions, uid),
     openClaims: () => sessions.read("reading the registry", (client) => openClaims(client, clusterUid)),
     holderOf: ({ uid }) =>
       sessions.read("looking for the tenant's operator", (client) => holderOf(client, uid, clusterUid)),

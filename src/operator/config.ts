@@ -143,6 +143,21 @@ const settings = z.strictObject({
       publishSeconds: z.int().min(0).max(3600).default(120),
     })
     .prefault({}),
+  /** The web console (docs/console.md): closed unless it is asked for. */
+  console: z
+    .strictObject({
+      enabled: z.boolean().default(false),
+      port: z.int().min(0).max(65535).default(8443),
+      /** A mounted Secret with `tls.crt` and `tls.key`; left out: plain HTTP, for a port-forward or a proxy that does TLS. */
+      tlsDir: z.string().min(1).optional(),
+      /** After so long people sign in again; sooner where their token ends sooner. */
+      sessionMinutes: z.int().min(1).max(1440).default(60),
+      /** The Secret in the operator's namespace with the key of the sessions; the operator fills it. */
+      sessionSecret: z.string().min(1).default("agentpg-console-session"),
+      /** Where the page is; beside the program unless told. */
+      pageDir: z.string().min(1).optional(),
+    })
+    .prefault({}),
   leaderElection: z.boolean().default(true),
   /** Of the leader's Lease, in seconds; the defaults are client-go's. Longer ones bear a slower API server and a later successor. */
   lease: z

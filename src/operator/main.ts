@@ -57,6 +57,8 @@ export interface RunningOperator {
   metrics: Registry;
   /** The port of the admin operations, on 127.0.0.1. */
   adminPort: number;
+  /** The port of the web console; undefined: it is closed. */
+  consolePort: number | undefined;
   /** Settles when the operator has ended: `lost` when the lease went to another. */
   ended: Promise<"lost" | "stopped">;
   /** Drains: what is under way is finished, the lease is given up. */
@@ -226,6 +228,18 @@ export async function startOperator({
     otherLeader: async () => (leading ? undefined : currentLeader(client, config)),
     logger,
   });
+  // Loaded only where it is open.
+  const webConsole = config.console.enabled
+    ? await (await import("./console/server.ts")).serveConsole({
+        config: config.console,
+        namespace: config.namespace,
+        client,
+        caches,
+        databases,
+        keyProvider,
+        logger,
+      })
+    : undefined;
   const reflectors = caches.all().map((it) => it.run(signal));
   const election = new LeaderElection({
     client,
@@ -297,13 +311,15 @@ export async function startOperator({
   };
   const ended = lead().finally(async () => {
     stopping.abort();
-    await Promise.allSettled([...reflectors, server.close(), admin.close().then(() => databases.close())]);
+    const callers = [admin, ...(webConsole ? [webConsole] : [])].map((it) => it.close());
+    await Promise.allSettled([...reflectors, server.close(), Promise.all(callers).then(() => databases.close())]);
     await kube.close();
   });
   return {
     client,
     metrics: registry,
     adminPort: admin.port,
+    consolePort: webConsole?.port,
     leading: () => leading,
     ended,
     stop: async () => {

@@ -80,6 +80,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- with .Values.tenantSelector }}{{ $_ := set $config "tenantSelector" . }}{{ end }}
 {{- with .Values.instance }}{{ $_ := set $config "instance" . }}{{ end }}
 {{- with .Values.dnsPeers }}{{ $_ := set $config "dnsPeers" . }}{{ end }}
+{{- if .Values.console.enabled }}
+{{- $console := dict "enabled" true "port" (int .Values.console.port) "sessionMinutes" (int .Values.console.sessionMinutes) "sessionSecret" (printf "%s-console-session" (include "agentpg.name" .)) }}
+{{- if .Values.console.tlsSecret }}{{ $_ := set $console "tlsDir" "/etc/agentpg/console-tls" }}{{ end }}
+{{- $_ := set $config "console" $console }}
+{{- end }}
 {{- $encryption := dict "dataKeyMaxAgeDays" (int .Values.encryption.dataKeyMaxAgeDays) }}
 {{- if .Values.encryption.keySecret }}{{ $_ := set $encryption "keysDir" "/etc/agentpg/operator-keys" }}{{ end }}
 {{- $_ := set $config "encryption" $encryption }}

@@ -78,19 +78,20 @@ export class DatabaseAccess {
 
   /** Runs `work` on the database with this leader's epoch there. @throws DatabaseError */
   async use<T>(work: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> {
+    return this.look((database) => this.#work(database, work));
+  }
+
+  /** Runs `work` without being the leader or becoming it: for what needs no epoch. @throws DatabaseError */
+  async look<T>(work: (database: TenantDatabase) => Promise<T>): Promise<T> {
     try {
-      return await this.#use(work);
+      const database = await this.#database();
+      await this.#outage.over(() => database.ping());
+      return await this.#outage.during(() => work(database));
     } catch (error) {
       if (error instanceof DatabaseUnreachable) this.#outage.begin(error);
       if (error instanceof DatabaseError && this.#isOneOfSeveral) throw error.at(this.name);
       throw error;
     }
-  }
-
-  async #use<T>(work: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> {
-    const database = await this.#database();
-    await this.#outage.over(() => database.ping());
-    return this.#outage.during(() => this.#work(database, work));
   }
 
   async #work<T>(database: TenantDatabase, work: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import { TranscriptCipher } from "../../database/encryption/cipher.ts";
 import type { DataKeys } from "../../database/encryption/data-keys.ts";
 import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
 import { decodeRow } from "../../database/encryption/rows.ts";
-import type { WrappedDataKey } from "../../database/encryption/wrapped-keys.ts";
+import type { TenantDatabase } from "../../database/tenants.ts";
 import { OperationRefused } from "../admin/operation.ts";
 import type { DatabaseAccess } from "../databases/database-access.ts";
 import { unwrapKeys } from "./data-keys.ts";
@@ -19,8 +19,7 @@ export async function rowDecoder(
   provider: KeyProvider | undefined,
   uid: string,
 ): Promise<(type: string, row: Row) => Promise<Row>> {
-  const [tenant, wrapped] = await database.use((it) => Promise.all([it.find(uid), it.dataKeys.of(uid)]));
-  const keys = provider ? await unwrapped(provider, wrapped) : { keys: {}, current: undefined };
+  const [tenant, keys] = await database.use((it) => Promise.all([it.find(uid), readingKeys(it, provider, uid)]));
   const cipher = new TranscriptCipher(tenant?.id ?? "", () => keys);
   return async (type, row) => {
     try {
@@ -32,9 +31,19 @@ export async function rowDecoder(
   };
 }
 
-async function unwrapped(provider: KeyProvider, keys: WrappedDataKey[]): Promise<DataKeys> {
+/**
+ * The keys that a tenant's rows are read with; none where the operator has no key-encryption key.
+ * @throws OperationRefused when the tenant has data keys that cannot be unwrapped
+ */
+export async function readingKeys(
+  database: Pick<TenantDatabase, "dataKeys">,
+  provider: KeyProvider | undefined,
+  uid: string,
+): Promise<DataKeys> {
+  if (!provider) return { keys: {}, current: undefined };
+  const wrapped = await database.dataKeys.of(uid);
   try {
-    return await unwrapKeys(provider, keys);
+    return await unwrapKeys(provider, wrapped);
   } catch (error) {
     if (error instanceof KeyProviderProblem) throw new OperationRefused(error.reason, error.message);
     throw error;
