@@ -10,8 +10,8 @@ export interface World {
 /** The text with names in place of words such as NAME and NAMESPACE; which NAME is meant is seen from the word before it. */
 export function filled(text: string, { tenant, otherTenant, agent, schema }: World): string {
   return text
-    .replace(/(?<=\bagents?[ /-])(NAME|AGENT)\b/g, agent)
-    .replace(/(?<![$\w{])(NAMESPACE|NS|TENANT|NAME)\b/g, tenant)
+    .replace(/(?<=\bagents?[ /=-])(NAME|AGENT)\b/g, agent)
+    .replace(/(?<![$\w{])(NAMESPACE|NS|TENANT|NAME)\b(?!:)/g, tenant)
     .replace(/(?<![$\w{])AGENT\b/g, agent)
     .replace(/(?<![$\w{])OTHER\b/g, otherTenant)
     .replace(/(?<![$\w{])REGISTRY\b/g, "registry.example.com")
