@@ -99,6 +99,11 @@ describe("the operator with its own rights, under the chart's policies", () => {
     );
     await it.client.mergePatch(kinds.NETWORK_POLICY, "agentpg-default-deny", "acme", { spec: { ingress: [{}] } });
     await it.client.mergePatch(kinds.SERVICE, "agent-support", "acme", { spec: { selector: { a: "b" } } });
+    await eventually(
+      () => it.agent("support", "acme"),
+      ({ status }) => status?.["configRevision"] !== undefined, // from then on what is missing was lost
+      30,
+    );
     await it.client.delete(kinds.POD_DISRUPTION_BUDGET, "agent-support", "acme");
     await eventually(
       () => it.client.get(kinds.POD_DISRUPTION_BUDGET, "agent-support", "acme"),
