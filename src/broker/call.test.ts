@@ -61,6 +61,13 @@ describe("a call", () => {
     );
   });
 
+  it("that names its model twice is sent with the one that was looked at", () => {
+    const twice = '{"model":"b","max_tokens":1,"messages":[],"model":"a"}';
+    expect(checkedCall(route("/v1/messages"), twice, config(["a"])).body).toBe(
+      '{"model":"a","max_tokens":1,"messages":[]}',
+    );
+  });
+
   it("of one model among many that are allowed is not, when another is in its batch", () => {
     const params = (model: string) => ({ model, max_tokens: 1, messages: [] });
     const batch = (...models: string[]) => JSON.stringify({ requests: models.map((it) => ({ params: params(it) })) });

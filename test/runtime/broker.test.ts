@@ -287,14 +287,6 @@ describe("a call", () => {
     });
   });
 
-  it("that names two models is judged by the one that is sent", async () => {
-    await world.fresh({ keepRequests: 1 });
-    const { url } = await aBroker({ allowedModels: [MODEL] });
-    const rest = JSON.stringify(aQuestion()).slice(1);
-    expect((await ask(url, `{"model":"claude-opus-5-5",${rest}`)).status).toBe(200);
-    expect(JSON.stringify(world.claude.requests[0]?.body)).not.toContain("opus");
-  });
-
   it("that is too large, or no JSON, or names no model, is refused", async () => {
     const { url } = await aBroker({}, { bodies: new Bodies(2000) });
     const long = aQuestion({ system: "x".repeat(5000) });
