@@ -8,13 +8,13 @@ import { type Block, EXECUTABLE, root } from "./blocks.ts";
 /** How a block is tested. */
 export const HOW = {
   commands:
-    "sh: every agentpg and npm command is parsed, every kubectl and helm command is run against a real API server, psql against a real Postgres",
+    "sh: read by a real shell; every agentpg and npm command and every call of the HTTP API is checked; kubectl and helm are not run",
   demo: "sh: as commands, and all such blocks of the page are run from top to bottom on the demo's cluster, changing it",
   objects: "yaml: applied, as a server-side dry run",
   agent: "yaml: a part of an Agent (`spec: …`, or fields of it): applied likewise",
   tenant: "yaml: a part of a Tenant: applied likewise",
   values: "yaml: values of the chart: rendered with helm",
-  prometheus: "yaml: scrape configurations: checked by promtool",
+  prometheus: "yaml: scrape configurations: read only",
   sql: "sql: run on a real Postgres, as a superuser",
   elsewhere: "tested by the file that `by` names, which reads the page",
   "not-here": "cannot be run here, for the reason in `why`",
