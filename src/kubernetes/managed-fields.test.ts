@@ -2,13 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { withoutManagedFields } from "./managed-fields.ts";
 
-/**
- * Anything, with the words that it looks for in all places. No key is a single character: V8 (Node 24.21) now and then reads the
- * key `"` as `\\`, with or without this.
- */
+/** Anything, with the words that it looks for in all places. */
 const anything = fc.letrec((tie) => {
   const word = fc.oneof(
-    fc.string({ minLength: 2 }),
+    fc.string(),
     fc.constantFrom("metadata", "managedFields", "items", "\\\\", 'a"', '"managedFields":[', '"metadata":{', "}]"),
   );
   return {
@@ -26,9 +23,9 @@ const object = fc.dictionary(anything.word, anything.tree, { noNullPrototype: tr
 const others = object.map(({ metadata: _metadata, ...rest }) => rest);
 const managed = fc.array(object, { maxLength: 3 });
 
-interface List {
-  items: { metadata: Record<string, unknown> }[];
-}
+/** Only lists of managed fields go: whatever else has their name is no such thing. */
+const unmanaged = (metadata: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(metadata).filter(([key, it]) => key !== "managedFields" || !Array.isArray(it)));
 
 test("a list reads as before, but for its items' managedFields, whatever stands around them", () => {
   const metadata = fc.tuple(object, fc.option(managed), object).map(([before, fields, after]) => ({
@@ -42,11 +39,9 @@ test("a list reads as before, but for its items' managedFields, whatever stands 
   const list = fc.array(item, { maxLength: 4 }).map((items) => ({ kind: "List", metadata: {}, items }));
   fc.assert(
     fc.property(list, (value) => {
-      const text = JSON.stringify(value);
-      const expected = JSON.parse(text) as List;
-      for (const { metadata: its } of expected.items)
-        if (Array.isArray(its?.["managedFields"])) delete its["managedFields"];
-      expect(JSON.parse(withoutManagedFields(text))).toEqual(expected);
+      // As texts: V8 (Node 24.21) now and then reads a key with an escape as another one, with or without this.
+      const items = value.items.map((it) => ({ ...it, metadata: unmanaged(it.metadata) }));
+      expect(withoutManagedFields(JSON.stringify(value))).toBe(JSON.stringify({ ...value, items }));
     }),
     { numRuns: 200 },
   );

@@ -5,6 +5,7 @@ import type { KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
 import type { Caches } from "../caches.ts";
+import type { OperatorConfig } from "../config.ts";
 import type { TenantPlacement } from "../databases/tenant-placement.ts";
 import {
   AGENT_LABEL,
@@ -17,10 +18,12 @@ import {
 import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 import { found } from "../found.ts";
+import { operatorRoleBinding } from "./objects/role-binding.ts";
 
 interface DeletionDependencies {
   client: KubernetesClient;
   caches: Caches;
+  config: OperatorConfig;
   placement: Pick<TenantPlacement, "find">;
 }
 
@@ -59,6 +62,8 @@ export class TenantDeletion {
     const live = await found(this.#deps.client.get<KubernetesObject>(kinds.NAMESPACE, namespace));
     const ours = live?.metadata.labels?.[TENANT_UID_LABEL] === tenant.metadata.uid;
     if (ours && !live.metadata.deletionTimestamp) {
+      // Given back already, by a deletion that came no further, or taken by somebody: whether all is gone can only be seen with it.
+      await this.#applier.apply([operatorRoleBinding(tenant, this.#deps.config)]);
       const pods = await this.#stopAgents(namespace);
       if (pods > 0) return underWay(`waiting for ${pods} agent pods to finish and stop`);
       await this.#forgetAgents(namespace);
@@ -86,7 +91,6 @@ export class TenantDeletion {
     const binding = await client.list<KubernetesObject>(kinds.ROLE_BINDING, namespace, {
       labelSelector: MANAGED_SELECTOR,
     });
-    if (binding.length === 0) return; // done before: without it the operator has no rights here any more
     for (const name of [DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET]) {
       const secret = await found(client.get<KubernetesObject>(kinds.SECRET, name, namespace));
       if (secret && ofTenant(secret)) await client.delete(kinds.SECRET, name, namespace, secret.metadata.uid);
