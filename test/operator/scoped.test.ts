@@ -151,7 +151,7 @@ test("an orphaned claim is closed by its own operator only", async () => {
   );
 });
 
-/** Queries as an agent's pod would, without a pause, until told to stop; the failures. */
+/** Queries as an agent's pod would, without a pause, until told to stop and a hundred times at least; the failures. */
 function serving(login: ConnectionSettings): { stop(): Promise<{ queries: number; failures: unknown[] }> } {
   const stopped = new AbortController();
   let queries = 0;
@@ -168,6 +168,10 @@ function serving(login: ConnectionSettings): { stop(): Promise<{ queries: number
   })();
   return {
     async stop() {
+      await eventually(
+        () => queries,
+        (count) => count > 100,
+      );
       stopped.abort();
       await work.catch((error: unknown) => failures.push(error));
       return { queries, failures };
