@@ -54,7 +54,7 @@ async function podProcesses(): Promise<PodProcess[]> {
 }
 
 test("no process of a pod has a secret in its environment or its arguments, and none would leave its memory in a core dump", async () => {
-  expect(secrets.length).toBeGreaterThanOrEqual(5);
+  expect(secrets.length).toBeGreaterThanOrEqual(3); // the other tests may have deleted a tenant before
   const processes = await podProcesses();
   const ours = processes.filter(({ name }) => /agentpg\.mjs (runtime|operator)/.test(name));
   expect(ours.length).toBeGreaterThanOrEqual(3);
