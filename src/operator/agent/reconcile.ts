@@ -20,7 +20,6 @@ import { isLiving, usesBroker } from "../model-access.ts";
 import type { OwnedObject } from "../owned-object.ts";
 import { deploymentStatus, isRolledOut } from "../rollout.ts";
 import { operatorOf } from "../scope.ts";
-import { shareOf } from "../share-of.ts";
 import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
@@ -64,8 +63,6 @@ export class AgentReconciler {
   readonly #applier: Applier;
   /** When a Deployment was last written, by the Agent's key, until it was looked at after that. */
   readonly #begun = new Map<string, number>();
-  /** Keys of Agents whose pods this process has asked how they are, or has put off asking. */
-  readonly #asked = new Set<string>();
 
   constructor(deps: AgentDependencies) {
     this.#deps = deps;
@@ -76,7 +73,6 @@ export class AgentReconciler {
     const agent = this.#deps.caches.agents.get(key);
     if (!agent) {
       this.#begun.delete(key);
-      this.#asked.delete(key);
       await reportUnreadable(this.#deps, this.#deps.caches.agents, key, FIELD_MANAGER);
     }
     if (!agent || agent.metadata.deletionTimestamp) return {}; // what it owns goes with it
@@ -148,22 +144,11 @@ export class AgentReconciler {
     }
     const left = problem || applyProblem || credentials ? 0 : this.#hasJustBegunFor(agent);
     if (left > 0) return { requeueAfterMs: left };
-    const isLater = this.#asksLater(agent);
-    const settled = await this.#statusFromPods(agent, tenant, problem ?? applyProblem, credentials, fields, isLater);
+    const settled = await this.#statusFromPods(agent, tenant, problem ?? applyProblem, credentials, fields);
     // ConfigMaps and Secrets of users are not watched.
     if (agent.spec.systemPromptFrom || agent.spec.modules.length > 0 || mcpTokensOf(agent).length > 0)
       return { requeueAfterMs: settled ? 30_000 : SOON_MS };
-    const againMs = Math.min(HEALTH_MS, this.#deps.config.resyncSeconds * 1000);
-    return { requeueAfterMs: settled ? againMs * (isLater ? shareOf(agent.metadata.uid) : 1) : SOON_MS };
-  }
-
-  /** A start is no rush on the database: the pods of what was well before are asked at some time of the first minute, as ever after. */
-  #asksLater(agent: Agent): boolean {
-    const key = keyOf(agent);
-    if (this.#asked.has(key)) return false;
-    this.#asked.add(key);
-    const ready = agent.status.conditions?.find(({ type }) => type === "Ready");
-    return ready?.status === "True" && agent.status.observedGeneration === agent.metadata.generation;
+    return { requeueAfterMs: settled ? Math.min(HEALTH_MS, this.#deps.config.resyncSeconds * 1000) : SOON_MS };
   }
 
   /** @returns what the status says of it; undefined of an Agent that is gone */
@@ -260,15 +245,14 @@ export class AgentReconciler {
     problem: Problem | undefined,
     credentials: Problem | undefined,
     fields: Record<string, unknown>,
-    isAskedLater: boolean,
   ): Promise<boolean> {
     const live = this.#deployment(agent);
     const { readyReplicas = 0, replicas = 0, updatedReplicas = 0 } = deploymentStatus(live);
     const complete =
       readyReplicas === agent.spec.replicas && replicas === readyReplicas && updatedReplicas === readyReplicas;
     const pods = live && !complete ? await this.#pods(agent) : [];
-    const isAsked = live && !problem && agent.spec.replicas > 0 && !(complete && isAskedLater);
-    const podProblem = isAsked ? await this.#deps.podProblem(tenant, agent) : undefined;
+    const podProblem =
+      live && !problem && agent.spec.replicas > 0 ? await this.#deps.podProblem(tenant, agent) : undefined;
     const facts = { problem, credentials, podProblem, startProblem: startProblem(pods) };
     await this.#status(agent, facts, fields);
     return complete && !facts.problem && !credentials && !podProblem;
