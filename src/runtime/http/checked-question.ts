@@ -30,16 +30,17 @@ export async function checkedQuestion(
   asked: Question,
 ): Promise<Question> {
   const { sessionId, userId, message } = asked;
-  const isOwner = async () => {
-    const session = await sessionById(db, sessionId, config.agent.name);
-    if (!session) throw notFound("session");
-    if (session.userId !== userId) throw forbidden();
-  };
+  let asking: Promise<void> | undefined;
+  const isOwner = () =>
+    (asking ??= sessionById(db, sessionId, config.agent.name).then((session) => {
+      if (!session) throw notFound("session");
+      if (session.userId !== userId) throw forbidden();
+    }));
   // Where there is nothing to say or write, accepting the run asks whose session it is: one round trip less.
   if (asksModules) await isOwner();
   const runId = uuidv7();
   const line = async (detail: Record<string, unknown>) => {
-    if (!asksModules) await isOwner();
+    await isOwner();
     await appendAuditLine(db, auditLine(config, { id: runId, sessionId, userId }, "message.checked", detail));
   };
   const variables = protection ? await cleanVariables(protection, asked.variables, line) : asked.variables;
