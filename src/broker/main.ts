@@ -1,5 +1,4 @@
-import { ConfigError } from "../runtime/config.ts";
-import { askedToEnd, type ExitCode, lastWords } from "../runtime/process-end.ts";
+import { type ExitCode, serve } from "../runtime/process-end.ts";
 import { keepMemoryOutOfCoreDumps } from "../telemetry/core-dumps.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { startBroker } from "./broker.ts";
@@ -9,20 +8,6 @@ import { loadBrokerSettings } from "./config.ts";
 export async function runBroker(env: Record<string, string | undefined> = process.env): Promise<ExitCode> {
   keepMemoryOutOfCoreDumps();
   const log = createLogger("agentpg-broker", env["AGENTPG_LOG_LEVEL"] || "info");
-  const end = askedToEnd();
-  try {
-    const first = await Promise.race([startBroker(await loadBrokerSettings(env), log), end]);
-    if (typeof first === "string") return 0;
-    const signal = await end;
-    log.info({ signal }, "draining");
-    await first.stop();
-    log.info("bye");
-    return 0;
-  } catch (error) {
-    const wrong = error instanceof ConfigError;
-    log.fatal({ err: error as Error }, wrong ? "the configuration does not work" : "the key broker could not start");
-    if (!wrong) return 1;
-    await lastWords(env, error.message);
-    return 2;
-  }
+  const start = async () => startBroker(await loadBrokerSettings(env), log);
+  return serve({ env, log, start, couldNotStart: "the key broker could not start" });
 }
