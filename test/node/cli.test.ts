@@ -82,7 +82,7 @@ describe("a conversation at the terminal", () => {
 
   test("Ctrl-C in the middle of an answer cancels the run and leaves the session usable", async () => {
     let interrupted = false;
-    const cut = await agentpg(`chat ${SUPPORT} --session ${session} -m`, "REPLY_CHARS 200000", (out, kill) => {
+    const cut = await agentpg(`chat ${SUPPORT} --session ${session} -m`, "REPLY_WORDS 2000", (out, kill) => {
       if (!interrupted && out.length > 20) kill();
       interrupted ||= out.length > 20;
     });

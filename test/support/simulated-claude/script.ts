@@ -135,9 +135,10 @@ function byRule(rules: Rule[], turn: Turn, tools: WireTool[], asked: string[]): 
 }
 
 function answer(config: SimulatedConfig, turn: Turn): Saying {
-  const chars = /REPLY_CHARS\s+(\d+)/.exec(turn.text);
+  const asked = /REPLY_(CHARS|WORDS)\s+(\d+)/.exec(turn.text);
   const cut = turn.text.includes("STOP_AT_MAX_TOKENS");
-  return say(chars ? "x".repeat(Number(chars[1])) : config.replyText, cut ? "max_tokens" : "end_turn");
+  const unit = asked?.[1] === "WORDS" ? "word " : "x";
+  return say(asked ? unit.repeat(Number(asked[2])) : config.replyText, cut ? "max_tokens" : "end_turn");
 }
 
 /** What the model says to this request: decided by the request and the configuration alone. */
@@ -149,7 +150,7 @@ export function nextSaying(config: SimulatedConfig, body: WireRequest): Saying {
   const tools = body.tool_choice?.type === "none" ? [] : (body.tools ?? []).filter((it) => it.input_schema);
   const saying =
     (tools.length ? scriptedCalls(turn, tools) : undefined) ??
-    (/\b(USE_TOOLS?(_PARALLEL)?|REPLY_CHARS|STOP_AT_MAX_TOKENS)\b/.test(turn.text)
+    (/\b(USE_TOOLS?(_PARALLEL)?|REPLY_CHARS|REPLY_WORDS|STOP_AT_MAX_TOKENS)\b/.test(turn.text)
       ? undefined
       : byRule(config.rules, turn, tools, questions(messages))) ??
     answer(config, turn);
