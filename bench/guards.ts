@@ -1,7 +1,9 @@
 // What looking for personal data costs a run: the same agent with it and without it, in turns, on the same Postgres at the same time,
 // so that a noisy machine weighs on both. All other guards (tokens, schemas, audit, budget, row security) are always on.
 //   npm run bench:guards [-- --rounds 6] [--seconds 6]      the last line is one JSON object
+//   --profile DIRECTORY: a .cpuprofile of each agent's process
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { terminalProgress } from "../src/telemetry/progress.ts";
 import { Field } from "../test/support/field/field.ts";
@@ -10,7 +12,11 @@ import { openMeter } from "./runs/meter.ts";
 import { postmasterOf, startBenchPostgres } from "./runs/server.ts";
 
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "6" }, seconds: { type: "string", default: "6" } },
+  options: {
+    rounds: { type: "string", default: "6" },
+    seconds: { type: "string", default: "6" },
+    profile: { type: "string" },
+  },
 });
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
 if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
@@ -38,7 +44,11 @@ try {
     const side = async (pii: "Off" | "Redact") => {
       const tenant = await field.tenant(`guards-${pii.toLowerCase()}-${randomUUID().slice(0, 8)}`);
       const tokens = await Promise.all(Array.from({ length: CLIENTS }, (_, n) => tenant.issuer.token(`user-${n}`)));
-      const agent = await field.agent(tenant, { anthropicBaseUrl: endpoint.url, pii });
+      const agent = await field.agent(
+        tenant,
+        { anthropicBaseUrl: endpoint.url, pii },
+        values.profile ? { profile: join(values.profile, pii.toLowerCase()) } : {},
+      );
       return { agents: [agent], tenant, tokens, field, endpoint, meter, postmaster };
     };
     const [without, guarded] = [await side("Off"), await side("Redact")];
@@ -54,6 +64,7 @@ try {
       if (round > 0 || rounds === 1) pairs.push(pair); // the first round is what warms both up
       progress.note(`  ${cpuOf(pair.without).toFixed(3)} → ${cpuOf(pair.guarded).toFixed(3)} ms of a processor a run`);
     }
+    for (const { child } of [...without.agents, ...guarded.agents]) await child.end(); // by SIGTERM: profiles are written
     const ratio = median(pairs.map((it) => cpuOf(it.guarded) / cpuOf(it.without)));
     const result = {
       guardsCpuRatio: ratio,

@@ -3,10 +3,11 @@ import type { CallToCheck, Hook, Hooks, MessageToCheck, ResultToCheck } from "./
 import { type HooksHost, Place, type Round } from "./place.ts";
 import { changedContent, changedInput, changedOutcome, changedText } from "./verdict.ts";
 
-// Hooks get copies: what they write into them counts only when they say so.
+// Hooks of others get copies: what they write into them counts only when they say so.
 
 const MESSAGE: Round<MessageToCheck> = {
-  ask: (hook, message, context) => hook.beforeMessage?.({ ...message }, context),
+  copy: (message) => ({ ...message }),
+  ask: (hook, message, context) => hook.beforeMessage?.(message, context),
   take(change, message) {
     const text = changedText(change.text);
     return text === message.text ? message : { ...message, text };
@@ -14,17 +15,20 @@ const MESSAGE: Round<MessageToCheck> = {
 };
 
 const ANSWER: Round<ContentBlock[]> = {
-  ask: (hook, content, context) => hook.afterMessage?.({ content: structuredClone(content) }, context),
+  copy: (it) => structuredClone(it),
+  ask: (hook, content, context) => hook.afterMessage?.({ content }, context),
   take: (change, content) => changedContent(change.content, content),
 };
 
 const CALL: Round<CallToCheck> = {
-  ask: (hook, call, context) => hook.beforeToolCall?.(structuredClone(call), context),
+  copy: (it) => structuredClone(it),
+  ask: (hook, call, context) => hook.beforeToolCall?.(call, context),
   take: (change, call) => ({ ...call, input: changedInput(change.input) }),
 };
 
 const RESULT: Round<ResultToCheck> = {
-  ask: (hook, result, context) => hook.afterToolCall?.(structuredClone(result), context),
+  copy: (it) => structuredClone(it),
+  ask: (hook, result, context) => hook.afterToolCall?.(result, context),
   take: (change, result) => ({ ...result, outcome: changedOutcome(change.outcome) }),
 };
 

@@ -51,6 +51,8 @@ export interface Hook {
   /** What becomes of a message or call when the hook itself fails or takes too long. */
   onFailure: "Block" | "Allow";
   timeoutSeconds: number;
+  /** The runtime's own, which write nothing into what they are given: they get no copy of it. */
+  readsOnly?: true;
   /** A user's question, or a task for another agent, before it is stored. */
   beforeMessage?(message: MessageToCheck, context: HookContext): MaybeLater<Verdict<{ text: string }>>;
   /** The model's answer before it is stored. Text is not streamed until every hook has let it pass. */

@@ -12,6 +12,7 @@ export interface HooksHost {
 
 /** What one place asks of each hook, and how it takes a change. `T` is what goes from hook to hook. */
 export interface Round<T> {
+  copy(value: T): T;
   ask(hook: Hook, value: T, context: HookContext): unknown;
   /** @throws when the change is none */
   take(change: Record<string, unknown>, value: T): T;
@@ -23,6 +24,29 @@ class HookTimeout extends Error {
 
 const isLater = (answer: unknown): answer is PromiseLike<unknown> =>
   typeof (answer as PromiseLike<unknown> | undefined)?.then === "function";
+
+/** The end of a hook's time, or of the run that it is called for. Its signal is made for who asks for it: most hooks answer at once. */
+class End {
+  readonly #run: AbortSignal;
+  readonly #stop = () => this.#made?.abort(this.#run.reason);
+  #made: AbortController | undefined;
+
+  constructor(run: AbortSignal) {
+    this.#run = run;
+  }
+
+  get controller(): AbortController {
+    if (this.#made) return this.#made;
+    this.#made = new AbortController();
+    if (this.#run.aborted) this.#stop();
+    else this.#run.addEventListener("abort", this.#stop, { once: true });
+    return this.#made;
+  }
+
+  release(): void {
+    if (this.#made) this.#run.removeEventListener("abort", this.#stop);
+  }
+}
 
 /** @throws HookTimeout, or why it ended before */
 async function inTime(answer: PromiseLike<unknown>, seconds: number, end: AbortController): Promise<unknown> {
@@ -83,15 +107,21 @@ export class Place<T> {
   /** The verdict within the hook's time. @throws what the hook throws, HookTimeout, or the reason of the place's signal */
   async #verdict(hook: Hook, value: T, place: HookPlace): Promise<AnyVerdict> {
     place.signal.throwIfAborted();
-    const end = new AbortController();
-    const stop = () => end.abort(place.signal.reason);
-    place.signal.addEventListener("abort", stop, { once: true });
+    const end = new End(place.signal);
     const { tenant, agent } = this.#host;
+    const context = {
+      ...place,
+      tenant,
+      agent,
+      get signal() {
+        return end.controller.signal;
+      },
+    };
     try {
-      const answer = this.#round.ask(hook, value, { ...place, tenant, agent, signal: end.signal });
-      return readVerdict(isLater(answer) ? await inTime(answer, hook.timeoutSeconds, end) : answer);
+      const answer = this.#round.ask(hook, hook.readsOnly ? value : this.#round.copy(value), context);
+      return readVerdict(isLater(answer) ? await inTime(answer, hook.timeoutSeconds, end.controller) : answer);
     } finally {
-      place.signal.removeEventListener("abort", stop);
+      end.release();
     }
   }
 

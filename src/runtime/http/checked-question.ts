@@ -20,6 +20,9 @@ export interface QuestionCheck {
   asksModules: boolean;
 }
 
+/** A question has no time limit of its own. */
+const NEVER = new AbortController().signal;
+
 /**
  * The question, as the hooks let it pass, before it is stored or sent anywhere. What they said is in the audit log first: a run is
  * never there without it.
@@ -44,7 +47,7 @@ export async function checkedQuestion(
     await appendAuditLine(db, auditLine(config, { id: runId, sessionId, userId }, "message.checked", detail));
   };
   const variables = protection ? await cleanVariables(protection, asked.variables, line) : asked.variables;
-  const place = { runId, sessionId, userId, variables, signal: new AbortController().signal };
+  const place = { runId, sessionId, userId, variables, signal: NEVER };
   const ruling = await beforeMessage({ text: message, delegatedTo: null }, place);
   const audit = auditOfRuling(ruling);
   if (audit) await line(audit);

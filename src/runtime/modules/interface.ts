@@ -69,7 +69,7 @@ export function defineTool<Input extends z.ZodObject, Variables extends z.ZodObj
 }
 
 /** A hook of a module. `onFailure` is Block and `timeoutSeconds` 5 when left out. */
-export type ModuleHook = Omit<Hook, "onFailure" | "timeoutSeconds"> &
+export type ModuleHook = Omit<Hook, "onFailure" | "timeoutSeconds" | "readsOnly"> &
   Partial<Pick<Hook, "onFailure" | "timeoutSeconds">>;
 
 /** Gives the hook's functions their types. */

@@ -7,7 +7,8 @@ import { ibans } from "./iban.ts";
 import { ipAddresses } from "./ip-address.ts";
 import { nationalIds } from "./national-ids/all.ts";
 import { phones } from "./phone.ts";
-import { CALLED_SECRET, KEY_HEAD, secrets } from "./secret.ts";
+import { mayHold, mayHoldAddress, mayHoldEmail, mayHoldNumber } from "./quick-look.ts";
+import { secrets } from "./secret.ts";
 import { piecesOf } from "./segments.ts";
 
 /** Where findings overlap, the kind with the lowest number names them. */
@@ -21,36 +22,19 @@ const RANK: Record<PiiKind, number> = {
   phone: 6,
 };
 
-const DIGIT = /\d/;
-/** Six digits, each at most three characters after the one before: what has fewer is no number of a person. */
-const LONG_NUMBER = /\d(?:[^\d]{0,3}\d){5}/;
-const SIGN = /@|%40|[([{]\s?at\s?[)\]}]|&commat;|&#/i;
-const ADDRESS = /\d\.\d{1,3}\.\d|[0-9a-f]:[0-9a-f:]/i;
-
-const HINT = /[\d@\u00b2\u00b3\u00b9\u2070-\u2089\u2460-\u2473\u24ea\ufe6b\uff01-\uff5e]|:\/\//;
-/** Neither Latin nor the usual punctuation and symbols: the slow look for digits of other scripts is worth it. */
-const OTHER_SCRIPT = /[^\t-\u024f\u2000-\u203f\u20a0-\u20bf\u2190-\u27bf]/;
-const ITS_DIGITS = /[\p{Nd}\u{1d400}-\u{1d7ff}]/u;
-
-/** Whether a text of any script may have a finding at all: a quick look. */
-export const mayHold = (text: string): boolean =>
-  HINT.test(text) ||
-  SIGN.test(text) ||
-  CALLED_SECRET.test(text) ||
-  KEY_HEAD.test(text) ||
-  (OTHER_SCRIPT.test(text) && ITS_DIGITS.test(text));
-
 /** What the detectors find; each is asked only where there may be something for it. */
 function detected(text: string): Finding[] {
-  const hasDigits = DIGIT.test(text);
-  const isLong = hasDigits && LONG_NUMBER.test(text);
-  const runs = isLong ? digitRuns(text) : [];
   return [
     ...secrets(text),
-    ...(runs.length ? [...ibans(text), ...cards(text, runs), ...nationalIds(text), ...phones(text, runs)] : []),
-    ...(SIGN.test(text) ? emails(text) : []),
-    ...(hasDigits && ADDRESS.test(text) ? ipAddresses(text) : []),
+    ...(mayHoldNumber(text) ? numbers(text) : []),
+    ...(mayHoldEmail(text) ? emails(text) : []),
+    ...(mayHoldAddress(text) ? ipAddresses(text) : []),
   ];
+}
+
+function numbers(text: string): Finding[] {
+  const runs = digitRuns(text);
+  return [...ibans(text), ...cards(text, runs), ...nationalIds(text), ...phones(text, runs)];
 }
 
 /** Findings that touch one another become one. */

@@ -24,7 +24,7 @@ function verdictOn<Change>(
   return { action: "block", annotations, reason: `it holds personal data, which this agent does not take: ${where()}` };
 }
 
-const base = { name: "pii", onFailure: "Block", timeoutSeconds: 10 } as const;
+const base = { name: "pii", onFailure: "Block", timeoutSeconds: 10, readsOnly: true } as const;
 
 /** The policy on questions, tasks for other agents, and results of tools. */
 const always = (protection: Protection): Hook => ({

@@ -1,5 +1,6 @@
-import { findingsInSegment, type IsKnown, mayHold } from "./detect.ts";
+import { findingsInSegment, type IsKnown } from "./detect.ts";
 import { countOf, type PiiCounts, placeholder } from "./finding.ts";
+import { mayHold } from "./quick-look.ts";
 import { piecesOf } from "./segments.ts";
 
 /** What takes a finding's place may bring what stands around it together: so often it is looked again. */

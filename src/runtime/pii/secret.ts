@@ -1,38 +1,37 @@
 import type { Detector, Finding } from "./finding.ts";
 import { matchesOf } from "./matches.ts";
 
-/** Keys that tell what they are. Each begins with a fixed text, so that it is found at once or not at all. */
-const KNOWN: string[] = [
-  String.raw`sk-ant-[A-Za-z0-9_-]{10,250}`, // Anthropic
-  String.raw`sk-(?:proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{20,250}`, // OpenAI and others that took its form
-  String.raw`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b`, // AWS
-  String.raw`gh[pousr]_[A-Za-z0-9]{20,255}`, // GitHub
-  String.raw`github_pat_[A-Za-z0-9_]{20,255}`,
-  String.raw`gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[A-Za-z0-9_-]{20,64}`, // GitLab
-  String.raw`xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,250}`, // Slack
-  String.raw`xapp-\d-[A-Za-z0-9-]{10,250}`,
-  String.raw`hooks\.slack\.com/services/[A-Za-z0-9_/]{20,80}`,
-  String.raw`AIza[A-Za-z0-9_-]{35}`, // Google
-  String.raw`ya29\.[A-Za-z0-9_-]{20,250}`,
-  String.raw`GOCSPX-[A-Za-z0-9_-]{20,40}`,
-  String.raw`(?:sk|rk|pk|whsec)_(?:(?:live|test)_)?[A-Za-z0-9]{16,250}`, // Stripe
-  String.raw`SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}`, // SendGrid
-  String.raw`npm_[A-Za-z0-9]{36}`,
-  String.raw`pypi-[A-Za-z0-9_-]{40,250}`,
-  String.raw`hf_[A-Za-z0-9]{30,40}`, // Hugging Face
-  String.raw`do[opr]_v1_[a-f0-9]{64}`, // DigitalOcean
-  String.raw`shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}`, // Shopify
-  String.raw`hv[sbr]\.[A-Za-z0-9_-]{24,250}`, // Vault
-  String.raw`dapi[a-f0-9]{32}`, // Databricks
-  String.raw`lin_api_[A-Za-z0-9]{32,64}`,
-  String.raw`AGE-SECRET-KEY-1[A-Z0-9]{58}`,
-  String.raw`\d{8,10}:AA[A-Za-z0-9_-]{33}`, // Telegram
-  String.raw`eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{4,8000}\.[A-Za-z0-9_-]{0,4000}`, // JSON Web Tokens
+/** Keys that tell what they are: how they begin, and what follows. */
+const KNOWN: [head: string, rest: string][] = [
+  ["sk-ant-", "[A-Za-z0-9_-]{10,250}"], // Anthropic
+  ["sk-", "(?:proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{20,250}"], // OpenAI and others that took its form
+  ["(?:AKIA|ASIA|ABIA|ACCA)", String.raw`[A-Z0-9]{16}\b`], // AWS
+  ["gh[pousr]_", "[A-Za-z0-9]{20,255}"], // GitHub
+  ["github_pat_", "[A-Za-z0-9_]{20,255}"],
+  ["gl(?:pat|dt|rt|cbt|ptt|ft|soat)-", "[A-Za-z0-9_-]{20,64}"], // GitLab
+  ["xox[abeoprs]", String.raw`(?:\.xox[bp])?-[A-Za-z0-9-]{10,250}`], // Slack
+  ["xapp-", String.raw`\d-[A-Za-z0-9-]{10,250}`],
+  [String.raw`hooks\.slack\.com/services/`, "[A-Za-z0-9_/]{20,80}"],
+  ["AIza", "[A-Za-z0-9_-]{35}"], // Google
+  [String.raw`ya29\.`, "[A-Za-z0-9_-]{20,250}"],
+  ["GOCSPX-", "[A-Za-z0-9_-]{20,40}"],
+  ["(?:sk|rk|pk|whsec)_", "(?:(?:live|test)_)?[A-Za-z0-9]{16,250}"], // Stripe
+  [String.raw`SG\.`, String.raw`[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}`], // SendGrid
+  ["npm_", "[A-Za-z0-9]{36}"],
+  ["pypi-", "[A-Za-z0-9_-]{40,250}"],
+  ["hf_", "[A-Za-z0-9]{30,40}"], // Hugging Face
+  ["do[opr]_v1_", "[a-f0-9]{64}"], // DigitalOcean
+  ["shp(?:at|ca|pa|ss)_", "[a-fA-F0-9]{32}"], // Shopify
+  [String.raw`hv[sbr]\.`, "[A-Za-z0-9_-]{24,250}"], // Vault
+  ["dapi", "[a-f0-9]{32}"], // Databricks
+  ["lin_api_", "[A-Za-z0-9]{32,64}"],
+  ["AGE-SECRET-KEY-1", "[A-Z0-9]{58}"],
+  [String.raw`\d{8,10}:AA`, "[A-Za-z0-9_-]{33}"], // Telegram
+  ["eyJ", String.raw`[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{4,8000}\.[A-Za-z0-9_-]{0,4000}`], // JSON Web Tokens
 ];
-const KNOWN_KEY = new RegExp(`\\b(?:${KNOWN.join("|")})`, "g");
-
-/** Heads of such keys that may have no digit behind them. */
-export const KEY_HEAD = /sk-|gh[pousr]_|gl[a-z]{2,4}-|xox|hf_|npm_|A[KSBC][IC]A/;
+const KNOWN_KEY = new RegExp(String.raw`\b(?:${KNOWN.map((it) => it.join("")).join("|")})`, "g");
+/** How such a key begins. */
+export const KEY_HEAD = new RegExp(String.raw`\b(?:${KNOWN.map(([head]) => head).join("|")})`);
 
 /** Private keys in PEM; one whose end is missing goes on to the end of the segment. */
 const PRIVATE_KEY =
@@ -82,9 +81,10 @@ function valuesOf(text: string, pattern: RegExp, isOne: (value: string) => boole
 
 /** Keys, tokens and passwords: those with a form of their own, private keys, and what is called one and looks like one. */
 export const secrets: Detector = (text) => [
-  ...[...matchesOf(text, KNOWN_KEY), ...(text.includes("PRIVATE KEY") ? matchesOf(text, PRIVATE_KEY) : [])].map(
-    ({ 0: key, index }): Finding => ({ kind: "secret", start: index, end: index + key.length }),
-  ),
+  ...[
+    ...(KEY_HEAD.test(text) ? matchesOf(text, KNOWN_KEY) : []),
+    ...(text.includes("PRIVATE KEY") ? matchesOf(text, PRIVATE_KEY) : []),
+  ].map(({ 0: key, index }): Finding => ({ kind: "secret", start: index, end: index + key.length })),
   ...(text.includes("://") ? valuesOf(text, IN_ADDRESS, (it) => !STAND_IN.test(it) && !it.startsWith("[")) : []),
   ...(CALLED_SECRET.test(text) ? valuesOf(text, ASSIGNED, looksSecret) : []),
 ];

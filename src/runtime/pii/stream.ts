@@ -1,5 +1,6 @@
 import type { IsKnown } from "./detect.ts";
 import type { PiiCounts } from "./finding.ts";
+import { mayHold } from "./quick-look.ts";
 import { redactSegment } from "./redact.ts";
 import { segmentsOf } from "./segments.ts";
 
@@ -32,11 +33,16 @@ export class StreamRedactor {
   #take(text: string, isLast: boolean): string {
     const { segments, rest } = segmentsOf(text, isLast);
     this.#rest = rest;
-    return segments.map((it) => this.#told(it)).join("");
+    const whole = segments.join("");
+    return mayHold(whole) || this.#isOver ? segments.map((it) => this.#told(it)).join("") : whole;
+  }
+
+  get #isOver(): boolean {
+    return this.#stops && Object.keys(this.counts).length > 0;
   }
 
   #told(segment: string): string {
     const text = redactSegment(segment, this.counts, this.#isKnown);
-    return this.#stops && Object.keys(this.counts).length > 0 ? "" : text;
+    return this.#isOver ? "" : text;
   }
 }
