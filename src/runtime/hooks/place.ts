@@ -30,6 +30,7 @@ class End {
   readonly #run: AbortSignal;
   readonly #stop = () => this.#made?.abort(this.#run.reason);
   #made: AbortController | undefined;
+  #released = false;
 
   constructor(run: AbortSignal) {
     this.#run = run;
@@ -39,11 +40,12 @@ class End {
     if (this.#made) return this.#made;
     this.#made = new AbortController();
     if (this.#run.aborted) this.#stop();
-    else this.#run.addEventListener("abort", this.#stop, { once: true });
+    else if (!this.#released) this.#run.addEventListener("abort", this.#stop, { once: true });
     return this.#made;
   }
 
   release(): void {
+    this.#released = true;
     if (this.#made) this.#run.removeEventListener("abort", this.#stop);
   }
 }
@@ -78,7 +80,8 @@ export class Place<T> {
     let value = first;
     let annotations: Annotations | undefined;
     for (const hook of this.#hooks) {
-      const ruling = await this.#ask(hook, value, place);
+      const said = this.#ask(hook, value, place);
+      const ruling = said instanceof Promise ? await said : said; // most hooks answer at once
       if (ruling.annotations) annotations = { ...annotations, ...ruling.annotations };
       if (ruling.blocked) return { ...ruling, annotations };
       value = ruling.value;
@@ -86,26 +89,8 @@ export class Place<T> {
     return { blocked: false, value, changed: value !== first, annotations };
   }
 
-  async #ask(hook: Hook, value: T, place: HookPlace): Promise<Ruling<T>> {
-    try {
-      const verdict = await this.#verdict(hook, value, place);
-      const annotations = annotationsOf(hook.name, verdict.annotations);
-      if (verdict.action === "block") {
-        this.#count(hook, "blocked");
-        return { blocked: true, hook: hook.name, reason: verdict.reason.slice(0, 1000), annotations };
-      }
-      const made = verdict.action === "change" ? this.#round.take(verdict, value) : value;
-      const changed = made !== value;
-      this.#count(hook, changed ? "changed" : "allowed");
-      return { blocked: false, value: made, changed, annotations };
-    } catch (error) {
-      place.signal.throwIfAborted();
-      return this.#failed(hook, value, error);
-    }
-  }
-
-  /** The verdict within the hook's time. @throws what the hook throws, HookTimeout, or the reason of the place's signal */
-  async #verdict(hook: Hook, value: T, place: HookPlace): Promise<AnyVerdict> {
+  /** @throws the reason of the place's signal, and nothing else; so does what it promises */
+  #ask(hook: Hook, value: T, place: HookPlace): Ruling<T> | Promise<Ruling<T>> {
     place.signal.throwIfAborted();
     const end = new End(place.signal);
     const { tenant, agent } = this.#host;
@@ -119,14 +104,41 @@ export class Place<T> {
     };
     try {
       const answer = this.#round.ask(hook, hook.readsOnly ? value : this.#round.copy(value), context);
-      return readVerdict(isLater(answer) ? await inTime(answer, hook.timeoutSeconds, end.controller) : answer);
+      if (isLater(answer)) return this.#later(hook, value, answer, place, end);
+      end.release();
+      return this.#ruling(hook, value, readVerdict(answer));
+    } catch (error) {
+      end.release();
+      return this.#failed(hook, value, error, place);
+    }
+  }
+
+  async #later(hook: Hook, value: T, answer: PromiseLike<unknown>, place: HookPlace, end: End): Promise<Ruling<T>> {
+    try {
+      return this.#ruling(hook, value, readVerdict(await inTime(answer, hook.timeoutSeconds, end.controller)));
+    } catch (error) {
+      return this.#failed(hook, value, error, place);
     } finally {
       end.release();
     }
   }
 
+  /** @throws when a change is none */
+  #ruling(hook: Hook, value: T, verdict: AnyVerdict): Ruling<T> {
+    const annotations = annotationsOf(hook.name, verdict.annotations);
+    if (verdict.action === "block") {
+      this.#count(hook, "blocked");
+      return { blocked: true, hook: hook.name, reason: verdict.reason.slice(0, 1000), annotations };
+    }
+    const made = verdict.action === "change" ? this.#round.take(verdict, value) : value;
+    const changed = made !== value;
+    this.#count(hook, changed ? "changed" : "allowed");
+    return { blocked: false, value: made, changed, annotations };
+  }
+
   /** What goes outside tells nothing of the hook's inside. */
-  #failed(hook: Hook, value: T, error: unknown): Ruling<T> {
+  #failed(hook: Hook, value: T, error: unknown, place: HookPlace): Ruling<T> {
+    place.signal.throwIfAborted();
     const late = error instanceof HookTimeout;
     this.#count(hook, late ? "timeout" : "failed");
     this.#host.log.warn({ hook: hook.name, onFailure: hook.onFailure, err: error as Error }, "a hook failed");

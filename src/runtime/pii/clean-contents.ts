@@ -1,9 +1,8 @@
 import type { ContentBlock } from "../../database/runs/run.ts";
+import { isPlainText } from "./content.ts";
 
 /** Characters that are kept, all contents together. */
 const MOST_CHARACTERS = 4 * 1024 * 1024;
-
-const isPlainText = (it: ContentBlock): boolean => it.type === "text" && Object.keys(it).length === 2;
 
 /** The same for a content as the model gave it and as the database gives it back, with its keys in another order. */
 const keyOf = (content: ContentBlock[]): string =>

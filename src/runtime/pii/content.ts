@@ -1,6 +1,7 @@
 import type { ContentBlock } from "../../database/runs/run.ts";
 import { findingsIn, type IsKnown } from "./detect.ts";
 import type { PiiCounts } from "./finding.ts";
+import { mayHold } from "./quick-look.ts";
 import { redactJson, redactText } from "./redact.ts";
 
 /** What the API wrote for itself: signed, encrypted, or a name. */
@@ -17,6 +18,9 @@ const OPAQUE = new Set([
 
 const isText = (block: ContentBlock): block is ContentBlock & { text: string } =>
   block.type === "text" && typeof block.text === "string";
+
+/** Nothing but a text. */
+export const isPlainText = (it: ContentBlock): boolean => it.type === "text" && Object.keys(it).length === 2;
 
 /** Texts of one message are read as one, so that nothing hides in their seams; what reaches over a seam stays in the first. */
 function redactTexts(texts: readonly string[], counts: PiiCounts, isKnown?: IsKnown): string[] {
@@ -60,6 +64,7 @@ function redactBlock(block: ContentBlock, counts: PiiCounts, isKnown?: IsKnown):
  */
 export function redactContent(content: ContentBlock[], counts: PiiCounts, isKnown?: IsKnown): ContentBlock[] {
   const texts = content.filter(isText).map((it) => it.text);
+  if (content.every(isPlainText) && !mayHold(texts.join(""))) return content;
   const redacted = redactTexts(texts, counts, isKnown);
   let next = 0;
   const made = content.map((block) => {
