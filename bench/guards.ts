@@ -24,6 +24,8 @@ if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
 if (!(seconds >= 1 && seconds <= 60)) throw new Error("--seconds takes a number from 1 to 60");
 
 const CLIENTS = 25;
+/** The same load for both, about half of what they could take: as fast as it can, the slower one shares less work among its runs. */
+const EVERY_MS = 100;
 /** A question of usual length, with numbers that are none of a person's. */
 const QUESTION =
   "Our order 4471 of 12 March arrived with two of the five boxes damaged. The invoice says 1,284.50 euros for item A-20 in size 38. " +
@@ -33,6 +35,25 @@ const progress = terminalProgress(process.stderr, 5_000);
 const median = (numbers: number[]): number =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 
+function costOf(pairs: { without: CellResult; guarded: CellResult }[]) {
+  const of = (read: (pair: (typeof pairs)[number]) => number): number => median(pairs.map(read));
+  // Of Postgres both used what they used together.
+  const postgresMs = of(({ without, guarded }) => {
+    const runs = without.runs + guarded.runs;
+    return (without.cpu.postgres * without.runs + guarded.cpu.postgres * guarded.runs) / 2 / runs;
+  });
+  const withoutMs = of((it) => it.without.cpu.runtime) + postgresMs;
+  const guardsMs = of((it) => it.guarded.cpu.runtime - it.without.cpu.runtime);
+  return {
+    costPercent: (guardsMs / withoutMs) * 100,
+    guardsMs,
+    withoutMs,
+    throughputRatio: of((it) => it.guarded.runsPerSecond / it.without.runsPerSecond),
+    statementsWithout: of((it) => it.without.statements),
+    statementsGuarded: of((it) => it.guarded.statements),
+  };
+}
+
 const postgres = await progress.step("Postgres starts", () => startBenchPostgres());
 try {
   const field = await progress.step("the program is bundled", () => Field.create(postgres));
@@ -40,7 +61,7 @@ try {
     const meter = await openMeter(postgres.adminSettings(field.database));
     const endpoint = await field.endpoint({ latencyMs: 0, chunkDelayMs: 0 });
     const postmaster = await postmasterOf(postgres);
-    const cell = async (pii: "Off" | "Redact"): Promise<CellResult> => {
+    const cell = async (pii: "Off" | "Redact", everyMs: number | undefined): Promise<CellResult> => {
       const tenant = await field.tenant(`guards-${pii.toLowerCase()}-${randomUUID().slice(0, 8)}`);
       const tokens = await Promise.all(Array.from({ length: CLIENTS }, (_, n) => tenant.issuer.token(`user-${n}`)));
       const change = { anthropicBaseUrl: endpoint.url, pii };
@@ -48,38 +69,37 @@ try {
       const agent = await field.agent(tenant, change, profile);
       const parts = { agents: [agent], tenant, tokens, field, endpoint, meter, postmaster };
       try {
-        return await runCell(parts, { message: QUESTION, clients: CLIENTS, seconds, warmUpSeconds: 4 });
+        const pace = everyMs === undefined ? {} : { everyMs };
+        return await runCell(parts, { message: QUESTION, clients: CLIENTS, seconds, warmUpSeconds: 4, ...pace });
       } finally {
         await agent.child.end(); // by SIGTERM: a profile is written
       }
     };
-    const pairs: { without: CellResult; guarded: CellResult }[] = [];
-    for (let round = 0; round < rounds; round++) {
-      // Processes and tables of their own each time: how one process fares is partly luck.
-      const [without, guarded] = await progress.step(`round ${round + 1} of ${rounds}`, () =>
-        Promise.all([cell("Off"), cell("Redact")]),
-      );
-      pairs.push({ without, guarded });
-      progress.note(
-        `  ${without.cpu.runtime.toFixed(3)} → ${guarded.cpu.runtime.toFixed(3)} ms of a processor a run, in the agent`,
-      );
-    }
-    const of = (read: (pair: (typeof pairs)[number]) => number): number => median(pairs.map(read));
-    // Of Postgres both used what they used together.
-    const postgresMs = of(({ without, guarded }) => {
-      const runs = without.runs + guarded.runs;
-      return (without.cpu.postgres * without.runs + guarded.cpu.postgres * guarded.runs) / 2 / runs;
-    });
-    const withoutMs = of((it) => it.without.cpu.runtime) + postgresMs;
-    const guardsMs = of((it) => it.guarded.cpu.runtime - it.without.cpu.runtime);
+    const compare = async (title: string, everyMs: number | undefined) => {
+      const pairs: { without: CellResult; guarded: CellResult }[] = [];
+      for (let round = 0; round < rounds; round++) {
+        // Processes and tables of their own each time: how one process fares is partly luck.
+        const [without, guarded] = await progress.step(`${title}, round ${round + 1} of ${rounds}`, () =>
+          Promise.all([cell("Off", everyMs), cell("Redact", everyMs)]),
+        );
+        pairs.push({ without, guarded });
+        const shown = [without, guarded].map((it) => it.cpu.runtime.toFixed(3)).join(" → ");
+        progress.note(`  ${shown} ms of a processor a run, in the agent`);
+      }
+      return costOf(pairs);
+    };
+    const even = await compare("the same load", EVERY_MS);
+    const full = await compare("as fast as they can", undefined);
     const result = {
-      guardsCostPercent: (guardsMs / withoutMs) * 100,
-      guardsCpuMsPerRun: guardsMs,
-      cpuMsPerRunWithout: withoutMs,
-      guardsThroughputRatio: of((it) => it.guarded.runsPerSecond / it.without.runsPerSecond),
-      statementsWithout: of((it) => it.without.statements),
-      statementsGuarded: of((it) => it.guarded.statements),
-      rounds: pairs.length,
+      guardsCostPercent: even.costPercent,
+      guardsCpuMsPerRun: even.guardsMs,
+      cpuMsPerRunWithout: even.withoutMs,
+      saturatedCostPercent: full.costPercent,
+      saturatedCpuMsPerRunWithout: full.withoutMs,
+      saturatedThroughputRatio: full.throughputRatio,
+      statementsWithout: even.statementsWithout,
+      statementsGuarded: even.statementsGuarded,
+      rounds,
     };
     console.log(JSON.stringify(result, (_, it: unknown) => (typeof it === "number" ? Number(it.toFixed(3)) : it)));
   } finally {

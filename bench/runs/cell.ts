@@ -38,6 +38,7 @@ export interface CellShape {
   clients: number;
   seconds: number;
   warmUpSeconds: number;
+  everyMs?: number;
 }
 
 const TURNS_PER_SESSION = 5;

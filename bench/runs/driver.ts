@@ -12,6 +12,8 @@ export interface Job {
   turnsPerSession: number;
   warmUpSeconds: number;
   seconds: number;
+  /** Milliseconds from one question of a client to its next; left out: as soon as it is answered. */
+  everyMs?: number;
 }
 
 /** What the driver says: that the warm-up is over, what it counted, and that its last run has ended; or, instead, what went wrong. */
@@ -28,6 +30,7 @@ async function client(job: Job, number: number, seen: (ms: number) => void, ende
   const http = new PlainClient(job.urls[number % job.urls.length] as string, [`authorization: Bearer ${token}`]);
   const body = JSON.stringify({ message: job.message });
   try {
+    if (job.everyMs) await sleep((job.everyMs * number) / job.clients); // not all at once
     while (!ended()) {
       const made = await http.request("POST", "/v1/sessions", "{}");
       const { id } = JSON.parse(made.body.slice(made.body.indexOf("{"), made.body.lastIndexOf("}") + 1)) as {
@@ -38,6 +41,7 @@ async function client(job: Job, number: number, seen: (ms: number) => void, ende
         const answer = await http.request("POST", `/v1/sessions/${id}/runs`, body, "accept: text/event-stream\r\n");
         if (!answer.body.includes("event: run.completed")) throw new Error(`HTTP ${answer.status}: ${answer.body}`);
         seen(performance.now() - asked);
+        if (job.everyMs) await sleep(Math.max(0, asked + job.everyMs - performance.now()));
       }
     }
   } finally {

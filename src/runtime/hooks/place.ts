@@ -94,14 +94,15 @@ export class Place<T> {
     place.signal.throwIfAborted();
     const end = new End(place.signal);
     const { tenant, agent } = this.#host;
-    const context = {
-      ...place,
-      tenant,
-      agent,
-      get signal() {
-        return end.controller.signal;
-      },
-    };
+    const around = { ...place, tenant, agent };
+    const context = hook.readsOnly
+      ? around
+      : {
+          ...around,
+          get signal() {
+            return end.controller.signal;
+          },
+        };
     try {
       const answer = this.#round.ask(hook, hook.readsOnly ? value : this.#round.copy(value), context);
       if (isLater(answer)) return this.#later(hook, value, answer, place, end);
