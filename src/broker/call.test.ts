@@ -75,4 +75,10 @@ describe("a call", () => {
     expect(check("a", "a").models).toEqual(["a"]);
     expect(() => check("a", "b", "a")).toThrow("the model b is not among this tenant's models");
   });
+
+  it("that asks about a model is of a model that is allowed", () => {
+    const check = (model: string) => checkedCall(routeOf("GET", `/v1/models/${model}`) as Route, "", config(["a"]));
+    expect(check("a").models).toEqual(["a"]);
+    expect(() => check("b")).toThrow("the model b is not among this tenant's models");
+  });
 });

@@ -1,4 +1,6 @@
 import { ACCESS_CHECKS } from "./list/access.ts";
+import { ADMISSION } from "./list/admission.ts";
+import { KEY_BROKER } from "./list/broker.ts";
 import { NETWORK, PODS } from "./list/cluster.ts";
 import { AUDIT_AND_TRANSCRIPTS, DATABASE_RIGHTS, FENCES, PERSONAL_DATA, SQL_TOOL } from "./list/data.ts";
 import { HTTP_TOOL } from "./list/http-tool.ts";
@@ -12,11 +14,13 @@ export const SUITES: Record<string, Mutant[]> = {
   "Tools `files` and `commands`": WORKSPACE_TOOLS,
   "Tool `sql`": SQL_TOOL,
   "Access to the API": ACCESS_CHECKS,
+  "Key broker": KEY_BROKER,
   "Personal data": PERSONAL_DATA,
   "Audit log and transcripts": AUDIT_AND_TRANSCRIPTS,
   "Rights in Postgres": DATABASE_RIGHTS,
   Fences: FENCES,
   Pods: PODS,
+  "Admission policies": ADMISSION,
   "Network policies": NETWORK,
   "Errors and logs": REDACTION,
 };

@@ -47,6 +47,11 @@ const NOT_RESTRICTED: [string, object, string][] = [
     of({ lifecycle: { preStop: { httpGet: { host: "169.254.169.254", port: 80 } } } }),
     "probes",
   ],
+  [
+    "a Windows host process",
+    pod({ hostNetwork: true, securityContext: { windowsOptions: { hostProcess: true } } }),
+    "hostProcess",
+  ],
   ["a folder of the node", pod({ volumes: [{ name: "v", hostPath: { path: "/" } }] }), "volumes"],
   ["an NFS volume", pod({ volumes: [{ name: "v", nfs: { server: "x", path: "/" } }] }), "volumes"],
   ["all privileges", secured({ privileged: true, allowPrivilegeEscalation: undefined }), "privileged"],
@@ -129,21 +134,37 @@ const agentPod = (spec: Json = {}, security: Json = {}, more: Json = {}) =>
 let plane: ControlPlane;
 let admin: ReturnType<typeof connect>;
 const closing: (() => Promise<void>)[] = [];
+let operator: KubernetesClient;
+type MadePod = { metadata: { name: string }; spec: Json };
+let agentsPod: MadePod | undefined;
 
 const as = async ({ namespace, name }: { namespace: string; name: string }): Promise<KubernetesClient> => {
   const { client, close } = connect(await serviceAccountKubeconfig(admin.client, plane.kubeconfig, namespace, name));
   closing.push(close);
   return client;
 };
-const tryOut = (client: KubernetesClient, kind: kinds.ResourceKind, namespace: string, object: object) =>
-  client.request("POST", kinds.resourcePath(kind, namespace), { query: { dryRun: "All" }, body: object }).then(
+const DRY_RUN = { query: { dryRun: "All" } };
+const denied = (work: Promise<unknown>): Promise<string> =>
+  work.then(
     () => "allowed",
     (error: Error) => error.message,
   );
+const tryOut = (client: KubernetesClient, kind: kinds.ResourceKind, namespace: string, object: object) =>
+  denied(client.request("POST", kinds.resourcePath(kind, namespace), { ...DRY_RUN, body: object }));
 const makePod = (client: KubernetesClient, namespace: string, object: object) =>
   tryOut(client, kinds.POD, namespace, object);
 const makeNamespace = (name: string, labels: Record<string, string>) =>
   admin.client.apply(kinds.NAMESPACE, { metadata: { name, labels } }, { fieldManager: "test" });
+
+const { ROLE_BINDING } = kinds;
+const binding = (namespace: string, more: Json = {}) => ({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "RoleBinding",
+  metadata: { name: "agentpg-operator", namespace },
+  roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "agentpg-tenant" },
+  subjects: [{ kind: "ServiceAccount", ...OPERATOR }],
+  ...more,
+});
 
 const REPLICA_SET = { ...kinds.DEPLOYMENT, kind: "ReplicaSet", plural: "replicasets" };
 const workload = (kind: string, labels: Json) => ({
@@ -170,10 +191,15 @@ beforeAll(async () => {
   const account = (name: string) =>
     admin.client.apply(kinds.SERVICE_ACCOUNT, { metadata: { name, namespace: "acme" } }, { fieldManager: "test" });
   await Promise.all(["agent-support", "own"].map(account));
+  operator = await as(OPERATOR);
+  // Each breaks more than one rule, so that a policy with one rule less (test/mutants) is seen to be in force as well.
   const inForce = [
-    () => makePod(admin.client, "acme", pod({ hostNetwork: true })),
+    () => makePod(admin.client, "acme", pod({ hostNetwork: true, hostPID: true })),
     () => makePod(admin.client, "acme", pod({}, { labels: AGENT })),
-    () => tryOut(admin.client, kinds.DEPLOYMENT, "acme", workload("Deployment", AGENT)),
+    async () =>
+      `${await tryOut(admin.client, kinds.DEPLOYMENT, "acme", workload("Deployment", AGENT))} ${await tryOut(admin.client, REPLICA_SET, "acme", workload("ReplicaSet", AGENT))}`,
+    () => tryOut(operator, ROLE_BINDING, "plain", binding("plain", { metadata: { name: "other", namespace: "plain" } })),
+    () => denied(operator.request("DELETE", kinds.resourcePath(kinds.NAMESPACE, undefined, "plain"), DRY_RUN)),
   ];
   for (const look of inForce) await eventually(look, (it) => it.includes("ValidatingAdmissionPolicy"), 30);
   await eventually(
@@ -184,6 +210,15 @@ beforeAll(async () => {
   await eventually(
     () => makePod(admin.client, "acme", pod()),
     (it) => it === "allowed",
+    30,
+  );
+  // Of what is already there: a pod of the tenant's, and an agent's, made as they are made.
+  await admin.client.create(kinds.POD, pod({}, { name: "runs" }), "acme");
+  await admin.client.create(ROLE_BINDING, binding("acme"), "acme");
+  await operator.create(kinds.DEPLOYMENT, workload("Deployment", AGENT), "acme");
+  agentsPod = await eventually(
+    async () => (await admin.client.list<MadePod>(kinds.POD, "acme", { labelSelector: "agentpg.dev/agent=support" }))[0],
+    (it) => it !== undefined,
     30,
   );
 });
@@ -208,7 +243,6 @@ describe("a pod in a tenant's namespace", () => {
   });
 
   test("gets no weak container afterwards: neither an image of another kind is asked for nor a privileged debugger let in", async () => {
-    await admin.client.create(kinds.POD, pod({}, { name: "runs" }), "acme");
     const path = kinds.resourcePath(kinds.POD, "acme", "runs");
     const debug = (security: Json) =>
       admin.client.request("PATCH", `${path}/ephemeralcontainers`, {
@@ -228,16 +262,9 @@ const tokenVolume = (audience?: string) => ({
 });
 
 describe("a pod that is labelled as an agent's", () => {
-  test("passes when Kubernetes makes it of the operator's Deployment, and its token is nowhere", async () => {
-    const operator = await as(OPERATOR);
-    await admin.client.create(ROLE_BINDING, binding("acme"), "acme");
-    await operator.create(kinds.DEPLOYMENT, workload("Deployment", AGENT), "acme");
-    const [made] = await eventually(
-      () => admin.client.list<{ spec: Json }>(kinds.POD, "acme", { labelSelector: "agentpg.dev/agent=support" }),
-      (pods) => pods.length === 1,
-      30,
-    );
-    expect(JSON.stringify(made?.spec)).not.toContain("kube-api-access");
+  test("passes when Kubernetes makes it of the operator's Deployment, and its token is nowhere", () => {
+    expect(agentsPod?.spec["serviceAccountName"]).toBe("agent-support");
+    expect(JSON.stringify(agentsPod?.spec)).not.toContain("kube-api-access");
   });
 
   const WEAK: [string, object, string][] = [
@@ -276,10 +303,7 @@ describe("a pod that is labelled as an agent's", () => {
   });
 
   test("gets no debug container", async () => {
-    const [made] = await admin.client.list<{ metadata: { name: string } }>(kinds.POD, "acme", {
-      labelSelector: "agentpg.dev/agent=support",
-    });
-    const path = kinds.resourcePath(kinds.POD, "acme", made?.metadata.name, "ephemeralcontainers");
+    const path = kinds.resourcePath(kinds.POD, "acme", agentsPod?.metadata.name, "ephemeralcontainers");
     const body = {
       spec: {
         ephemeralContainers: [{ name: "d", image: "x", securityContext: { ...strict, readOnlyRootFilesystem: true } }],
@@ -369,24 +393,9 @@ describe("a pod that is labelled as an agent's", () => {
   });
 });
 
-const { ROLE_BINDING } = kinds;
-const binding = (namespace: string, more: Json = {}) => ({
-  apiVersion: "rbac.authorization.k8s.io/v1",
-  kind: "RoleBinding",
-  metadata: { name: "agentpg-operator", namespace },
-  roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "agentpg-tenant" },
-  subjects: [{ kind: "ServiceAccount", ...OPERATOR }],
-  ...more,
-});
-
 describe("who has the operator's token", () => {
-  const denied = async (work: Promise<unknown>) =>
-    work.then(
-      () => "allowed",
-      (error: Error) => error.message,
-    );
-  const bind = async (namespace: string, more: Json = {}) =>
-    tryOut(await as(OPERATOR), ROLE_BINDING, namespace, binding(namespace, more));
+  const bind = (namespace: string, more: Json = {}) =>
+    tryOut(operator, ROLE_BINDING, namespace, binding(namespace, more));
 
   test("binds its role in a tenant's namespace, and in no other: no Secret elsewhere can be read", async () => {
     await admin.client.delete(ROLE_BINDING, "agentpg-operator", "acme");
@@ -404,7 +413,6 @@ describe("who has the operator's token", () => {
   });
 
   test("makes no namespace a tenant's, deletes none that it did not make, and changes those of tenants", async () => {
-    const operator = await as(OPERATOR);
     const label = (name: string) =>
       denied(
         operator.mergePatch(kinds.NAMESPACE, name, undefined, { metadata: { labels: { "agentpg.dev/tenant": "x" } } }),
@@ -421,7 +429,6 @@ describe("who has the operator's token", () => {
   });
 
   test("lists no Secrets, of the cluster or of a namespace", async () => {
-    const operator = await as(OPERATOR);
     for (const namespace of [undefined, "acme", "kube-system", "agentpg-system"])
       expect(await denied(operator.list(kinds.SECRET, namespace))).toContain("forbidden");
   });

@@ -6,8 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BROKER_REFUSAL_HEADER, type BrokerConfig } from "../../src/api/broker-config.ts";
 import { Bodies } from "../../src/broker/bodies.ts";
 import { type Broker, type BrokerParts, startBroker } from "../../src/broker/broker.ts";
+import { BudgetGate } from "../../src/broker/budget-gate.ts";
 import { parseBrokerConfig } from "../../src/broker/config.ts";
+import { Meter } from "../../src/broker/meter.ts";
+import { AgentDatabase } from "../../src/database/runs/database.ts";
 import { readEnvironment } from "../../src/runtime/config.ts";
+import { type DatabaseSettings, databaseSource } from "../../src/runtime/credentials/database-settings.ts";
 import { FailedAttempts } from "../../src/runtime/http/failed-attempts.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "../support/eventually.ts";
@@ -150,7 +154,7 @@ describe("a token", () => {
         signed(
           claims({
             sub: "system:serviceaccount:acme:web",
-            "kubernetes.io": bound({ serviceaccount: { name: "web" } }),
+            "kubernetes.io": bound({ serviceaccount: { name: "web" }, pod: { name: "web-5d9f-x7k2p", uid: "u" } }),
           }),
         ),
       "agent's pod",
@@ -182,6 +186,15 @@ describe("a token", () => {
     await world.fresh();
     expect((await ask(url, aQuestion())).status).toBe(200);
     expect(world.claude.stats.keys).toEqual({ "0001": 1 });
+  });
+
+  it("that is known is refused from its end on", async () => {
+    await world.fresh();
+    // Clocks may differ by 30 s: it ends in two.
+    const token = await signed(claims({ iat: now() - 600, exp: now() - 28, jti: randomUUID() }));
+    const status = async () => (await ask(url, aQuestion(), { authorization: `Bearer ${token}` })).status;
+    expect(await status()).toBe(200);
+    await eventually(status, (it) => it === 401, 10);
   });
 
   it("that is no good too often bars its address, and a good one that is known goes on", async () => {
@@ -447,6 +460,19 @@ describe("the tenant's budget", () => {
     const { url } = await aBroker({ budget: { perDay: { usd: "1" } } });
     expect((await ask(url, aQuestion({ stream: true }))).status).toBe(200);
     expect((await ask(url, aQuestion())).status).toBe(402);
+  });
+
+  it("that cannot be looked up lets no call through: it is to come again", async () => {
+    const source = await databaseSource(readEnvironment(world.environment())).start();
+    const { schema, connection } = source.value as DatabaseSettings;
+    source.stop();
+    const limits = { min: 0, max: 1, idleMs: 1000, lifetimeSeconds: 60 };
+    const db = new AgentDatabase(schema, connection, "test", limits, () => {});
+    await db.close();
+    const gate = new BudgetGate(db, { budget: { perDay: { usd: "1" } } }, new Meter());
+    const refused = await gate.enter({ usd: 0.01, tokens: 10 }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ reason: "budget-unknown", status: 529, retryAfter: 5 });
+    await expect(gate.enter({ usd: 0, tokens: 0 })).resolves.toBeTypeOf("function");
   });
 
   it("has calls that it may have no room for beside others wait", async () => {
