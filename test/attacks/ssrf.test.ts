@@ -1,8 +1,10 @@
 // What a model, or a page that it reads, may try with the http tool to reach what is inside: real sockets, a real name server.
-import { createServer as createTlsServer, type Server } from "node:https";
+import { createServer as createTlsServer, type Server, type ServerOptions } from "node:https";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createAuthority } from "../../src/local-cluster/pki.ts";
 import { type HttpNetwork, httpTool } from "../../src/runtime/tools/http.ts";
 import { isPublicAddress } from "../../src/runtime/tools/http-address.ts";
 import type { LocalTool, ToolCall } from "../../src/runtime/tools/tool.ts";
@@ -344,4 +346,97 @@ describe("headers of the caller's", () => {
       expect(seenOutside).toEqual([]);
     },
   );
+});
+
+describe("a server's TLS", () => {
+  /** OpenSSL 3 has versions before TLS 1.2 at this security level only. */
+  const OLD_CIPHERS = "DEFAULT@SECLEVEL=0";
+  const HOST = "api.example.com";
+  const servers: Server[] = [];
+  let requests = 0;
+  afterAll(() => {
+    for (const server of servers) server.close();
+  });
+
+  async function listening(options: ServerOptions): Promise<number> {
+    const server = createTlsServer(options, (_req, res) => {
+      requests++;
+      res.end("hello");
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, OUTSIDE, resolve));
+    return (server.address() as AddressInfo).port;
+  }
+  type Shown = ServerOptions & { ca: string };
+  const authority = createAuthority("AgentPG test CA");
+  /** A server's options with a certificate of a CA that is trusted: `more` is what is wrong with it. */
+  const shown = async (names: string[], notAfter?: Date, more: ServerOptions = {}): Promise<Shown> => {
+    const { certificate: cert, key } = await (await authority).issue({ user: "web", dns: names }, notAfter);
+    return { cert, key, ca: (await authority).certificate, ...more };
+  };
+  const only = (version: "TLSv1" | "TLSv1.1") =>
+    shown([HOST], undefined, { minVersion: version, maxVersion: version, ciphers: OLD_CIPHERS });
+  const minuteAgo = () => new Date(Date.now() - 60_000);
+  const signedByItself = async (): Promise<Shown> => {
+    const { certificate: cert, key } = await createAuthority(HOST);
+    return { cert, key, ca: (await authority).certificate };
+  };
+  const ofAnotherCa = async (): Promise<Shown> => ({
+    ...(await shown([HOST])),
+    ca: (await createAuthority("Another CA")).certificate,
+  });
+  /** The tool's end trusts the CA beside what the server shows. */
+  const ask = async ({ ca, ...options }: Shown, input: object = {}): Promise<string> => {
+    const at = await listening(options);
+    return call(`https://${HOST}/`, { input, network: { ca, port: at } });
+  };
+
+  const REFUSED: [string, () => Promise<Shown>, RegExp][] = [
+    ["1.0 and nothing newer", () => only("TLSv1"), /api\.example\.com speaks no TLS that is taken: 1\.2 is the oldest/],
+    ["1.1 and nothing newer", () => only("TLSv1.1"), /api\.example\.com speaks no TLS that is taken: 1\.2 is the oldest/],
+    ["with a certificate of another name", () => shown(["other.example.org"]), /is not for this name/],
+    ["with a certificate of a part of the name", () => shown(["example.com"]), /is not for this name/],
+    ["with a wildcard of another level", () => shown(["*.api.example.com", "*.com"]), /is not for this name/],
+    ["with a certificate that has expired", () => shown([HOST], minuteAgo()), /has expired/],
+    ["with a certificate that it signed itself", signedByItself, /not issued by a CA that is trusted/],
+    ["with a certificate of another CA", ofAnotherCa, /not issued by a CA that is trusted/],
+  ];
+  test.each(REFUSED)("%s is refused, which the model is told, and no request is sent", async (_what, how, why) => {
+    requests = 0;
+    const said = await ask(await how(), { headers: { authorization: "Bearer planted" } });
+    expect(said).toMatch(/^refused: /);
+    expect(said).toMatch(why);
+    expect(requests).toBe(0);
+  });
+
+  test("that is none is refused with the same words", async () => {
+    const plain = createServer((socket) => void socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    await new Promise<void>((resolve) => plain.listen(0, OUTSIDE, resolve));
+    const said = await call(`https://${HOST}/`, { network: { port: (plain.address() as AddressInfo).port } });
+    plain.close();
+    expect(said).toMatch(/^refused: api\.example\.com speaks no TLS that is taken/);
+  });
+
+  test("is looked at whatever the environment says", async () => {
+    const old = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    try {
+      expect(await ask(await signedByItself())).toMatch(/not issued by a CA that is trusted/);
+      expect(await ask(await shown([HOST], minuteAgo()))).toMatch(/has expired/);
+    } finally {
+      if (old === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+      else process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = old;
+    }
+  });
+
+  test("1.2 and 1.3 of a server with a good certificate are taken, and a client without the floor speaks 1.1", async () => {
+    for (const version of ["TLSv1.2", "TLSv1.3"] as const)
+      expect(await ask(await shown([HOST], undefined, { minVersion: version, maxVersion: version }))).toContain("hello");
+    const { ca, ...options } = await only("TLSv1.1");
+    const at = await listening(options);
+    const socket = connectTls({ host: OUTSIDE, port: at, servername: HOST, ca, minVersion: "TLSv1.1", ciphers: OLD_CIPHERS });
+    await new Promise<void>((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
+    expect(socket.getProtocol()).toBe("TLSv1.1");
+    socket.destroy();
+  });
 });

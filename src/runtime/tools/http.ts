@@ -3,6 +3,7 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Agent, request } from "undici";
 import type { ToolSpec } from "../../api/agent.ts";
 import { checkedUrl, isPublicAddress, publicAddressOf, type Resolve, systemResolve } from "./http-address.ts";
+import { tlsProblem } from "./tls-problem.ts";
 import { capped, type LocalTool, type ToolCall, ToolError, type ToolOutcome } from "./tool.ts";
 
 const MAX_REDIRECTS = 3;
@@ -70,12 +71,14 @@ async function securely(host: string, port: number, network: HttpNetwork): Promi
     port,
     servername: host,
     minVersion: "TLSv1.2",
+    rejectUnauthorized: true, // whatever NODE_TLS_REJECT_UNAUTHORIZED says
     ALPNProtocols: ["http/1.1"],
     ...(network.ca ? { ca: network.ca } : {}),
   });
-  await once(socket, "secureConnect", { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch((error) => {
+  await once(socket, "secureConnect", { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch((cause) => {
     socket.on("error", () => {}).destroy();
-    throw error;
+    const problem = tlsProblem(host, (cause as { code?: string }).code);
+    throw problem === undefined ? cause : new ToolError(problem, { cause });
   });
   if (network.isAllowedAddress(socket.remoteAddress ?? "")) return socket;
   socket.destroy();

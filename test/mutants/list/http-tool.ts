@@ -98,6 +98,34 @@ export const HTTP_TOOL: Mutant[] = [
     killedBy: attack("headers of the caller's"),
   },
   {
+    weakness: "a server may speak TLS 1.0 and 1.1",
+    file: HTTP,
+    from: 'minVersion: "TLSv1.2",',
+    to: 'minVersion: "TLSv1", ciphers: "DEFAULT@SECLEVEL=0",',
+    killedBy: attack("1.1 and nothing newer is refused"),
+  },
+  {
+    weakness: "nobody looks whether a certificate is of the host's name",
+    file: HTTP,
+    from: "servername: host,",
+    to: "servername: host, checkServerIdentity: () => undefined,",
+    killedBy: attack("with a certificate of another name"),
+  },
+  {
+    weakness: "any certificate is taken",
+    file: HTTP,
+    from: "rejectUnauthorized: true,",
+    to: "rejectUnauthorized: false,",
+    killedBy: attack("with a certificate that"),
+  },
+  {
+    weakness: "the environment says whether certificates are looked at",
+    file: HTTP,
+    from: "    rejectUnauthorized: true, // whatever NODE_TLS_REJECT_UNAUTHORIZED says\n",
+    to: "",
+    killedBy: attack("is looked at whatever the environment says"),
+  },
+  {
     weakness: "a name is resolved a second time to connect",
     file: HTTP,
     from: `  const socket = connectTls({
