@@ -48,7 +48,8 @@ export function agentRegistry(): Registry {
   return registry;
 }
 
-export const brokerRegistry = (): Registry => new BrokerMetrics({ ready: () => true, keyPresent: () => true }).registry;
+export const brokerRegistry = (): Registry =>
+  new BrokerMetrics({ ready: () => true, keyPresent: () => true, budgetRatio: () => 0 }).registry;
 
 function tableOf(registry: Registry): string {
   const rows = metricsOf(registry)

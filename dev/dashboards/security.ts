@@ -1,9 +1,11 @@
 import { type Dashboard, TENANT } from "./grafana.ts";
 
 const AGENTS = 'job="agentpg-agents", tenant=~"$tenant"';
+const BROKERS = 'job="agentpg-brokers", tenant=~"$tenant"';
 const OPERATOR = 'job="agentpg-operator", tenant=~"$tenant"';
 const rate = (metric: string, by: string, more = "") =>
   `sum by (${by}) (rate(${metric}{${AGENTS}${more}}[$__rate_interval]))`;
+const brokers = (metric: string, by: string) => `sum by (${by}) (rate(${metric}{${BROKERS}}[$__rate_interval]))`;
 
 export const securityDashboard: Dashboard = {
   uid: "agentpg-security",
@@ -135,6 +137,62 @@ export const securityDashboard: Dashboard = {
           width: 8,
           targets: [
             [rate("agentpg_model_errors_total", "tenant, type", ', type=~"api_key_.*"'), "{{tenant}} {{type}}"],
+          ],
+        },
+      ],
+    },
+    {
+      title: "Key brokers",
+      panels: [
+        {
+          kind: "stat",
+          title: "Key brokers that take calls",
+          about: "Pods, by tenant. None while a tenant has one: its agents reach no model.",
+          unit: "short",
+          width: 6,
+          low: [1, 1],
+          targets: [[`sum by (tenant) (agentpg_broker_ready{${BROKERS}})`, "{{tenant}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Calls through key brokers",
+          about: "By tenant and what became of them: failed is an error of the model endpoint, refused the broker's own.",
+          unit: "reqps",
+          width: 9,
+          stacked: true,
+          targets: [[brokers("agentpg_broker_calls_total", "tenant, outcome"), "{{tenant}} {{outcome}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Calls that a key broker refused",
+          about: "By tenant and reason. token and attempts: whoever called is no agent's pod.",
+          unit: "reqps",
+          width: 9,
+          stacked: true,
+          targets: [[brokers("agentpg_broker_refused_total", "tenant, reason"), "{{tenant}} {{reason}}"]],
+        },
+        {
+          kind: "timeseries",
+          title: "Budgets, as the key brokers see them",
+          about: "Spent part of the tightest; above what the agents say where one of them writes less down than it spends.",
+          unit: "percentunit",
+          width: 12,
+          targets: [
+            [`max by (tenant) (agentpg_broker_budget_ratio{${BROKERS}})`, "{{tenant}}"],
+            [`max by (tenant) (agentpg_budget_ratio{${AGENTS}})`, "{{tenant}} by its agents"],
+          ],
+        },
+        {
+          kind: "timeseries",
+          title: "What a key broker adds to a call",
+          about: "Checks of token, body, model and budget: of 95 % of the calls at most.",
+          unit: "s",
+          width: 12,
+          targets: [
+            [
+              `histogram_quantile(0.95, ${brokers("agentpg_broker_check_seconds_bucket", "tenant, le")})`,
+              "{{tenant}}",
+            ],
           ],
         },
       ],

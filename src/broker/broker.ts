@@ -72,7 +72,12 @@ export async function startBroker(
   const keys = new PublishedKeys(env.AGENTPG_ACCESS_DIR);
   let open = false;
   const ready = () => open;
-  const metrics = new BrokerMetrics({ ready, keyPresent: () => apiKey.value !== undefined });
+  let budget: BudgetGate | undefined;
+  const metrics = new BrokerMetrics({
+    ready,
+    keyPresent: () => apiKey.value !== undefined,
+    budgetRatio: () => budget?.ratio() ?? 0,
+  });
   const observed = probes(ready, metrics);
   const observe = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     if (!(await observed(req, res))) res.writeHead(404).end();
@@ -103,6 +108,7 @@ export async function startBroker(
   health.start();
   await keys.start();
   const meter = new Meter();
+  budget = new BudgetGate(db, config, meter);
   const endpoint = new Endpoint(config.anthropicBaseUrl);
   const refusals = new RefusalLog(db, config, log);
   proxy = new Proxy({
@@ -110,7 +116,7 @@ export async function startBroker(
     apiKey,
     callers: new Callers(config, keys, attempts),
     bodies,
-    budget: new BudgetGate(db, config, meter),
+    budget,
     endpoint,
     meter,
     metrics,

@@ -2,7 +2,7 @@ import type { BrokerConfig } from "../api/broker-config.ts";
 import type { Queryable } from "../database/runs/database.ts";
 import { NO_SPEND, type Spend } from "../database/runs/load.ts";
 import { type BudgetUse, budgetUse, NOBODY } from "../database/runs/reserve-budget.ts";
-import { type Budgets, refusedByBudget } from "../runtime/engine/budget.ts";
+import { type Budgets, budgetRatio, refusedByBudget } from "../runtime/engine/budget.ts";
 import type { Meter } from "./meter.ts";
 import { Refused } from "./refusal.ts";
 
@@ -20,6 +20,8 @@ const larger = (a: Spend, b: Spend): Spend => ({
   usd: Math.max(a.usd, b.usd),
   tokens: Math.max(a.tokens, b.tokens),
 });
+
+const NOTHING: BudgetUse["tenant"] = { day: NO_SPEND, month: NO_SPEND };
 
 const outOfTime = () =>
   new Promise<never>((_, reject) => {
@@ -56,11 +58,25 @@ export class BudgetGate {
     };
   }
 
+  /**
+   * How much of the tenant's tightest budget is spent, as far as it is known without waiting: 0 none, or no budget; 1 all. What is
+   * known may be old where nobody calls; then it is looked up for the next time. Never throws.
+   */
+  ratio(): number {
+    if (!this.#limited) return 0;
+    if (performance.now() - (this.#look?.at ?? -Infinity) > USABLE_MS) this.#lookAgain().catch(() => {});
+    return budgetRatio(this.#budgets.budget, this.#spent(this.#look?.use.tenant ?? NOTHING, new Date()));
+  }
+
+  /** By what runs wrote down, and by what went through here: whichever is more. */
+  #spent({ day, month }: BudgetUse["tenant"], now: Date): BudgetUse["tenant"] {
+    const metered = this.#meter.spent(now);
+    return { day: larger(day, metered.day), month: larger(month, metered.month) };
+  }
+
   #check(use: BudgetUse, worst: Spend): void {
     const now = new Date();
-    const metered = this.#meter.spent(now);
-    const { day, month } = use.tenant;
-    const spent = { ...use, tenant: { day: larger(day, metered.day), month: larger(month, metered.month) } };
+    const spent = { ...use, tenant: this.#spent(use.tenant, now) };
     const refusal = refusedByBudget(this.#budgets, spent, worst, now);
     if (refusal) throw new Refused("budget", refusal.message);
     if (refusedByBudget(this.#budgets, spent, plus(worst, this.#underWay), now))

@@ -13,6 +13,7 @@ const OWN_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 export interface BrokerGauges {
   ready: () => boolean;
   keyPresent: () => boolean;
+  budgetRatio: () => number;
 }
 
 /** The metrics of a tenant's key broker. Labels are bounded: kinds, outcomes and reasons; never a pod, an agent or a model. */
@@ -25,7 +26,7 @@ export class BrokerMetrics {
   readonly #ownSeconds: Histogram;
   readonly #endpointSeconds: Histogram;
 
-  constructor({ ready, keyPresent }: BrokerGauges) {
+  constructor({ ready, keyPresent, budgetRatio }: BrokerGauges) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     const gauge = (name: string, help: string, read?: () => number) =>
@@ -46,6 +47,11 @@ export class BrokerMetrics {
     );
     gauge("agentpg_broker_key_present", "1 while there is an API key to call the model with.", () =>
       Number(keyPresent()),
+    );
+    gauge(
+      "agentpg_broker_budget_ratio",
+      "Spent part of the tenant's tightest budget, by what runs wrote down or by what went through this process, whichever is more; 0 without a budget.",
+      budgetRatio,
     );
     this.#underWay = gauge("agentpg_broker_calls_active", "Calls of agents that are under way.");
     this.#calls = new Counter({

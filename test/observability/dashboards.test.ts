@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { agentRegistry, metricsOf, operatorRegistry } from "../../dev/metric-tables.ts";
+import { agentRegistry, brokerRegistry, metricsOf, operatorRegistry } from "../../dev/metric-tables.ts";
 import { eventually } from "../support/eventually.ts";
 import { prometheusMissing, startPrometheus, type TestPrometheus } from "../support/prometheus.ts";
 import { alerts, ALERTS_FILE } from "./alerts.ts";
@@ -33,7 +33,7 @@ const metricNames = (expr: string): string[] =>
 describe("the dashboards", () => {
   test("and the alerts ask for metrics that there are", () => {
     const known = new Set(
-      [operatorRegistry(), agentRegistry()].flatMap((registry) =>
+      [operatorRegistry(), agentRegistry(), brokerRegistry()].flatMap((registry) =>
         metricsOf(registry).flatMap(({ name, type }) =>
           type === "histogram" ? ["bucket", "sum", "count"].map((it) => `${name}_${it}`) : [name],
         ),
@@ -64,7 +64,7 @@ describe("the dashboards", () => {
   });
 });
 
-describe.skipIf(missing)(`a Prometheus that scrapes an operator and agents${missing ? `: ${missing}` : ""}`, () => {
+describe.skipIf(missing)(`a Prometheus that scrapes an operator, agents and a key broker${missing ? `: ${missing}` : ""}`, () => {
   let field: Field | undefined;
   let prometheus: TestPrometheus;
   beforeAll(async () => {
@@ -85,7 +85,7 @@ describe.skipIf(missing)(`a Prometheus that scrapes an operator and agents${miss
   test("finds them by the chart's monitors, takes all of what they tell, and labels it as is asked for", async () => {
     const targets = await eventually(
       () => prometheus.targets(),
-      (all) => all.length === 3 && all.every((it) => it.health === "up"),
+      (all) => all.length === 4 && all.every((it) => it.health === "up"),
     );
     expect(targets.map((it) => it.lastError)).toEqual(["", "", ""]);
     const labels = targets.map(({ labels: { instance: _where, ...it } }) => it);
@@ -107,6 +107,14 @@ describe.skipIf(missing)(`a Prometheus that scrapes an operator and agents${miss
         service: "agentpg-metrics",
         pod: "agentpg-1",
         container: "operator",
+        endpoint: "metrics",
+      },
+      {
+        job: "agentpg-brokers",
+        tenant: "acme",
+        namespace: "acme",
+        pod: "agentpg-broker-5",
+        container: "broker",
         endpoint: "metrics",
       },
     ]);

@@ -1,8 +1,10 @@
 import type { KubernetesClient } from "../../src/kubernetes/client.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import { DEPLOYMENT, POD, SERVICE } from "../../src/kubernetes/resource-kind.ts";
+import { brokerDeployment } from "../../src/operator/tenant/objects/broker/deployment.ts";
 import { applyChart, type Rendered } from "../support/chart.ts";
 import { eventually } from "../support/eventually.ts";
+import { anOperatorConfig, madeTenant } from "../support/made-objects.ts";
 
 // There are no nodes: the pods stand in the API server as they would. Debian's Prometheus is built without discovery in Kubernetes, so
 // what that finds is read here, and described by the meta labels of Prometheus' documentation (kubernetes_sd_config).
@@ -41,6 +43,19 @@ export async function aPodOf(
   await client.apply(POD, { metadata: { name, namespace, labels }, spec: spec.template.spec }, FIELD_MANAGER);
   const status = { phase, podIP: address(n), podIPs: [{ ip: address(n) }] };
   await client.mergePatch(POD, name, namespace, { status }, "status");
+  return name;
+}
+
+/** A pod of a Tenant's key broker, as the operator would have it made. @returns its name */
+export async function aBrokerPodOf(client: KubernetesClient, tenant: string, n: number): Promise<string> {
+  const { object } = brokerDeployment(madeTenant(tenant), anOperatorConfig(), "broker");
+  const { metadata, spec } = (object as unknown as Deployment).spec.template;
+  const name = `agentpg-broker-${n}`;
+  // There is no controller that makes an account `default`.
+  const own = { ...spec, serviceAccountName: "agent-support" };
+  await client.apply(POD, { metadata: { name, namespace: tenant, labels: metadata.labels }, spec: own }, FIELD_MANAGER);
+  const status = { phase: "Running", podIP: address(n), podIPs: [{ ip: address(n) }] };
+  await client.mergePatch(POD, name, tenant, { status }, "status");
   return name;
 }
 

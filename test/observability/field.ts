@@ -12,10 +12,11 @@ import { type OperatorHarness, startHarness } from "../support/operator-harness.
 import { type OperatorProcess, startOperatorProcess } from "../support/operator-process.ts";
 import { freePort } from "../support/postgres.ts";
 import { OtlpReceiver } from "../support/otlp-receiver.ts";
-import { aPodOf, foundEndpoints, foundPods, operatorBehindService } from "./discovered.ts";
+import { aBrokerPodOf, aPodOf, foundEndpoints, foundPods, operatorBehindService } from "./discovered.ts";
+import { type FieldBroker, fieldBroker } from "./field-broker.ts";
 import { scrapeConfigs } from "./monitors.ts";
 
-/** An operator and two agents, each a process of its own, and how a Prometheus finds them: as the chart's monitors say. */
+/** An operator and two agents, each a process of its own, a key broker, and how a Prometheus finds them: as the chart's monitors say. */
 export interface Field {
   scrapeConfigs: object[];
   /** Where the agents' traces go. */
@@ -35,7 +36,8 @@ const note = {
 };
 
 /** Asks that make a series of every kind: answers, tools, a delegation, a person's no, failures and refusals. */
-async function work(world: World, support: AgentProcess): Promise<void> {
+async function work(world: World, support: AgentProcess, broker: FieldBroker): Promise<void> {
+  await broker.work();
   const { client, url } = support;
   const ask = async (question: string) => client.ask((await client.createSession()).id, question);
   world.claude.config.sayings = [
@@ -106,8 +108,10 @@ export async function startField(): Promise<Field> {
   });
   let operator: OperatorProcess | undefined;
   let pods: AgentProcess[] = [];
+  let broker: FieldBroker | undefined;
   const stop = async () => {
     await Promise.all([operator?.kill(), ...pods.map((it) => it.end("SIGKILL"))]);
+    await broker?.stop();
     await Promise.all([harness.stop(), world.close(), traces.close()]);
     await rm(keysDir, { recursive: true, force: true });
   };
@@ -115,6 +119,7 @@ export async function startField(): Promise<Field> {
     operator = await startOperatorProcess(config, harness.kubeconfig);
     const [{ support, sales }] = await Promise.all([agents(world, collector), tenants(harness)]);
     pods = [support, sales];
+    broker = await fieldBroker(world);
     const monitors = ["serviceMonitor", "podMonitor"].map(
       (it) => `metrics.${it}.enabled=true,metrics.${it}.interval=1s`,
     );
@@ -130,6 +135,7 @@ export async function startField(): Promise<Field> {
         pod: await aPodOf(client, { namespace: "acme", agent: "sales", n: 3 }),
         address: new URL(sales.metricsUrl).host,
       },
+      { pod: await aBrokerPodOf(client, "acme", 5), address: broker.metricsAddress },
     ];
     await aPodOf(client, { namespace: "acme", agent: "sales", n: 4, phase: "Failed" });
     // The one thing that is not as in a cluster: where a pod's address leads to.
@@ -146,7 +152,7 @@ export async function startField(): Promise<Field> {
         reached,
       ),
       traces,
-      work: () => work(world, support),
+      work: () => work(world, support, broker as FieldBroker),
       stop,
     };
   } catch (error) {

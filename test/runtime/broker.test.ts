@@ -457,9 +457,15 @@ describe("the tenant's budget", () => {
   it("holds for an agent that writes nothing down of what it spends", async () => {
     await world.fresh({ sayings: [{ match: "hello", usage: { output_tokens: 66_600 }, times: 10 }] as never });
     await spend("0");
-    const { url } = await aBroker({ budget: { perDay: { usd: "1" } } });
+    const { url, metricsPort } = await aBroker({ budget: { perDay: { usd: "1" } } });
+    const ratio = async () => {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return Number(/^agentpg_broker_budget_ratio (.*)$/m.exec(text)?.[1]);
+    };
+    expect(await ratio()).toBe(0);
     expect((await ask(url, aQuestion({ stream: true }))).status).toBe(200);
     expect((await ask(url, aQuestion())).status).toBe(402);
+    expect(await ratio()).toBeGreaterThan(0.95); // though no run has written anything down
   });
 
   it("that cannot be looked up lets no call through: it is to come again", async () => {

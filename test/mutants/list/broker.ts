@@ -222,8 +222,8 @@ const BUDGET_AND_AUDIT: Mutant[] = [
   {
     weakness: "what went through counts only when the agent writes it down",
     file: GATE,
-    from: "tenant: { day: larger(day, metered.day), month: larger(month, metered.month) }",
-    to: "tenant: { day: larger(day, day), month: larger(month, metered.month) }",
+    from: "return { day: larger(day, metered.day), month: larger(month, metered.month) };",
+    to: "return { day: larger(day, day), month: larger(month, metered.month) };",
     killedBy: broker("holds for an agent that writes nothing down"),
   },
   {
