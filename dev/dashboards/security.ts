@@ -156,7 +156,8 @@ export const securityDashboard: Dashboard = {
         {
           kind: "timeseries",
           title: "Calls through key brokers",
-          about: "By tenant and what became of them: failed is an error of the model endpoint, refused the broker's own.",
+          about:
+            "By tenant and what became of them: failed is an error of the model endpoint, refused the broker's own.",
           unit: "reqps",
           width: 9,
           stacked: true,
@@ -174,7 +175,8 @@ export const securityDashboard: Dashboard = {
         {
           kind: "timeseries",
           title: "Budgets, as the key brokers see them",
-          about: "Spent part of the tightest; above what the agents say where one of them writes less down than it spends.",
+          about:
+            "Spent part of the tightest; above what the agents say where one of them writes less down than it spends.",
           unit: "percentunit",
           width: 12,
           targets: [
@@ -189,10 +191,7 @@ export const securityDashboard: Dashboard = {
           unit: "s",
           width: 12,
           targets: [
-            [
-              `histogram_quantile(0.95, ${brokers("agentpg_broker_check_seconds_bucket", "tenant, le")})`,
-              "{{tenant}}",
-            ],
+            [`histogram_quantile(0.95, ${brokers("agentpg_broker_check_seconds_bucket", "tenant, le")})`, "{{tenant}}"],
           ],
         },
       ],

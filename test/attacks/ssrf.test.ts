@@ -367,10 +367,12 @@ describe("a server's TLS", () => {
     await new Promise<void>((resolve) => server.listen(0, OUTSIDE, resolve));
     return (server.address() as AddressInfo).port;
   }
-  type Shown = ServerOptions & { ca: string };
+  interface Shown extends ServerOptions {
+    ca: string;
+  }
   const authority = createAuthority("AgentPG test CA");
   /** A server's options with a certificate of a CA that is trusted: `more` is what is wrong with it. */
-  const shown = async (names: string[], notAfter?: Date, more: ServerOptions = {}): Promise<Shown> => {
+  const shown = async (names: string[], notAfter?: Date, more: Omit<ServerOptions, "ca"> = {}): Promise<Shown> => {
     const { certificate: cert, key } = await (await authority).issue({ user: "web", dns: names }, notAfter);
     return { cert, key, ca: (await authority).certificate, ...more };
   };
@@ -393,7 +395,11 @@ describe("a server's TLS", () => {
 
   const REFUSED: [string, () => Promise<Shown>, RegExp][] = [
     ["1.0 and nothing newer", () => only("TLSv1"), /api\.example\.com speaks no TLS that is taken: 1\.2 is the oldest/],
-    ["1.1 and nothing newer", () => only("TLSv1.1"), /api\.example\.com speaks no TLS that is taken: 1\.2 is the oldest/],
+    [
+      "1.1 and nothing newer",
+      () => only("TLSv1.1"),
+      /api\.example\.com speaks no TLS that is taken: 1\.2 is the oldest/,
+    ],
     ["with a certificate of another name", () => shown(["other.example.org"]), /is not for this name/],
     ["with a certificate of a part of the name", () => shown(["example.com"]), /is not for this name/],
     ["with a wildcard of another level", () => shown(["*.api.example.com", "*.com"]), /is not for this name/],
@@ -431,10 +437,19 @@ describe("a server's TLS", () => {
 
   test("1.2 and 1.3 of a server with a good certificate are taken, and a client without the floor speaks 1.1", async () => {
     for (const version of ["TLSv1.2", "TLSv1.3"] as const)
-      expect(await ask(await shown([HOST], undefined, { minVersion: version, maxVersion: version }))).toContain("hello");
+      expect(await ask(await shown([HOST], undefined, { minVersion: version, maxVersion: version }))).toContain(
+        "hello",
+      );
     const { ca, ...options } = await only("TLSv1.1");
     const at = await listening(options);
-    const socket = connectTls({ host: OUTSIDE, port: at, servername: HOST, ca, minVersion: "TLSv1.1", ciphers: OLD_CIPHERS });
+    const socket = connectTls({
+      host: OUTSIDE,
+      port: at,
+      servername: HOST,
+      ca,
+      minVersion: "TLSv1.1",
+      ciphers: OLD_CIPHERS,
+    });
     await new Promise<void>((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
     expect(socket.getProtocol()).toBe("TLSv1.1");
     socket.destroy();

@@ -64,103 +64,106 @@ describe("the dashboards", () => {
   });
 });
 
-describe.skipIf(missing)(`a Prometheus that scrapes an operator, agents and a key broker${missing ? `: ${missing}` : ""}`, () => {
-  let field: Field | undefined;
-  let prometheus: TestPrometheus;
-  beforeAll(async () => {
-    field = await startField();
-    prometheus = await startPrometheus(field.scrapeConfigs, ALERTS_FILE);
-    // Counters are to be seen growing.
-    await eventually(
-      () => prometheus.query("agentpg_build_info"),
-      (it) => it.length === 2,
-    );
-    await field.work();
-  }, 1_800_000);
-  afterAll(async () => {
-    await prometheus?.stop();
-    await field?.stop();
-  });
-
-  test("finds them by the chart's monitors, takes all of what they tell, and labels it as is asked for", async () => {
-    const targets = await eventually(
-      () => prometheus.targets(),
-      (all) => all.length === 4 && all.every((it) => it.health === "up"),
-    );
-    expect(targets.map((it) => it.lastError)).toEqual(["", "", ""]);
-    const labels = targets.map(({ labels: { instance: _where, ...it } }) => it);
-    const agent = (name: string, pod: string) => ({
-      job: "agentpg-agents",
-      tenant: "acme",
-      agent: name,
-      namespace: "acme",
-      pod,
-      container: "agent",
-      endpoint: "metrics",
-    });
-    expect(labels.sort((a, b) => ((a["pod"] ?? "") < (b["pod"] ?? "") ? -1 : 1))).toEqual([
-      agent("sales", "agent-sales-3"),
-      agent("support", "agent-support-2"),
-      {
-        job: "agentpg-operator",
-        namespace: "agentpg-system",
-        service: "agentpg-metrics",
-        pod: "agentpg-1",
-        container: "operator",
-        endpoint: "metrics",
-      },
-      {
-        job: "agentpg-brokers",
-        tenant: "acme",
-        namespace: "acme",
-        pod: "agentpg-broker-5",
-        container: "broker",
-        endpoint: "metrics",
-      },
-    ]);
-  });
-
-  test("has exemplars of each latency, and the collector has their traces", async () => {
-    for (const name of ["run_duration", "model_call_duration", "tool_call_duration", "time_to_first_token"]) {
-      const series = await eventually(
-        () => prometheus.exemplars(`agentpg_${name}_seconds_bucket{job="agentpg-agents"}`),
-        (it) => it.length > 0,
-        10,
+describe.skipIf(missing)(
+  `a Prometheus that scrapes an operator, agents and a key broker${missing ? `: ${missing}` : ""}`,
+  () => {
+    let field: Field | undefined;
+    let prometheus: TestPrometheus;
+    beforeAll(async () => {
+      field = await startField();
+      prometheus = await startPrometheus(field.scrapeConfigs, ALERTS_FILE);
+      // Counters are to be seen growing.
+      await eventually(
+        () => prometheus.query("agentpg_build_info"),
+        (it) => it.length === 2,
       );
-      const traces = series.flatMap((it) => it.exemplars.map(({ labels }) => labels["trace_id"]));
-      const known = new Set((field as Field).traces.spans.map((it) => it.traceId));
-      expect([name, traces.filter((it) => !it || !known.has(it))]).toEqual([name, []]);
-    }
-  });
+      await field.work();
+    }, 1_800_000);
+    afterAll(async () => {
+      await prometheus?.stop();
+      await field?.stop();
+    });
 
-  test("has data for each panel of the dashboards", async () => {
-    const empty = await eventually(
-      async () => {
-        const found = await Promise.all(queries.map((it) => prometheus.query(substituted(it.expr))));
-        return queries.filter((_, i) => found[i]?.length === 0).map((it) => it.name);
-      },
-      (names) => names.every((it) => it in NOTHING_TO_SEE),
-      20,
-    );
-    expect(empty.sort()).toEqual(Object.keys(NOTHING_TO_SEE).sort());
-  });
+    test("finds them by the chart's monitors, takes all of what they tell, and labels it as is asked for", async () => {
+      const targets = await eventually(
+        () => prometheus.targets(),
+        (all) => all.length === 4 && all.every((it) => it.health === "up"),
+      );
+      expect(targets.map((it) => it.lastError)).toEqual(["", "", ""]);
+      const labels = targets.map(({ labels: { instance: _where, ...it } }) => it);
+      const agent = (name: string, pod: string) => ({
+        job: "agentpg-agents",
+        tenant: "acme",
+        agent: name,
+        namespace: "acme",
+        pod,
+        container: "agent",
+        endpoint: "metrics",
+      });
+      expect(labels.sort((a, b) => ((a["pod"] ?? "") < (b["pod"] ?? "") ? -1 : 1))).toEqual([
+        agent("sales", "agent-sales-3"),
+        agent("support", "agent-support-2"),
+        {
+          job: "agentpg-operator",
+          namespace: "agentpg-system",
+          service: "agentpg-metrics",
+          pod: "agentpg-1",
+          container: "operator",
+          endpoint: "metrics",
+        },
+        {
+          job: "agentpg-brokers",
+          tenant: "acme",
+          namespace: "acme",
+          pod: "agentpg-broker-5",
+          container: "broker",
+          endpoint: "metrics",
+        },
+      ]);
+    });
 
-  test("has values for the variables of the dashboards", async () => {
-    for (const label of ["tenant", "namespace", "agent"]) {
-      const found = await prometheus.query(`group by (${label}) (agentpg_build_info)`);
-      expect(found.map((it) => it.metric[label]).every(Boolean)).toBe(true);
-      expect(found.length).toBeGreaterThan(0);
-    }
-  });
+    test("has exemplars of each latency, and the collector has their traces", async () => {
+      for (const name of ["run_duration", "model_call_duration", "tool_call_duration", "time_to_first_token"]) {
+        const series = await eventually(
+          () => prometheus.exemplars(`agentpg_${name}_seconds_bucket{job="agentpg-agents"}`),
+          (it) => it.length > 0,
+          10,
+        );
+        const traces = series.flatMap((it) => it.exemplars.map(({ labels }) => labels["trace_id"]));
+        const known = new Set((field as Field).traces.spans.map((it) => it.traceId));
+        expect([name, traces.filter((it) => !it || !known.has(it))]).toEqual([name, []]);
+      }
+    });
 
-  test("evaluates each alert without an error, and none is critical but that of the refused key", async () => {
-    const rules = await eventually(
-      () => prometheus.rules(),
-      (all) => all.length === alerts.length && all.every((it) => it.health !== "unknown"),
-    );
-    expect(rules.filter((it) => it.health !== "ok").map((it) => `${it.name}: ${it.lastError}`)).toEqual([]);
-    const results = await Promise.all(alerts.map((it) => prometheus.query(it.expr)));
-    const critical = alerts.filter((it, i) => it.labels["severity"] === "critical" && results[i]?.length);
-    expect(critical.map((it) => it.alert)).toEqual(["AgentPGModelKeyRefused"]);
-  });
-});
+    test("has data for each panel of the dashboards", async () => {
+      const empty = await eventually(
+        async () => {
+          const found = await Promise.all(queries.map((it) => prometheus.query(substituted(it.expr))));
+          return queries.filter((_, i) => found[i]?.length === 0).map((it) => it.name);
+        },
+        (names) => names.every((it) => it in NOTHING_TO_SEE),
+        20,
+      );
+      expect(empty.sort()).toEqual(Object.keys(NOTHING_TO_SEE).sort());
+    });
+
+    test("has values for the variables of the dashboards", async () => {
+      for (const label of ["tenant", "namespace", "agent"]) {
+        const found = await prometheus.query(`group by (${label}) (agentpg_build_info)`);
+        expect(found.map((it) => it.metric[label]).every(Boolean)).toBe(true);
+        expect(found.length).toBeGreaterThan(0);
+      }
+    });
+
+    test("evaluates each alert without an error, and none is critical but that of the refused key", async () => {
+      const rules = await eventually(
+        () => prometheus.rules(),
+        (all) => all.length === alerts.length && all.every((it) => it.health !== "unknown"),
+      );
+      expect(rules.filter((it) => it.health !== "ok").map((it) => `${it.name}: ${it.lastError}`)).toEqual([]);
+      const results = await Promise.all(alerts.map((it) => prometheus.query(it.expr)));
+      const critical = alerts.filter((it, i) => it.labels["severity"] === "critical" && results[i]?.length);
+      expect(critical.map((it) => it.alert)).toEqual(["AgentPGModelKeyRefused"]);
+    });
+  },
+);

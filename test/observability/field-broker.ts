@@ -53,7 +53,11 @@ export async function fieldBroker(world: World): Promise<FieldBroker> {
     fetch(`http://127.0.0.1:${broker.port}/v1/messages`, {
       method: "POST",
       headers: { authorization: `Bearer ${bearer}`, "anthropic-version": "2026-10-21" },
-      body: JSON.stringify({ model: "claude-sonnet-5-5", max_tokens: 10, messages: [{ role: "user", content: "Hello" }] }),
+      body: JSON.stringify({
+        model: "claude-sonnet-5-5",
+        max_tokens: 10,
+        messages: [{ role: "user", content: "Hello" }],
+      }),
     }).then((it) => it.text());
   return {
     metricsAddress: `127.0.0.1:${broker.metricsPort}`,

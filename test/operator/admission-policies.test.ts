@@ -198,7 +198,8 @@ beforeAll(async () => {
     () => makePod(admin.client, "acme", pod({}, { labels: AGENT })),
     async () =>
       `${await tryOut(admin.client, kinds.DEPLOYMENT, "acme", workload("Deployment", AGENT))} ${await tryOut(admin.client, REPLICA_SET, "acme", workload("ReplicaSet", AGENT))}`,
-    () => tryOut(operator, ROLE_BINDING, "plain", binding("plain", { metadata: { name: "other", namespace: "plain" } })),
+    () =>
+      tryOut(operator, ROLE_BINDING, "plain", binding("plain", { metadata: { name: "other", namespace: "plain" } })),
     () => denied(operator.request("DELETE", kinds.resourcePath(kinds.NAMESPACE, undefined, "plain"), DRY_RUN)),
   ];
   for (const look of inForce) await eventually(look, (it) => it.includes("ValidatingAdmissionPolicy"), 30);
@@ -217,7 +218,8 @@ beforeAll(async () => {
   await admin.client.create(ROLE_BINDING, binding("acme"), "acme");
   await operator.create(kinds.DEPLOYMENT, workload("Deployment", AGENT), "acme");
   agentsPod = await eventually(
-    async () => (await admin.client.list<MadePod>(kinds.POD, "acme", { labelSelector: "agentpg.dev/agent=support" }))[0],
+    async () =>
+      (await admin.client.list<MadePod>(kinds.POD, "acme", { labelSelector: "agentpg.dev/agent=support" }))[0],
     (it) => it !== undefined,
     30,
   );

@@ -197,7 +197,7 @@ const BACK: Mutant[] = [
   {
     weakness: "an agent is sent past the broker for the results of its batches",
     file: ANSWER,
-    from: "return { ...it, results_url: `/v1/messages/batches/${String(it[\"id\"])}/results` };",
+    from: 'return { ...it, results_url: `/v1/messages/batches/${String(it["id"])}/results` };',
     to: "return it;",
     killedBy: answers("with a batch's results"),
   },
