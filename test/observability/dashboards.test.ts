@@ -89,7 +89,7 @@ describe.skipIf(missing)(
         () => prometheus.targets(),
         (all) => all.length === 4 && all.every((it) => it.health === "up"),
       );
-      expect(targets.map((it) => it.lastError)).toEqual(["", "", ""]);
+      expect(targets.map((it) => it.lastError)).toEqual(["", "", "", ""]);
       const labels = targets.map(({ labels: { instance: _where, ...it } }) => it);
       const agent = (name: string, pod: string) => ({
         job: "agentpg-agents",
