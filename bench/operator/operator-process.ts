@@ -23,8 +23,8 @@ export interface OperatorProgram {
 /** A metric's samples that have these labels, added up; undefined if the operator does not answer. */
 export type Metrics = (name: string, labels?: Record<string, string>) => number | undefined;
 
-/** How often something is asked for that is waited for, in milliseconds. */
-export const ASK_EVERY_MS = 250;
+/** How often something is asked for that is waited for, in milliseconds. Each answer costs the operator a scrape of all its metrics. */
+export const ASK_EVERY_MS = 500;
 
 export interface OperatorFiles {
   kubeconfig: string;

@@ -51,6 +51,7 @@ class World {
   limits = LIMITS;
   agentPath: AgentPath | undefined;
   running: string[] = [];
+  believesRegistry = false;
   repairs: string[] = [];
   endedAtWork = 0;
   schema = "";
@@ -77,10 +78,10 @@ class World {
       const tenant = await database.find(this.request.uid);
       if (!tenant) throw new Error("no such tenant");
       const wish = { requested: this.requested, maxAgeDays: 30 };
-      const { limits, agentPath, secret: published } = this;
+      const { limits, agentPath, believesRegistry, secret: published } = this;
       const runningPods = async () => this.running;
       const result = await database.ensureCredentials(
-        { tenant, published, wish, limits, runningPods, agentPath },
+        { tenant, published, wish, limits, runningPods, agentPath, believesRegistry },
         this.epoch,
       );
       this.repairs.push(...result.repairs);
@@ -364,6 +365,29 @@ test("a password that the tenant changed is set back to the published one, also 
   await pod.gone();
   await world.settle();
   expect(await isDead(world.connection)).toBe(false);
+});
+
+test("who believes the registry tries no login of a tenant at rest, and all of one in a rotation", async () => {
+  const world = await World.create();
+  const { connection } = world;
+  await run(connection, "ALTER ROLE CURRENT_USER PASSWORD 'stolen'");
+  world.believesRegistry = true;
+  await world.step();
+  expect(world.repairs).toEqual([]);
+  // What the registry does not know is tried all the same.
+  world.secret = { user: connection.user, password: "another" };
+  await world.step();
+  expect(await isDead({ ...connection, password: "stolen" })).toBe(true);
+  expect(await isDead(world.connection)).toBe(false);
+
+  const pod = await reporting(world, (await world.database.find(world.request.uid))?.credentialsRevision ?? "");
+  world.requested = "once";
+  await world.step();
+  world.repairs = [];
+  await run(world.connection, "ALTER ROLE CURRENT_USER PASSWORD 'stolen'");
+  await world.step();
+  expect(world.repairs).toHaveLength(1);
+  await pod.gone();
 });
 
 test("an old password that is put back into the Secret is not made to work again", async () => {

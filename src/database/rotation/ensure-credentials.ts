@@ -20,6 +20,8 @@ export interface CredentialsRequest {
   /** Names of the pods that run, whether they have reported or not; asked while draining only. */
   runningPods: () => Promise<string[]>;
   agentPath: AgentPath | undefined;
+  /** Takes the registry's word that what is published is right, without a login; no word during a rotation. */
+  believesRegistry?: boolean;
 }
 
 export interface CredentialsContext {
@@ -56,7 +58,7 @@ const MOST_STEPS = 10;
 
 /**
  * Goes on with the tenant's login as far as possible: sets, repairs or rotates its password. Killed at any point, the next
- * call goes on from the registry's row. In steady state it logs in once and neither reads nor writes.
+ * call goes on from the registry's row. In steady state it logs in once, if that, and neither reads nor writes.
  * @throws DatabaseError
  */
 export async function ensureCredentials(given: Omit<CredentialsContext, "letIn">): Promise<EnsuredCredentials> {

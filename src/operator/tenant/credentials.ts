@@ -29,14 +29,24 @@ const LONGEST_REQUEST = 253;
 export class TenantCredentials {
   readonly #deps: CredentialsDependencies;
   readonly #fieldManager: string;
+  /**
+   * Uids of the Tenants that this process has looked at. The first look believes the registry: an operator that starts over
+   * hundreds of Tenants would open as many connections at once. Their logins are tried one after the other within a resync.
+   */
+  readonly #looked = new Set<string>();
 
   constructor(deps: CredentialsDependencies, fieldManager: string) {
     this.#deps = deps;
     this.#fieldManager = fieldManager;
   }
 
-  /** @throws DatabaseError, ForeignObject, ApiError */
-  async ensure(tenant: Tenant, ensured: EnsuredTenant): Promise<EnsuredCredentials> {
+  /**
+   * `isUnproven`: the registry was believed, and the login is still to be tried.
+   * @throws DatabaseError, ForeignObject, ApiError
+   */
+  async ensure(tenant: Tenant, ensured: EnsuredTenant): Promise<EnsuredCredentials & { isUnproven: boolean }> {
+    const { uid } = tenant.metadata;
+    const isUnproven = !this.#looked.has(uid) && ensured.record.credentialsRevision !== undefined;
     let live = await found(
       this.#deps.client.get<KubernetesObject>(kinds.SECRET, DATABASE_SECRET, tenantNamespace(tenant)),
     );
@@ -44,7 +54,7 @@ export class TenantCredentials {
     let { record } = ensured;
     let result: EnsuredCredentials;
     for (let round = 1; ; round++) {
-      result = await this.#ensureInDatabase(tenant, record, published);
+      result = await this.#ensureInDatabase(tenant, record, published, isUnproven);
       for (const repair of result.repairs) await this.#drift(tenant, repair);
       await tellOfRotation(this.#deps.events, tenant, record, result);
       record = result.tenant;
@@ -66,13 +76,20 @@ export class TenantCredentials {
       }
       if (!result.again || round === MOST_ROUNDS) break;
     }
-    return result;
+    this.#looked.add(uid);
+    return { ...result, isUnproven };
+  }
+
+  /** The Tenant is no more. */
+  forget({ metadata }: Tenant): void {
+    this.#looked.delete(metadata.uid);
   }
 
   #ensureInDatabase(
     tenant: Tenant,
     record: TenantRecord,
     published: CredentialsRequest["published"],
+    believesRegistry: boolean,
   ): Promise<EnsuredCredentials> {
     const home = this.#deps.databases.of(tenant);
     const { host, port } = home.agentTarget();
@@ -84,6 +101,7 @@ export class TenantCredentials {
       limits: home.config.rotation,
       runningPods: () => this.#runningPods(tenantNamespace(tenant)),
       agentPath: isSamePath ? undefined : { host, port },
+      believesRegistry,
     };
     return home.use((it, epoch) => it.ensureCredentials(request, epoch));
   }

@@ -41,6 +41,7 @@ import { allowAgents, allowDns, defaultDeny } from "./objects/network-policies.t
 import { limitRange, resourceQuota } from "./objects/quota.ts";
 import { operatorRoleBinding } from "./objects/role-binding.ts";
 import { credentialFields, credentialsOutcome, requeueForCredentials } from "./rotation-status.ts";
+import { shareOf } from "../share-of.ts";
 import { reportUnreadable, UNREADABLE } from "../unreadable.ts";
 import { wentBack } from "./went-back.ts";
 
@@ -282,11 +283,11 @@ export class TenantReconciler {
       if (apiKey && isNewToPods(tenant, apiKey))
         await nudgePods(this.#deps.client, tenantNamespace(tenant), apiKey.fingerprint);
       Object.assign(fields, { apiKey });
-      const retryAfterMs = requeueForCredentials(tenant, result.tenant, new Date());
-      return {
-        ...(key.status === "True" ? credentialsOutcome(result) : key),
-        ...(retryAfterMs ? { retryAfterMs } : {}),
-      };
+      const proveAfterMs = result.isUnproven
+        ? this.#deps.config.resyncSeconds * 1000 * shareOf(tenant.metadata.uid)
+        : Infinity;
+      const retryAfterMs = Math.min(requeueForCredentials(tenant, result.tenant, new Date()) ?? Infinity, proveAfterMs);
+      return { ...(key.status === "True" ? credentialsOutcome(result) : key), retryAfterMs };
     } catch (error) {
       return refusal(error) ?? databaseOutcome(error);
     }
@@ -314,6 +315,7 @@ export class TenantReconciler {
     const outcome = await this.#deletion.run(tenant).catch(deletionOutcome);
     this.#placement.settled(tenant);
     if (outcome === "done") {
+      this.#credentialsOf.forget(tenant);
       const { name, resourceVersion, finalizers } = tenant.metadata;
       const left = finalizers.filter((it) => it !== FINALIZER);
       await this.#deps.client.mergePatch(TENANT, name, undefined, { metadata: { resourceVersion, finalizers: left } });
