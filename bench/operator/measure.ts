@@ -94,7 +94,7 @@ export async function measureFleet(fleet: Fleet, { agents, progress }: Plan) {
   const requests = await world.audit.requestsSince(userName("operator"));
   const missing = await missingObjects(fleet, agents);
   if (missing !== 0) throw new Error(`${missing} owned objects are missing (fewer than none: too many)`);
-  await sleep(2_000); // what the burst left behind is collected
+  await sleep(10_000); // what the burst left behind is collected
   const memory = memoryMiB(operator.pid);
   const metric = await operator.metrics();
   return {

@@ -9,6 +9,7 @@ import { EventRecorder } from "../kubernetes/events.ts";
 import { loadKubeConfig } from "../kubernetes/kube-config.ts";
 import { LeaderElection } from "../kubernetes/leader-election.ts";
 import { NAMESPACE } from "../kubernetes/resource-kind.ts";
+import { collectGarbage } from "../telemetry/garbage.ts";
 import { keepMemoryOutOfCoreDumps } from "../telemetry/core-dumps.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import type { AdminOperation } from "./admin/operation.ts";
@@ -20,6 +21,7 @@ import { type ApiKeyWatchOptions, watchApiKeys } from "./api-key-watch.ts";
 import { Caches } from "./caches.ts";
 import { loadOperatorConfig, type OperatorConfig } from "./config.ts";
 import { DatabaseServers } from "./databases/servers.ts";
+import { collectAfterBacklogs } from "./backlog-garbage.ts";
 import { keepHeapSmall } from "./frugal-heap.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { MigrationCoordinator } from "./migrations/coordinator.ts";
@@ -264,7 +266,9 @@ export async function startOperator({
     metrics.leader(lease, true);
     const work = new AbortController();
     const until = AbortSignal.any([signal, fatal.signal, work.signal]);
+    const waiting = () => tenantController.queue.depth + agentController.queue.depth;
     const controllers = [
+      collectAfterBacklogs(waiting, collectGarbage, until),
       tenantController.run(until),
       agentController.run(until),
       guard(retention.run(until)).catch((error: unknown) => logger.error({ err: error }, "retention ended")),
