@@ -130,7 +130,7 @@ describe("a call that needs a person", () => {
     expect(actions.slice(-3)).toEqual(["approval.requested", "approval.decided", "tool.called"]);
   });
 
-  it("is not made when somebody says no, and the model reads why", async () => {
+  it("is not made when somebody says no; the model reads why, and the audit log keeps it", async () => {
     const agent = await withTools(approvals());
     const { id, session, approval } = await asks(agent);
     expect((await decide(agent.url, approval, false, "not on a Friday")).status).toBe(200);
@@ -138,6 +138,10 @@ describe("a call that needs a person", () => {
     expect(calls).toEqual([]);
     const { items } = await agent.client.messages(session.id);
     expect(JSON.stringify(items)).toContain("A person denied this call: not on a Friday");
+    const audit = await world.sql<{ record: string }>("SELECT record FROM audit WHERE record LIKE $1", [`%${id}%`]);
+    expect(audit.map((it) => JSON.parse(it.record))).toContainEqual(
+      expect.objectContaining({ action: "approval.decided", success: false, input: { reason: "not on a Friday" } }),
+    );
   });
 
   it("takes the same decision twice, and no other after it; of a run that is over it takes none", async () => {

@@ -12,7 +12,7 @@ export type NewRun = { message: string; variables?: Record<string, unknown> };
 export type Decision = {
   /** true: the call is made. false: the model is told that it was denied. */
   approve: boolean;
-  /** Of a denial, for the model. */
+  /** Of a denial, for the model and the audit log. */
   reason?: string;
 };
 

@@ -39,18 +39,19 @@ async function decide(routes: RunRoutes, req: Request, res: Response) {
   const { approve, reason } = bodyOf(decision, req);
   const { run, as } = await decidable(routes, uuidParam(req, "id", "run"), callerOf(res));
   const { userId } = callerOf(res);
-  const said = reason ? `: ${routes.protection ? cleanText(routes.protection, "#/reason", reason) : reason}` : "";
+  const said = reason && routes.protection ? cleanText(routes.protection, "#/reason", reason) : reason;
   const outcome = await decideApproval(routes.db, {
     runId: run.id,
     toolUseId,
     approved: approve,
     by: userId,
-    output: `A person denied this call${said}. It was not made.`,
+    output: `A person denied this call${said ? `: ${said}` : ""}. It was not made.`,
     audit: auditLine(routes.engine.config, run, "approval.decided", {
       toolUse: toolUseId,
       by: userId,
       as,
       success: approve,
+      ...(said && !approve ? { input: { reason: said } } : {}), // encrypted where the conversation is
     }),
   });
   refuse(outcome);

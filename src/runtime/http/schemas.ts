@@ -160,7 +160,7 @@ export const approvalPage = z.object({
 
 export const decision = z.strictObject({
   approve: z.boolean().describe("true: the call is made. false: the model is told that it was denied."),
-  reason: z.string().max(2000).overwrite(storableText).optional().describe("Of a denial, for the model."),
+  reason: z.string().max(2000).overwrite(storableText).optional().describe("Of a denial, for the model and the audit log."),
 });
 
 export const decided = z.object({ runId: z.uuid(), toolUseId: z.string(), approved: z.boolean() });
