@@ -216,6 +216,8 @@ export interface ConsoleApproval {
   /** What the tool will be called with, as JSON; null when it cannot be shown. */
   input: string | null;
   withheld: string | null;
+  /** Whether a denial may say why here. Agents that look for personal data take reasons by their own API alone, which looks. */
+  takesReason: boolean;
   requestedAt: string;
   expiresAt: string;
 }

@@ -1,8 +1,17 @@
-import type { AgentClient, RunResult } from "../runtime/client.ts";
+import type { AgentClient, RunEvent, RunResult } from "../runtime/client.ts";
+import { harmless } from "./agents/message-text.ts";
 
 type Out = Pick<NodeJS.WriteStream, "write"> & { isTTY?: boolean };
 
 const dim = (out: Out, text: string): string => (out.isTTY ? `\x1b[2m${text}\x1b[0m` : text);
+
+type Decided = Extract<RunEvent, { type: "approval.decided" }>["data"];
+
+export function decisionText({ name, approved, by, reason }: Decided): string {
+  const outcome = `${name} was ${approved ? "approved" : "denied"}`;
+  if (by === null) return `${outcome}: nobody decided in time`;
+  return harmless(`${outcome} by ${by}${reason ? `: ${reason}` : ""}`);
+}
 
 /**
  * Asks, and writes the answer as it comes, tool calls and delegations included. `onRun` hears what the run is called, more than
@@ -49,7 +58,7 @@ export async function converse(
         out.write(dim(out, `\n    [waits for your approval of ${event.data.name} (${event.data.toolUseId})]\n    `));
         break;
       case "approval.decided":
-        out.write(dim(out, `\n    [${event.data.name} was ${event.data.approved ? "approved" : "denied"}]\n    `));
+        out.write(dim(out, `\n    [${decisionText(event.data)}]\n    `));
         break;
       case "batch.submitted":
         out.write(dim(out, "\n    [waits for a message batch]\n    "));

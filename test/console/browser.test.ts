@@ -325,6 +325,14 @@ describe("with the keyboard alone", () => {
     expect(await focused(page)).toContain("Approved: refund");
     await page.getByRole("heading", { name: "refund" }).waitFor({ state: "detached" });
     expect(await field.auditOf("acme", "approval.decided")).toMatchObject([{ success: true, as: "console" }]);
+    await tabTo(page, /^Deny send_mail$/);
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Why (the model reads it; optional)").fill(`not on a Friday ${MARKUP}`);
+    expect(await findings(page)).toEqual([]);
+    await page.getByRole("button", { name: "Deny the call" }).click();
+    await page.getByText("Denied: send_mail of support.").waitFor();
+    const [, denied] = await field.auditOf("acme", "approval.decided");
+    expect(denied).toMatchObject({ success: false, input: { reason: `not on a Friday ${MARKUP}` } });
     await context.close();
   });
 });

@@ -428,7 +428,13 @@ describe("approvals", () => {
     const one = await waiting();
     const { cookie, csrf } = await signedIn(people["root"] ?? "");
     const headers = { cookie, "x-agentpg-csrf": csrf };
-    expect((await decide(headers, { ...one, approve: false })).body).toEqual({ ...one, approve: false });
+    for (const [reason, approve, why] of [
+      ["x".repeat(2001), false, "reason: must have 2000 characters at most"],
+      ["go on", true, "reason: is of a denial"],
+    ])
+      expect((await decide(headers, { ...one, approve, reason })).body["detail"]).toContain(why);
+    const denial = { ...one, approve: false };
+    expect((await decide(headers, { ...denial, reason: " not on a Friday " })).body).toEqual(denial);
     const [row] = await field.sql(
       "acme",
       "SELECT state, approval_by, is_error, output FROM tool_executions WHERE run_id = $1",
@@ -438,7 +444,7 @@ describe("approvals", () => {
       state: "failed",
       approval_by: userOf("root"),
       is_error: true,
-      output: "A person denied this call. It was not made.",
+      output: "A person denied this call: not on a Friday. It was not made.",
     });
     expect((await field.auditOf("acme", "approval.decided")).at(-1)).toMatchObject({
       run: one.runId,
@@ -448,12 +454,31 @@ describe("approvals", () => {
       success: false,
       tenant: "acme",
       agent: "support",
+      input: { reason: "not on a Friday" },
     });
     expect((await decide(headers, { ...one, approve: true })).body["code"]).toBe("decided-otherwise");
     expect((await decide(headers, { ...one, toolUseId: "toolu_2", approve: true })).status).toBe(404);
     expect((await decide(headers, { ...one, approve: "yes" })).body["detail"]).toContain(
       "approve: must be true or false",
     );
+  });
+
+  test("a reason is not taken for an agent with rules for personal data, which are its pods' to apply", async () => {
+    await field.it.apply(AGENT, anAgent("acme", "careful", { dataProtection: { pii: "Block" } }));
+    const { run } = await aConversation(field, "acme", { agent: "careful", state: "awaiting_approval" });
+    await aToolCall(field, "acme", run, { id: "toolu_1", name: "refund", state: "awaiting_approval" });
+    const { cookie, csrf } = await signedIn(people["root"] ?? "");
+    const headers = { cookie, "x-agentpg-csrf": csrf };
+    const denial = { runId: run, toolUseId: "toolu_1", approve: false };
+    await eventually(
+      () => call("/tenants/acme/agents", { headers }),
+      ({ body }) => JSON.stringify(body).includes("careful"),
+    );
+    const { body: seen } = await call("/tenants/acme/approvals", { headers });
+    expect(seen["items"]).toContainEqual(expect.objectContaining({ runId: run, takesReason: false }));
+    const { status, body: said } = await decide(headers, { ...denial, reason: "call ann@example.com" });
+    expect([status, said["code"]]).toEqual([422, "reason-not-taken"]);
+    expect((await decide(headers, denial)).status).toBe(200);
   });
 });
 

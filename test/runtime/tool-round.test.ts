@@ -133,7 +133,18 @@ describe("a call that needs a person", () => {
   it("is not made when somebody says no; the model reads why, and the audit log keeps it", async () => {
     const agent = await withTools(approvals());
     const { id, session, approval } = await asks(agent);
-    expect((await decide(agent.url, approval, false, "not on a Friday")).status).toBe(200);
+    const wrongs: [boolean, string, string][] = [
+      [false, "x".repeat(2001), "reason: must have 2000 characters at most"],
+      [true, "go on", "reason: is of a denial: leave it out where you approve"],
+    ];
+    for (const [approve, reason, why] of wrongs) {
+      const refused = await decide(agent.url, approval, approve, reason);
+      expect([refused.status, await refused.json()]).toEqual([
+        400,
+        expect.objectContaining({ detail: why, field: "#/reason" }),
+      ]);
+    }
+    expect((await decide(agent.url, approval, false, "  not on a Friday\n")).status).toBe(200);
     await until(id, "completed");
     expect(calls).toEqual([]);
     const { items } = await agent.client.messages(session.id);
@@ -142,6 +153,9 @@ describe("a call that needs a person", () => {
     expect(audit.map((it) => JSON.parse(it.record))).toContainEqual(
       expect.objectContaining({ action: "approval.decided", success: false, input: { reason: "not on a Friday" } }),
     );
+    const other = await withTools(approvals());
+    const told = (await all(other.client.events(id))).find((it) => it.type === "approval.decided");
+    expect(told?.data).toMatchObject({ approved: false, by: "anonymous", reason: "not on a Friday" });
   });
 
   it("takes the same decision twice, and no other after it; of a run that is over it takes none", async () => {
@@ -247,7 +261,7 @@ describe("a call that needs a person", () => {
     const decided = ["approval.decided", "tool.finished", "run.completed"];
     expect(told(seen)).toEqual(["approval.requested", ...decided]);
     const { toolUseId } = (await executions(runId))[0] as { toolUseId: string };
-    const data = { toolUseId, name: "note", approved: true, by: "anonymous" };
+    const data = { toolUseId, name: "note", approved: true, by: "anonymous", reason: null };
     expect(seen.find((it) => it.type === "approval.decided")?.data).toEqual(data);
     expect(told(await all(agent.client.events(runId)))).toEqual(decided);
   });

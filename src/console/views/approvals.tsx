@@ -28,13 +28,16 @@ interface ConfirmProps extends Omit<Intent, "id"> {
 /** Asks once more: what runs now cannot be taken back. */
 function Confirm({ call, approve, tenant, onDone }: ConfirmProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
+  const reason = useRef<HTMLTextAreaElement>(null);
   const [failure, setFailure] = useState<Failure>();
   const [busy, setBusy] = useState(false);
   useEffect(() => dialog.current?.showModal(), []);
   const decide = async () => {
     setBusy(true);
     try {
-      await post(tenantPath(tenant, "/approvals"), { runId: call.runId, toolUseId: call.toolUseId, approve });
+      const { runId, toolUseId } = call;
+      const why = reason.current?.value.trim();
+      await post(tenantPath(tenant, "/approvals"), { runId, toolUseId, approve, ...(why ? { reason: why } : {}) });
       onDone(`${approve ? "Approved" : "Denied"}: ${call.tool} of ${call.agent}.`);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -52,6 +55,18 @@ function Confirm({ call, approve, tenant, onDone }: ConfirmProps): JSX.Element {
           ? "The tool runs with this input within a second or so. That cannot be taken back."
           : "The tool does not run, and the model is told that a person denied it."}
       </p>
+      {!approve && call.takesReason && (
+        <p>
+          <label for="reason">Why (the model reads it; optional)</label>
+          <textarea id="reason" ref={reason} rows={3} maxLength={2000} />
+        </p>
+      )}
+      {!approve && !call.takesReason && (
+        <p class="muted">
+          This agent has rules for personal data. To tell the model why, use <code>agentpg deny --reason</code>, which
+          keeps to them.
+        </p>
+      )}
       {failure && <Problem failure={failure} />}
       <div class="buttons">
         <button type="button" class={approve ? "primary" : "danger"} disabled={busy} onClick={() => void decide()}>

@@ -4,7 +4,10 @@ import { executionPlace } from "../encryption/place.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import { isoTime } from "./time.ts";
 
-interface Row extends Omit<ConsoleApproval, "input" | "withheld" | "requestedAt" | "expiresAt"> {
+/** What the tenant's rows tell of a call that waits. */
+export type WaitingCall = Omit<ConsoleApproval, "takesReason">;
+
+interface Row extends Omit<WaitingCall, "input" | "withheld" | "requestedAt" | "expiresAt"> {
   input: unknown;
   bytes: number;
   requestedAt: Date;
@@ -15,7 +18,7 @@ interface Row extends Omit<ConsoleApproval, "input" | "withheld" | "requestedAt"
 const MOST_BYTES = 65_536;
 
 /** Calls of all agents that wait for a person, the oldest first; what they will be called with, as far as it can be shown. */
-export async function waitingApprovals(db: TranscriptDatabase, limit: number): Promise<ConsoleApproval[]> {
+export async function waitingApprovals(db: TranscriptDatabase, limit: number): Promise<WaitingCall[]> {
   const rows = await db.query<Row>(
     "console_approvals",
     `SELECT t.run_id AS "runId", t.tool_use_id AS "toolUseId", r.session_id AS "sessionId", left(r.agent, 253) AS agent,

@@ -1,3 +1,4 @@
+import { denialText } from "../../api/denial.ts";
 import { executionPlace } from "../encryption/place.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import { writeAuditRecord } from "../encryption/audit-input.ts";
@@ -77,8 +78,8 @@ export interface Decision {
   toolUseId: string;
   approved: boolean;
   by: string;
-  /** What the model reads when the call was denied. */
-  output: string;
+  /** Of a denial, for the model. */
+  reason?: string | undefined;
   audit: { at: string; record: string };
 }
 
@@ -107,8 +108,8 @@ interface DecidedRow {
 
 /** Decides on a call that waits; the first decision counts. */
 export async function decideApproval(db: TranscriptDatabase, decision: Decision): Promise<DecisionOutcome> {
-  const { runId, toolUseId, approved, by, output, audit } = decision;
-  const stored = db.transcripts.writeText(storableText(output), executionPlace("output", runId, toolUseId));
+  const { runId, toolUseId, approved, by, reason, audit } = decision;
+  const stored = db.transcripts.writeText(storableText(denialText(reason)), executionPlace("output", runId, toolUseId));
   const record = writeAuditRecord(db.transcripts, audit.record);
   const [row] = await db.query<DecidedRow>("decide_approval", DECIDE, [
     runId,

@@ -1,5 +1,6 @@
 import type { TranscriptDatabase } from "../../database/encryption/transcript-database.ts";
 import type { TenantDatabase } from "../../database/tenants.ts";
+import type { Agent } from "../../api/agent.ts";
 import { type Tenant, tenantNamespace } from "../../api/tenant.ts";
 import type { Caches } from "../caches.ts";
 import type { DatabaseServers } from "../databases/servers.ts";
@@ -33,6 +34,11 @@ export class TenantData {
     throw new Problem(404, "not-found", `there is no Tenant ${JSON.stringify(name)}`, "kubectl get tenants lists them");
   }
 
+  /** Of this tenant. @throws Problem 404 when there is no such tenant */
+  agent(tenant: string, name: string): Agent | undefined {
+    return this.#caches.agentsOfNamespace(tenantNamespace(this.tenant(tenant))).find((it) => it.metadata.name === name);
+  }
+
   /** What holds nothing of what was said. @throws DatabaseError */
   rows<T>(name: string, doing: string, work: (db: TranscriptDatabase) => Promise<T>): Promise<T> {
     const tenant = this.tenant(name);
@@ -59,8 +65,7 @@ export class TenantData {
   ): Promise<T> {
     const tenant = this.tenant(name);
     const { uid } = tenant.metadata;
-    const its = this.#caches.agentsOfNamespace(tenantNamespace(tenant)).find((it) => it.metadata.name === agent);
-    const encrypts = its?.spec.dataProtection.encryptTranscripts ?? false;
+    const encrypts = this.agent(name, agent)?.spec.dataProtection.encryptTranscripts ?? false;
     return this.#look(tenant, async (database) => {
       const keys = encrypts ? await readingKeys(database, this.#provider, uid) : NO_KEYS;
       return database.console.write({ uid, keys, encrypts }, doing, work);

@@ -12,7 +12,7 @@ export type NewRun = { message: string; variables?: Record<string, unknown> };
 export type Decision = {
   /** true: the call is made. false: the model is told that it was denied. */
   approve: boolean;
-  /** Of a denial, for the model and the audit log. */
+  /** Of a denial: for the model, the audit log and whoever follows the run. */
   reason?: string;
 };
 
@@ -375,6 +375,8 @@ export type EventApprovalDecided = {
     approved: boolean;
     /** The user who decided; null: nobody did in time. */
     by: string | null;
+    /** Why it was denied; null: nobody said. */
+    reason: string | null;
   };
 };
 

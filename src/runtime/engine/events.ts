@@ -43,6 +43,8 @@ export interface ApprovalDecision {
   approved: boolean;
   /** The user; null: nobody decided in time. */
   by: string | null;
+  /** Of a denial, when one was given. */
+  reason: string | null;
 }
 
 export interface RunResult {

@@ -45,13 +45,13 @@ async function decide(routes: RunRoutes, req: Request, res: Response) {
     toolUseId,
     approved: approve,
     by: userId,
-    output: `A person denied this call${said ? `: ${said}` : ""}. It was not made.`,
+    reason: said,
     audit: auditLine(routes.engine.config, run, "approval.decided", {
       toolUse: toolUseId,
       by: userId,
       as,
       success: approve,
-      ...(said && !approve ? { input: { reason: said } } : {}), // encrypted where the conversation is
+      ...(said ? { input: { reason: said } } : {}), // encrypted where the conversation is
     }),
   });
   refuse(outcome);

@@ -38,6 +38,7 @@ export const EVENT_DATA = {
       name: z.string(),
       approved: z.boolean(),
       by: z.string().nullable().describe("The user who decided; null: nobody did in time."),
+      reason: z.string().nullable().describe("Why it was denied; null: nobody said."),
     })
     .describe("Nobody is waited for any more."),
   "run.completed": result("completed").describe("The last event."),

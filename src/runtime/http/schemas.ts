@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { denialReason } from "../../api/denial.ts";
 import { RUN_STATES } from "../../database/runs/run.ts";
 import { storableText } from "../../database/runs/storable.ts";
 
@@ -158,10 +159,18 @@ export const approvalPage = z.object({
   ),
 });
 
-export const decision = z.strictObject({
-  approve: z.boolean().describe("true: the call is made. false: the model is told that it was denied."),
-  reason: z.string().max(2000).overwrite(storableText).optional().describe("Of a denial, for the model and the audit log."),
-});
+export const decision = z
+  .strictObject({
+    approve: z.boolean().describe("true: the call is made. false: the model is told that it was denied."),
+    reason: denialReason
+      .overwrite(storableText)
+      .optional()
+      .describe("Of a denial: for the model, the audit log and whoever follows the run."),
+  })
+  .refine((it) => !(it.approve && it.reason), {
+    path: ["reason"],
+    error: "is of a denial: leave it out where you approve",
+  });
 
 export const decided = z.object({ runId: z.uuid(), toolUseId: z.string(), approved: z.boolean() });
 
