@@ -113,14 +113,18 @@ export interface ConsoleUsageLine {
   usd: string;
 }
 
-export interface ConsoleUsage {
+/** What was spent today and this month (UTC), and what may be. */
+export interface ConsoleSpend {
+  spent: { today: { usd: string; tokens: number }; month: { usd: string; tokens: number } };
+  budget: ConsoleTenant["budget"];
+}
+
+export interface ConsoleUsage extends ConsoleSpend {
   from: string;
   to: string;
   byDay: ConsoleUsageLine[];
   byAgent: ConsoleUsageLine[];
   byModel: ConsoleUsageLine[];
-  spent: { today: { usd: string; tokens: number }; month: { usd: string; tokens: number } };
-  budget: ConsoleTenant["budget"];
 }
 
 export interface ConsoleSession {

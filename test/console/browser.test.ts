@@ -361,6 +361,8 @@ test("who may not read what was said sees who talked, and what right is missing"
 
 test("who signs out is out, also by the way back", async () => {
   const { page, context } = await opened("/");
+  const acme = page.getByRole("row", { name: "acme" });
+  for (const budget of ["of $5.00", "of $100.00"]) await acme.getByText(budget, { exact: true }).waitFor();
   expect(await context.cookies()).toMatchObject([{ httpOnly: true, secure: true, sameSite: "Strict" }]);
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByText("You have signed out.").waitFor();

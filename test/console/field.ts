@@ -8,8 +8,9 @@ import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
 import { NAMESPACE, SERVICE_ACCOUNT } from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
-import type { RunningOperator } from "../../src/operator/main.ts";
+import { type RunningOperator, startOperator } from "../../src/operator/main.ts";
 import { uuidv7 } from "../../src/runtime/uuid.ts";
+import { createLogger } from "../../src/telemetry/log.ts";
 import { withClient } from "../database/fixture.ts";
 import { aTenant, anAgent } from "../support/builders.ts";
 import { applyChart, renderChart } from "../support/chart.ts";
@@ -41,6 +42,8 @@ export interface ConsoleField {
   person(name: string, roles: string[], rules?: object[]): Promise<string>;
   sql<Row extends object>(tenant: string, text: string, values?: unknown[]): Promise<Row[]>;
   auditOf(tenant: string, action: string): Promise<Record<string, unknown>[]>;
+  /** Another replica of the operator: it waits to lead, for as long as the first one does. */
+  replica(console?: object): Promise<RunningOperator>;
   stop(): Promise<void>;
 }
 
@@ -61,16 +64,15 @@ export async function consoleField(): Promise<ConsoleField> {
     "RoleBinding",
   ]);
   const kubeconfig = await serviceAccountKubeconfig(it.client, it.kubeconfig, "agentpg-system", "agentpg");
-  const operator = await it.startOperator(
-    {
-      serviceAccount: "agentpg",
-      tenantClusterRole: "agentpg-tenant",
-      console: { enabled: true, port: 0, pageDir: folder },
-      securityChecks: { firstAfterSeconds: 1, intervalSeconds: 3600 },
-      encryption: { keysDir, publishSeconds: 0 },
-    },
-    kubeconfig,
-  );
+  const settings = (more: object = {}) => ({
+    serviceAccount: "agentpg",
+    tenantClusterRole: "agentpg-tenant",
+    console: { enabled: true, port: 0, pageDir: folder, ...more },
+    securityChecks: { firstAfterSeconds: 1, intervalSeconds: 3600 },
+    encryption: { keysDir, publishSeconds: 0 },
+  });
+  const operator = await it.startOperator(settings(), kubeconfig);
+  const replicas: RunningOperator[] = [];
   await it.apply(NAMESPACE, { metadata: { name: PEOPLE } });
   for (const name of ["acme", "globex"]) {
     await it.prepareTenantNamespace(name, name);
@@ -111,7 +113,18 @@ export async function consoleField(): Promise<ConsoleField> {
         .map((row) => JSON.parse(row.record) as Record<string, unknown>)
         .filter((one) => one["action"] === action);
     },
+    async replica(console) {
+      const started = await startOperator({
+        config: it.operatorConfig(settings(console)),
+        kubeconfig,
+        logger: createLogger("operator", "info", { write: (line) => void it.log.push(line) }),
+        migrationsDir: join(import.meta.dirname, "../../migrations"),
+      });
+      replicas.push(started);
+      return started;
+    },
     async stop() {
+      for (const one of replicas) await one.stop();
       await it.stop();
       for (const path of [folder, keysDir]) await rm(path, { recursive: true, force: true });
     },

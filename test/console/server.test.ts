@@ -1,6 +1,12 @@
 // The console's server: a real API server says who somebody is and what they may see, a real Postgres has what is shown.
 import { randomBytes } from "node:crypto";
-import { request } from "node:http";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
+import { request as secureRequest } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text as readAll } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type {
   ConsoleAudit,
@@ -13,6 +19,7 @@ import type {
 import { TranscriptCipher } from "../../src/database/encryption/cipher.ts";
 import { messagePlace } from "../../src/database/encryption/place.ts";
 import { SECRET } from "../../src/kubernetes/resource-kind.ts";
+import { createAuthority } from "../../src/local-cluster/pki.ts";
 import { AGENT } from "../../src/operator/caches.ts";
 import { cookieOf, openSession } from "../../src/operator/console/session-cookie.ts";
 import { anAgent } from "../support/builders.ts";
@@ -150,6 +157,7 @@ describe("what may be seen", () => {
     ["", "get tenants.agentpg.dev acme"],
     ["/agents", "list agents.agentpg.dev in namespace acme"],
     ["/usage", "get tenants/usage.agentpg.dev acme"],
+    ["/spend", "get tenants/usage.agentpg.dev acme"],
     ["/sessions", "get tenants/sessions.agentpg.dev acme"],
     ["/sessions/01890a5d-ac96-774b-bcce-b302099a8057", "get tenants/sessions.agentpg.dev acme"],
     ["/sessions/01890a5d-ac96-774b-bcce-b302099a8057/transcript", "get tenants/transcripts.agentpg.dev acme"],
@@ -190,6 +198,7 @@ describe("what may be seen", () => {
     expect(usage.byAgent.map((it) => it.key)).toEqual(["researcher", "support"]);
     expect(Number(usage.spent.today.usd)).toBeGreaterThan(1);
     expect(usage.budget.perDay).toEqual({ usd: "5", tokens: null });
+    expect((await as("spender", "/tenants/acme/spend")).body).toEqual({ spent: usage.spent, budget: usage.budget });
     for (const path of ["/sessions", "/approvals", "/audit", "/agents", "/runs"])
       expect((await as("spender", `/tenants/acme${path}`)).status).toBe(403);
     expect((await as("spender", "/tenants/globex/usage")).status).toBe(403);
@@ -522,6 +531,39 @@ describe("the server", () => {
     expect(
       (await call("/tenants", { method: "POST", headers: { authorization: `Bearer ${people["viewer"]}` } })).status,
     ).toBe(405);
+  });
+
+  test("of a replica that does not lead shows and decides the same, to whom the other one signed in, over TLS", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "agentpg-console-tls-"));
+    const authority = await createAuthority("authority");
+    const { certificate, key } = await authority.issue({ user: "console", addresses: ["127.0.0.1"] });
+    await writeFile(join(folder, "tls.crt"), certificate);
+    await writeFile(join(folder, "tls.key"), key);
+    const replica = await field.replica({ tlsDir: folder });
+    const { cookie, csrf } = await signedIn(people["root"] ?? "");
+    const ask = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
+      const headers = { ...json, cookie, "x-agentpg-csrf": csrf };
+      const to = { host: "127.0.0.1", port: replica.consolePort, ca: authority.certificate, method, headers };
+      const sent = secureRequest({ ...to, path: `/api${path}` }).end(body && JSON.stringify(body));
+      const [response] = (await once(sent, "response")) as [IncomingMessage];
+      return JSON.parse(await readAll(response)) as Record<string, unknown>;
+    };
+    const { run, session } = await aConversation(field, "acme", { state: "awaiting_approval" });
+    await aToolCall(field, "acme", run, { id: "toolu_1", name: "refund", state: "awaiting_approval" });
+    const tenants = await eventually(
+      () => ask("GET", "/tenants"),
+      (it) => (it as unknown as ConsoleTenants).items?.length === 2,
+    );
+    expect((tenants as unknown as ConsoleTenants).items[0]).toMatchObject({ name: "acme", ready: "True" });
+    expect(await ask("GET", `/tenants/acme/sessions/${session}/transcript`)).toMatchObject({
+      items: [{ role: "user" }, { role: "assistant" }],
+    });
+    const denial = { runId: run, toolUseId: "toolu_1", approve: false };
+    expect(await ask("POST", "/tenants/acme/approvals", denial)).toEqual(denial);
+    expect((await field.auditOf("acme", "approval.decided")).at(-1)).toMatchObject({ run, by: userOf("root") });
+    expect(replica.leading()).toBe(false);
+    expect(field.operator.leading()).toBe(true);
+    await rm(folder, { recursive: true });
   });
 
   test("logs no token, and nothing of what was said", () => {

@@ -10,9 +10,12 @@ import { Empty, Loaded } from "../ui/notes.tsx";
 import { Table } from "../ui/table.tsx";
 import { spaced } from "../format.ts";
 import { useResource } from "../use-resource.ts";
+import { SpendCells } from "./spend-cells.tsx";
 
 /** From so many on, there is something to search by. */
 const MANY = 8;
+/** Spend is asked for of each tenant that is shown: of so many at most, and of the others when they are searched for. */
+const WITH_SPEND = 50;
 
 function Checks({ failedChecks, checks }: ConsoleTenantLine): JSX.Element {
   if (checks === 0) return <span class="muted">not run yet</span>;
@@ -20,7 +23,7 @@ function Checks({ failedChecks, checks }: ConsoleTenantLine): JSX.Element {
   return <Badge tone="bad" text={`${failedChecks} failed`} />;
 }
 
-const Row = (it: ConsoleTenantLine): JSX.Element => (
+const Row = ({ spend, ...it }: ConsoleTenantLine & { spend: boolean }): JSX.Element => (
   <tr>
     <th scope="row">
       <Link to={tenantPath(it.name)}>{it.name}</Link>
@@ -30,6 +33,13 @@ const Row = (it: ConsoleTenantLine): JSX.Element => (
       {it.ready !== "True" && <span class="muted">{spaced(it.reason)}</span>}
       {it.paused && <Badge tone="warn" text="Paused" />}
     </td>
+    {spend ? (
+      <SpendCells tenant={it.name} />
+    ) : (
+      <td colSpan={2} class="muted">
+        find it by its name
+      </td>
+    )}
     <td class="number">{it.agents}</td>
     <td>
       <Checks {...it} />
@@ -67,9 +77,12 @@ function List({ items }: { items: ConsoleTenantLine[] }): JSX.Element {
           </p>
         </div>
       )}
-      <Table caption="Tenants" heads={["Tenant", "State", "#Agents", "Security checks", "Namespace"]}>
-        {found.map((it) => (
-          <Row key={it.name} {...it} />
+      <Table
+        caption="Tenants"
+        heads={["Tenant", "State", "#Spent today", "#Spent this month", "#Agents", "Security checks", "Namespace"]}
+      >
+        {found.map((it, i) => (
+          <Row key={it.name} {...it} spend={i < WITH_SPEND} />
         ))}
       </Table>
       {found.length === 0 && <Empty title="No tenant has this in its name" />}

@@ -1,9 +1,7 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import { join } from "node:path";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Caches } from "../caches.ts";
@@ -13,6 +11,7 @@ import type { KeyProvider } from "../encryption/key-provider.ts";
 import { answerApi, type ApiParts, sendProblem } from "./api.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { auditRoutes } from "./audit.ts";
+import { keepCertificate } from "./certificate.ts";
 import { SECURITY_HEADERS } from "./headers.ts";
 import { Identities } from "./identity.ts";
 import { LoginLimit } from "./login-limit.ts";
@@ -30,8 +29,6 @@ import { usageRoutes } from "./usage.ts";
 /** OIDC tokens of people in many groups are long. */
 const MAX_HEADER_BYTES = 32_768;
 const MAX_CONNECTIONS = 500;
-/** How often a renewed certificate is looked for. */
-const CERTIFICATE_MS = 60_000;
 
 export interface ConsoleOptions {
   config: OperatorConfig["console"];
@@ -64,17 +61,17 @@ export async function serveConsole(options: ConsoleOptions): Promise<ConsoleServ
     });
   };
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 30_000, headersTimeout: 10_000 };
-  const server = config.tlsDir
-    ? createTlsServer({ ...limits, ...certificate(config.tlsDir), minVersion: "TLSv1.2" }, listener)
-    : createServer(limits, listener);
+  const secure =
+    config.tlsDir === undefined ? undefined : createTlsServer({ ...limits, minVersion: "TLSv1.2" }, listener);
+  const release = secure && keepCertificate(secure, config.tlsDir ?? "", logger);
+  const server = secure ?? createServer(limits, listener);
   server.maxConnections = MAX_CONNECTIONS;
-  const renewing = config.tlsDir ? renewCertificate(server as TlsServer, config.tlsDir, logger) : undefined;
   server.listen(config.port);
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
     async close() {
-      clearInterval(renewing);
+      release?.();
       await closed(server, () => server.closeAllConnections());
     },
   };
@@ -116,19 +113,3 @@ async function answer(page: Page, parts: ApiParts, request: IncomingMessage, res
     });
   page.serve(url.pathname, request, response);
 }
-
-/** Of a mounted Secret of the type kubernetes.io/tls. */
-const certificate = (folder: string) => ({
-  cert: readFileSync(join(folder, "tls.crt")),
-  key: readFileSync(join(folder, "tls.key")),
-});
-
-/** cert-manager renews what is mounted; connections from then on get the new one. */
-const renewCertificate = (server: TlsServer, folder: string, logger: Logger): NodeJS.Timeout =>
-  setInterval(() => {
-    try {
-      server.setSecureContext({ ...certificate(folder), minVersion: "TLSv1.2" });
-    } catch (error) {
-      logger.warn({ err: error }, "the console's certificate cannot be read; the one before stays in use");
-    }
-  }, CERTIFICATE_MS).unref();
