@@ -302,6 +302,7 @@ export type TenantConditionType =
   | "NetworkReady"
   | "EncryptionReady"
   | "BrokerReady"
+  | "ConnectionsSufficient"
   | "Paused"
   | "DeletionBlocked";
 

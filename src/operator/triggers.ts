@@ -43,7 +43,7 @@ const asksOthers = ({ spec }: Agent): boolean => spec.tools.some((tool) => tool.
 /** The Tenant has to have data keys for it. */
 const encrypts = (it: Agent | undefined): boolean => it?.spec.dataProtection.encryptTranscripts ?? false;
 
-/** Agents by the dozen are counted once, not one after the other: the number is only shown. */
+/** Agents by the dozen are counted once, not one after the other, and their pods too: the numbers are only shown. */
 const COUNT_AFTER_MS = 10_000;
 
 /** Which keys a change in a cache puts into which queue. What the first lists bring is backlog: fresh changes go before it. */
@@ -75,7 +75,7 @@ export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }:
     const namespace = it.metadata.namespace ?? "";
     agentsOf(namespace, priority, asksOthers); // it may be among those that they wait for
     if (encrypts(it) !== encrypts(previous)) allTenantsOf(namespace);
-    else if (change.type === "deleted" || !previous) countAgents(namespace);
+    else if (change.type === "deleted" || previous?.spec.replicas !== it.spec.replicas) countAgents(namespace);
   });
   caches.tenants.onUnreadable((key) => tenant.add(key, "low"));
   caches.agents.onUnreadable((key) => agent.add(key, "low"));

@@ -1,3 +1,4 @@
+import { COMFORTABLE_SHARE, fairShare, LEAST_SHARE } from "../api/connection-share.ts";
 import { type ConnectionLoad, connectionLoad } from "../database/runs/connection-load.ts";
 import type { AgentDatabase } from "../database/runs/database.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -18,25 +19,18 @@ export interface Share {
   listen: boolean;
 }
 
-/** With fewer a pod works, but gives up LISTEN. */
-const COMFORTABLE = 4;
-/** One for runs, one for tools. */
-const LEAST = 2;
 /** Where there are not even these, a connection goes to whoever needs it: nobody keeps one. In milliseconds. */
 const SCARCE_IDLE_MS = 250;
 
-/** What stays free for pods that start, and for people: a tenth, but some. */
-const reserved = (limit: number): number => Math.min(10, Math.max(2, Math.ceil(limit / 10)));
-
 /** This process' part of what all of the tenant's may have together. Pure. */
 export function shareOf(wanted: PoolSize, { limit, workers }: ConnectionLoad): Share {
-  const fair = limit === undefined ? wanted.max : Math.floor((limit - reserved(limit)) / Math.max(1, workers));
-  if (fair < LEAST) {
+  const fair = limit === undefined ? wanted.max : fairShare(limit, workers);
+  if (fair < LEAST_SHARE) {
     const one = { max: 1, min: 0, idleMs: SCARCE_IDLE_MS };
     return { runs: one, tools: one, listen: false };
   }
   const all = Math.min(wanted.max, fair);
-  const listen = all >= COMFORTABLE;
+  const listen = all >= COMFORTABLE_SHARE;
   const tools = Math.max(1, Math.floor(all / 4));
   const runs = all - tools - (listen ? 1 : 0);
   return { runs: { max: runs, min: Math.min(wanted.min, runs) }, tools: { max: tools, min: 0 }, listen };

@@ -97,6 +97,24 @@ test("more or fewer replicas leave the template of the pods as it is: none resta
   expect(await template()).toBe(before);
 });
 
+test("a connection limit that is too small for the pods is said with the one that would do, and the Tenant stays Ready", async () => {
+  const limitTo = (connectionLimit: number) =>
+    it.client.mergePatch(TENANT, "acme", undefined, { spec: { database: { connectionLimit } } });
+  const scaleTo = (replicas: number) => it.client.mergePatch(AGENT, "support", "acme", { spec: { replicas } }, "scale");
+  await it.condition("Tenant", "acme", "Ready", "True");
+  expect((await it.tenant("acme")).status?.conditions?.map(({ type }) => type)).not.toContain("ConnectionsSufficient");
+  await scaleTo(3);
+  await limitTo(10);
+  await it.condition("Tenant", "acme", "ConnectionsSufficient", "False", "LimitTight");
+  await scaleTo(5);
+  const { message } = await it.condition("Tenant", "acme", "ConnectionsSufficient", "False", "LimitTooSmall");
+  expect(message).toContain("is 10, for 5 pods: they wait for one another");
+  await it.condition("Tenant", "acme", "Ready", "True");
+  await limitTo(Number(/raise it to (\d+)/.exec(message)?.[1]));
+  await it.condition("Tenant", "acme", "ConnectionsSufficient", "True", "Enough");
+  await scaleTo(2);
+});
+
 test("an autoscaler follows the queue, and the operator does not take its number back", async () => {
   await installMetric();
   await queue(35);

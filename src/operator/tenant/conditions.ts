@@ -18,7 +18,7 @@ export const waiting = (message: string): Outcome => ({ status: "Unknown", reaso
 
 const STAGES = ["NamespaceReady", "NetworkReady", "DatabaseReady", "MigrationsCurrent", "CredentialsReady"] as const;
 /** There only where it matters to the tenant. */
-const OPTIONAL_STAGES = ["EncryptionReady", "BrokerReady"] as const;
+const OPTIONAL_STAGES = ["EncryptionReady", "BrokerReady", "ConnectionsSufficient"] as const;
 export type Stage = (typeof STAGES | typeof OPTIONAL_STAGES)[number];
 
 /** The conditions of a Tenant after its stages; what was not reached waits. */

@@ -11,6 +11,8 @@ import * as kinds from "../../kubernetes/resource-kind.ts";
 import { type Applied, Applier } from "../applier.ts";
 import { TENANT, type Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
+import { recordedServer } from "../databases/home.ts";
+import { DEFAULT_SERVER, serversOf } from "../databases/server-config.ts";
 import type { DatabaseServers } from "../databases/servers.ts";
 import { TenantPlacement } from "../databases/tenant-placement.ts";
 import { ForeignObject } from "../foreign-object.ts";
@@ -27,6 +29,7 @@ import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
 import { apiKeyOutcome, apiKeySeen } from "./api-key.ts";
 import { TenantBroker } from "./broker.ts";
+import { connectionsOutcome, podsAskedFor } from "./connections.ts";
 import { failed, ok, tenantConditions, type Outcome, type Stage, waiting } from "./conditions.ts";
 import { TenantCredentials } from "./credentials.ts";
 import { TenantCustody } from "./custody.ts";
@@ -131,6 +134,22 @@ export class TenantReconciler {
     if (ensured) Object.assign(stages, await this.#encryption(tenant));
     const broker = await this.#broker(tenant);
     if (broker) stages.BrokerReady = broker;
+    const connections = this.#connections(tenant);
+    if (connections) stages.ConnectionsSufficient = connections;
+  }
+
+  #connections(tenant: Tenant): Outcome | undefined {
+    const { caches, config } = this.#deps;
+    const server = serversOf(config).get(recordedServer(tenant) ?? DEFAULT_SERVER);
+    const need = {
+      limit: tenant.spec.database.connectionLimit,
+      pods: podsAskedFor(caches.agentsOfNamespace(tenantNamespace(tenant))),
+      isPooled: server?.pooler === "Transaction",
+    };
+    return connectionsOutcome(
+      need,
+      tenant.status.conditions?.find(({ type }) => type === "ConnectionsSufficient"),
+    );
   }
 
   async #addFinalizer(tenant: Tenant): Promise<Tenant> {
@@ -348,7 +367,7 @@ export class TenantReconciler {
         await events.record(tenant, "Warning", it.reason, it.message);
       if (it.type === "MigrationsCurrent" && ["MigrationFailed", "MigrationBlocked"].includes(it.reason))
         await events.record(tenant, "Warning", it.reason, it.message);
-      if (it.type === "EncryptionReady" && it.status === "False")
+      if (["EncryptionReady", "ConnectionsSufficient"].includes(it.type) && it.status === "False")
         await events.record(tenant, "Warning", it.reason, it.message);
       if (it.type !== "Ready" || it.reason === "Progressing" || it.reason === "Deleting") continue;
       await events.record(tenant, it.status === "True" ? "Normal" : "Warning", it.reason, it.message);
