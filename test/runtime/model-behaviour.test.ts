@@ -116,11 +116,25 @@ describe("a tool call", () => {
     ["refusal", "refusal", /begin a new session/],
     ["tea_time", "unknown_stop_reason", /another reason \(tea_time\)/],
     ["end_turn", "unknown_stop_reason", /another reason \(end_turn\)/],
-  ])("in an answer that stops with %s is not made, and the run says why", async (stopReason, type, message) => {
-    const { end, text: kept } = await said({ content: [text("I will"), call({ text: "x" })], stopReason });
-    expect(end).toMatchObject(failedWith(type, message));
+  ])(
+    "in an answer that stops with %s is not made, its input whole or half, and the run says why",
+    async (stopReason, type, message) => {
+      for (const input of [{ text: "x" }, '{"text": "hal']) {
+        const { end, text: kept } = await said({ content: [text("I will"), call(input)], stopReason });
+        expect(end).toMatchObject(failedWith(type, message));
+        expect(made).toEqual([]);
+        expect(kept).toBe("");
+      }
+    },
+  );
+
+  it("that is cut off takes the whole ones of its answer with it: none is made", async () => {
+    const { end } = await said({
+      content: [call({ text: "whole" }), call('{"te', { id: "toolu_2" })],
+      stopReason: "max_tokens",
+    });
+    expect(end).toMatchObject(failedWith("max_tokens", /cut off in a tool call/));
     expect(made).toEqual([]);
-    expect(kept).toBe("");
   });
 });
 
@@ -139,6 +153,14 @@ describe("an answer", () => {
     const { end, text: kept } = await said({ content: [text("I would")], stopReason: "refusal" });
     expect(end).toMatchObject(failedWith("refusal", /ask otherwise/));
     expect(kept).toBe("");
+  });
+
+  it("that is a refusal without a word, or after a tool has worked, is no empty answer", async () => {
+    const refusal = { stopReason: "refusal" };
+    expect((await said({ ...refusal, content: [] })).end).toMatchObject(failedWith("refusal", /ask otherwise/));
+    const { end } = await said(calls(call({ text: "once" })), { ...refusal, content: [text("Now I")] });
+    expect(end).toMatchObject(failedWith("refusal", /ask otherwise/));
+    expect(made).toEqual([{ text: "once" }]);
   });
 
   it.each([

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { decideApproval } from "../../src/database/runs/approvals.ts";
 import { applySteps, type RunStep } from "../../src/database/runs/apply-steps.ts";
 import { AgentDatabase } from "../../src/database/runs/database.ts";
 import { z } from "zod";
@@ -112,6 +113,16 @@ describe("a process that is killed around calls that somebody has approved", () 
     const toolUseId = items.find((it) => it.runId === id)?.toolUseId ?? "";
     return { id, toolUseId, approve: () => agent.client.decide(id, toolUseId, true) };
   };
+  /** The tool that is there after the kill: it works, and says so in the same file. */
+  const secondNote = (file: string) =>
+    defineTool({
+      name: "note",
+      description: "d",
+      input: z.looseObject({}),
+      execute: (_input, { runId }) => (appendFileSync(file, `second ${runId}\n`), "noted"),
+    });
+  const startSecond = (file: string) =>
+    world.start(config, { modules: [{ name: "notes", ...contentsOf({ tools: [secondNote(file)] }) }] });
   const locked = async (sql: string, values: unknown[]) => {
     const client = new Client(clientOptions(world.postgres.adminSettings(world.operatorDatabase), "test"));
     await client.connect();
@@ -138,13 +149,7 @@ describe("a process that is killed around calls that somebody has approved", () 
     await world.sql(`SELECT pg_terminate_backend(pid, 5000) FROM ${BLOCKED}`); // what it had sent goes with it
     await unstarted.end();
 
-    const note = defineTool({
-      name: "note",
-      description: "d",
-      input: z.looseObject({}),
-      execute: (_input, { runId }) => (appendFileSync(file, `second ${runId}\n`), "noted"),
-    });
-    await world.start(config, { modules: [{ name: "notes", ...contentsOf({ tools: [note] }) }] });
+    await startSecond(file);
     for (const { id } of [begun, open]) await expect.poll(state(id), { timeout: 15_000 }).toBe("completed");
     expect(await readFile(file, "utf8")).toBe(`first ${begun.id}\nsecond ${open.id}\n`);
     expect(await executions(open.id)).toEqual([{ name: "note", state: "completed", attempts: 1, is_error: false }]);
@@ -154,6 +159,48 @@ describe("a process that is killed around calls that somebody has approved", () 
       [begun.id],
     );
     expect(told?.content).toMatch(/may or may not have taken effect/);
+  }, 60_000);
+
+  it("has them end once as was decided while no pod was alive, which the console can", async () => {
+    const file = join(world.folder, "decided-alone");
+    const { modules, env } = await mounted(world, { notes: { "notes.ts": source(file) } });
+    const first = await start({ ...config, modules }, env);
+    const [yes, no] = [await approved(first), await approved(first)];
+    await first.end("SIGKILL");
+    const decide = (call: typeof yes, approve: boolean) =>
+      world.operator.console.write(
+        { uid: world.tenant.uid, keys: { keys: {}, current: undefined } },
+        "deciding",
+        (db) =>
+          decideApproval(db, {
+            runId: call.id,
+            toolUseId: call.toolUseId,
+            approved: approve,
+            by: "carol",
+            reason: approve ? undefined : "not on a Friday",
+            audit: {
+              at: new Date().toISOString(),
+              record: JSON.stringify({ action: "approval.decided", run: call.id }),
+            },
+          }),
+      );
+    expect([await decide(yes, true), await decide(no, false)]).toEqual(["decided", "decided"]);
+    await Promise.all([startSecond(file), startSecond(file)]);
+    for (const { id } of [yes, no]) await expect.poll(state(id), { timeout: 15_000 }).toBe("completed");
+    expect(await readFile(file, "utf8")).toBe(`second ${yes.id}\n`);
+    expect(await executions(yes.id)).toEqual([{ name: "note", state: "completed", attempts: 1, is_error: false }]);
+    expect(await executions(no.id)).toEqual([{ name: "note", state: "failed", attempts: 1, is_error: true }]);
+    const said = await world.sql<{ run: string; text: string }>(
+      "SELECT run_id AS run, content::text AS text FROM messages WHERE run_id = ANY($1) ORDER BY run_id, seq",
+      [[yes.id, no.id]],
+    );
+    expect(said.map(({ run }) => run)).toEqual([...Array<string>(4).fill(yes.id), ...Array<string>(4).fill(no.id)]);
+    expect(said[6]?.text).toContain("A person denied this call: not on a Friday. It was not made.");
+    const ends = await world.sql<{ run: string }>(
+      "SELECT record::jsonb->>'run' AS run FROM audit WHERE record::jsonb->>'action' = 'run.completed' AND record::jsonb->>'run' = ANY($1)",
+      [[yes.id, no.id]],
+    );
+    expect(ends.map(({ run }) => run).toSorted()).toEqual([yes.id, no.id].toSorted());
   }, 60_000);
 });
 
