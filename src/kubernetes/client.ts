@@ -37,6 +37,9 @@ type Limits = Pick<RequestOptions, "timeoutMs" | "signal" | "urgent">;
 /** What a client tells of each answer; `code` is `<error>` where there was none. */
 export type RequestObserver = (request: { method: string; host: string; code: string }) => void;
 
+/** What a request is done within; it gives and throws what `send` does. */
+export type RequestWrapper = <T>(request: { method: string; flow: string }, send: () => Promise<T>) => Promise<T>;
+
 export interface ListPage<T> {
   items: T[];
   resourceVersion: string;
@@ -69,15 +72,27 @@ export class KubernetesClient {
   /** Asked before each write; what it throws stops the write. */
   beforeWrite: () => void = () => {};
   observe: RequestObserver = () => {};
+  /** Around each request, with all its attempts and waits. */
+  around: RequestWrapper = (_request, send) => send();
 
   constructor(config: PooledKubeConfig) {
     this.#config = config;
   }
 
-  /** Sends, and sends again what the server refused unseen (429, 503 with Retry-After) once it may, as long as there is time. */
-  async #send(method: string, path: string, options: RequestOptions, deadline: Deadline): Promise<Response> {
-    const { urgent = false } = options;
+  #send(method: string, path: string, options: RequestOptions, deadline: Deadline): Promise<Response> {
     const flow = flowOf(method, path);
+    return this.around({ method, flow }, () => this.#sendUntilTaken(method, path, flow, options, deadline));
+  }
+
+  /** Sends, and sends again what the server refused unseen (429, 503 with Retry-After) once it may, as long as there is time. */
+  async #sendUntilTaken(
+    method: string,
+    path: string,
+    flow: string,
+    options: RequestOptions,
+    deadline: Deadline,
+  ): Promise<Response> {
+    const { urgent = false } = options;
     for (;;) {
       const wait = urgent ? 0 : this.#throttle.waitMs(flow);
       if (wait > 0) await this.#held(`${method} ${path}`, wait, deadline);

@@ -50,6 +50,8 @@ const settings = z.strictObject({
       sampleRatio: z.number().min(0).max(1).default(1),
       /** Whether spans say of which session they are. */
       sessionIds: z.boolean().default(false),
+      /** Whether the operator itself sends traces there too, of what it reconciles. */
+      operator: z.boolean().default(false),
       /** NetworkPolicy peers of the collector; empty: any address, on its port. */
       peers: z.array(peer).default([]),
       /** The port that a NetworkPolicy sees, behind a Service. */

@@ -38,6 +38,7 @@ import { encryptionProblem } from "./encryption/problem.ts";
 import { RewrapLoop } from "./encryption/rewrap-loop.ts";
 import { claimantOf } from "./scope.ts";
 import { leaderLease } from "./shared-names.ts";
+import { startSpans } from "./tracing/start.ts";
 import { serveOperations } from "./operations-server.ts";
 import { podProblemSource } from "./agent/pod-problem.ts";
 import { closeOrphanedClaims, sweepOrphanedClaims } from "./tenant/orphaned-claims.ts";
@@ -67,6 +68,11 @@ export interface RunningOperator {
   stop(): Promise<void>;
 }
 
+/** How long the last spans may take on their way. */
+const TRACING_GRACE_MS = 1_000;
+
+const reconciled = (kind: string, key: string) => ({ name: `reconcile ${kind}`, attributes: { "agentpg.key": key } });
+
 /** Starts an operator in this process. It serves health and metrics at once and reconciles when it leads. */
 export async function startOperator({
   config,
@@ -94,6 +100,9 @@ export async function startOperator({
   });
   const metrics = measured.controllers;
   client.observe = (request) => metrics.requested(request);
+  const spans = await startSpans(config, identity, logger);
+  client.around = ({ method, flow }, send) =>
+    spans.part({ name: flow, kind: "client", attributes: { "http.request.method": method } }, send);
   const events = new EventRecorder({ client, component: "agentpg-operator", logger });
   const claimant = async () => claimantOf((await client.get(NAMESPACE, "kube-system")).metadata.uid ?? "", config);
   const databases = new DatabaseServers(config, {
@@ -102,6 +111,7 @@ export async function startOperator({
     tenantSelector: config.tenantSelector,
     migrationsDir,
     logger,
+    spans,
   });
   const tokenIssuer = tokenIssuerSource(client);
   const keyProvider = config.encryption.keysDir === undefined ? undefined : new MountedKeys(config.encryption.keysDir);
@@ -156,6 +166,7 @@ export async function startOperator({
     securityChecks,
     migrations,
     keyProvider,
+    spans,
   });
   const agents = new AgentReconciler({
     ...shared,
@@ -195,14 +206,14 @@ export async function startOperator({
     });
   const tenantController = new Controller({
     name: "tenant",
-    reconcile: (key) => guard(tenants.reconcile(key)),
+    reconcile: (key) => guard(spans.within(reconciled("tenant", key), () => tenants.reconcile(key))),
     concurrency: config.concurrency,
     logger,
     metrics,
   });
   const agentController = new Controller({
     name: "agent",
-    reconcile: (key) => guard(agents.reconcile(key)),
+    reconcile: (key) => guard(spans.within(reconciled("agent", key), () => agents.reconcile(key))),
     concurrency: config.concurrency,
     logger,
     metrics,
@@ -317,6 +328,7 @@ export async function startOperator({
     stopping.abort();
     const callers = [admin, ...(webConsole ? [webConsole] : [])].map((it) => it.close());
     await Promise.allSettled([...reflectors, server.close(), Promise.all(callers).then(() => databases.close())]);
+    await spans.stop(TRACING_GRACE_MS);
     await kube.close();
   });
   return {

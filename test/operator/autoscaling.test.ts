@@ -6,6 +6,7 @@ import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import { anAgent, aTenant } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
 import { type OperatorHarness, startHarness } from "../support/operator-harness.ts";
+import { OtlpReceiver, treeOf } from "../support/otlp-receiver.ts";
 
 const METRIC = {
   apiVersion: "external.metrics.k8s.io/v1beta1",
@@ -21,15 +22,20 @@ const HPA = {
 };
 
 let it: OperatorHarness;
+const collector = new OtlpReceiver();
 beforeAll(async () => {
+  const endpoint = await collector.listen();
   it = await startHarness();
-  await it.startOperator();
+  await it.startOperator({ tracing: { endpoint, operator: true } });
   await it.prepareTenantNamespace("acme", "acme");
   await it.apply(TENANT, aTenant("acme"));
   await it.apply(AGENT, anAgent("acme", "support"));
   await eventually(deployment, ({ spec }) => spec.replicas === 1);
 }, 1_800_000);
-afterAll(async () => it?.stop());
+afterAll(async () => {
+  await it?.stop();
+  await collector.close();
+});
 
 interface Deployment {
   metadata: { generation: number };
@@ -73,6 +79,35 @@ const queue = (depth: number) =>
       }),
     () => true,
   );
+
+test("what the operator does for a Tenant is one trace of stages, statements and requests, with nothing secret in it", async () => {
+  const provisioned = () => {
+    const roots = collector.named("reconcile tenant").map((root) => ({
+      root,
+      spans: collector.spans.filter(({ traceId }) => traceId === root.traceId),
+    }));
+    return roots.find(({ spans }) => spans.some(({ name }) => name.endsWith("/networkpolicies")));
+  };
+  const found = await eventually(provisioned, (it) => it !== undefined, 30);
+  expect(found?.root).toMatchObject({
+    parent: "",
+    attributes: { "agentpg.key": "acme" },
+    resource: { "service.name": "agentpg-operator" },
+  });
+  expect(treeOf(found?.spans ?? [])).toEqual([
+    [
+      "reconcile tenant",
+      expect.arrayContaining([
+        ["surroundings", expect.arrayContaining(["PATCH networking.k8s.io/v1/networkpolicies"])],
+        ["database", expect.arrayContaining(["postgres"])],
+        ["credentials", expect.arrayContaining(["postgres"])],
+        "PATCH agentpg.dev/v1alpha1/tenants",
+      ]),
+    ],
+  ]);
+  expect(collector.raw).not.toContain("sk-ant");
+  expect(collector.raw).not.toContain(it.admin.password);
+});
 
 test("the scale subresource names the pods that there are, and what is written there is done", async () => {
   const { spec } = await deployment();

@@ -73,7 +73,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   "networkProbe" (dict "enabled" .Values.networkProbe.enabled "namespace" (include "agentpg.probeNamespace" .) "intervalSeconds" (int .Values.networkProbe.intervalSeconds) "required" .Values.networkProbe.required)
   "migrations" .Values.migrations }}
 {{- with .Values.tracing }}{{ if .endpoint }}
-{{- $tracing := dict "endpoint" .endpoint "sampleRatio" (float64 .sampleRatio) "sessionIds" .sessionIds "peers" .peers }}
+{{- $tracing := dict "endpoint" .endpoint "sampleRatio" (float64 .sampleRatio) "sessionIds" .sessionIds "operator" .operator "peers" .peers }}
 {{- with .peerPort }}{{ $_ := set $tracing "peerPort" (int .) }}{{ end }}
 {{- $_ := set $config "tracing" $tracing }}
 {{- end }}{{ end }}

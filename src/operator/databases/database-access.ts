@@ -5,6 +5,7 @@ import { DatabaseError, DatabaseUnreachable } from "../../database/errors.ts";
 import { createTenantDatabase, type TenantDatabase } from "../../database/tenants.ts";
 import { contentHash } from "../../kubernetes/apply.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import { noSpans, type Spans } from "../tracing/spans.ts";
 import { Outage } from "./outage.ts";
 import { DEFAULT_SERVER, type DatabaseServer } from "./server-config.ts";
 
@@ -46,6 +47,7 @@ export class DatabaseAccess {
   readonly #tenantSelector: string;
   readonly #migrationsDir: string;
   readonly #logger: Logger;
+  readonly #spans: Spans;
   #connecting: Promise<TenantDatabase> | undefined;
   #settingsHash = "";
   #ready: Promise<number> | undefined;
@@ -64,6 +66,7 @@ export class DatabaseAccess {
     tenantSelector: string;
     migrationsDir: string;
     logger: Logger;
+    spans?: Spans;
   }) {
     this.name = options.name;
     this.config = options.config;
@@ -74,11 +77,13 @@ export class DatabaseAccess {
     this.#tenantSelector = options.tenantSelector;
     this.#migrationsDir = options.migrationsDir;
     this.#logger = options.logger;
+    this.#spans = options.spans ?? noSpans;
   }
 
   /** Runs `work` on the database with this leader's epoch there. @throws DatabaseError */
   async use<T>(work: (database: TenantDatabase, epoch: number) => Promise<T>): Promise<T> {
-    return this.look((database) => this.#work(database, work));
+    const what = { name: "postgres", kind: "client", attributes: { "agentpg.server": this.name } } as const;
+    return this.#spans.part(what, () => this.look((database) => this.#work(database, work)));
   }
 
   /** Runs `work` without being the leader or becoming it: for what needs no epoch. @throws DatabaseError */

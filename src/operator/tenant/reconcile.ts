@@ -27,6 +27,7 @@ import { operatorOf } from "../scope.ts";
 import type { RetentionStatus } from "../retention/retention-loop.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
+import type { Spans } from "../tracing/spans.ts";
 import { apiKeyOutcome, apiKeySeen } from "./api-key.ts";
 import { TenantBroker } from "./broker.ts";
 import { connectionsOutcome, podsAskedFor } from "./connections.ts";
@@ -69,6 +70,7 @@ export interface TenantDependencies {
   securityChecks: { rows(uid: string): SecurityCheck[] | undefined };
   tokenIssuer: () => Promise<TokenIssuer>;
   keyProvider: KeyProvider | undefined;
+  spans: Spans;
 }
 
 type Stages = Partial<Record<Stage, Outcome>>;
@@ -124,15 +126,18 @@ export class TenantReconciler {
 
   /** The stages in order; each leaves its outcome, and what cannot go on without it is not tried. */
   async #stages(tenant: Tenant, stages: Stages, fields: Fields): Promise<void> {
-    stages.NamespaceReady = await this.#namespace(tenant);
+    const within = <T>(name: string, stage: () => Promise<T>): Promise<T> => this.#deps.spans.part({ name }, stage);
+    stages.NamespaceReady = await within("namespace", () => this.#namespace(tenant));
     if (stages.NamespaceReady.status !== "True") return;
-    stages.NetworkReady = await this.#surroundings(tenant);
-    const ensured = stages.DatabaseReady ? undefined : await this.#database(tenant, stages, fields);
+    stages.NetworkReady = await within("surroundings", () => this.#surroundings(tenant));
+    const ensured = stages.DatabaseReady
+      ? undefined
+      : await within("database", () => this.#database(tenant, stages, fields));
     stages.CredentialsReady = ensured
-      ? await this.#credentials(tenant, ensured, fields)
+      ? await within("credentials", () => this.#credentials(tenant, ensured, fields))
       : failed("DatabaseNotReady", "the database login waits for the database: see DatabaseReady");
-    if (ensured) Object.assign(stages, await this.#encryption(tenant));
-    const broker = await this.#broker(tenant);
+    if (ensured) Object.assign(stages, await within("encryption", () => this.#encryption(tenant)));
+    const broker = await within("broker", () => this.#broker(tenant));
     if (broker) stages.BrokerReady = broker;
     const connections = this.#connections(tenant);
     if (connections) stages.ConnectionsSufficient = connections;
