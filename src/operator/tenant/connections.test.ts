@@ -20,6 +20,8 @@ test("of a limit that is not enough it is said what comes of it and what would b
     message: expect.stringContaining("is 50, for 12 pods: they find what other agents ask of them about a second late"),
     tolerable: true,
   });
+  expect(connectionsOutcome(need({ pods: 22 }), undefined)).toMatchObject({ reason: "LimitTight" });
+  expect(connectionsOutcome(need({ pods: 23 }), undefined)).toMatchObject({ reason: "LimitTooSmall" });
   expect(connectionsOutcome(need({ pods: 30 }), before)).toMatchObject({
     reason: "LimitTooSmall",
     message: expect.stringContaining("raise it to 130 or more"),
