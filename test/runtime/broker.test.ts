@@ -207,18 +207,15 @@ describe("a token", () => {
   });
 
   it("that is refused is in the audit log once, with how often it came again", async () => {
-    const broker = await aBroker();
-    const before = (await audited("token")).length;
+    // Its lines are known by a name of its own: others are written whenever they are.
+    const broker = await aBroker({ tenant: { ...world.tenant, name: "counted" } });
+    const lines = async () => (await audited("token")).filter((it) => it["tenant"] === "counted");
     const bad = { authorization: `Bearer ${await signed(claims(), stranger.privateKey)}` };
     for (let i = 0; i < 5; i++) await ask(broker.url, aQuestion(), bad);
-    await eventually(
-      () => audited("token"),
-      (it) => it.length === before + 1,
-    );
+    await eventually(lines, (it) => it.length === 1);
     await broker.stop(0);
     brokers.splice(brokers.indexOf(broker), 1);
-    const [first, rest] = (await audited("token")).slice(before);
-    expect([first, rest]).toMatchObject([
+    expect(await lines()).toMatchObject([
       { calls: 1, pod: null, address: "127.0.0.1" },
       { calls: 4, pod: null },
     ]);
