@@ -18,8 +18,10 @@ export const AGENT_FILES = {
   modules: "/etc/agentpg/modules",
   /** A file for each tool whose MCP server wants a token, under the tool's name. */
   mcpTokens: "/etc/agentpg/mcp-tokens",
-  /** In the place of `anthropic` where the tenant has a key broker: one file, `token`, that the kubelet renews. */
+  /** In the place of `anthropic` where the tenant has a key broker: `token`, that the kubelet renews, and `ca.crt`. */
   brokerToken: "/etc/agentpg/broker-token",
+  /** Of a key broker's own pod: `tls.crt` and `tls.key`. */
+  brokerTls: "/etc/agentpg/broker-tls",
 } as const;
 
 /**

@@ -13,6 +13,9 @@ export const BROKER_TOKEN_SECONDS = 600;
 /** The file with the token, in `AGENT_FILES.brokerToken`. */
 export const BROKER_TOKEN_FILE = "token";
 
+/** The file with the certificates of the tenant's broker, beside the token: agents trust these and no others. */
+export const BROKER_CA_FILE = "ca.crt";
+
 /** On an answer that the broker gives itself: why it refused the call ({@link BROKER_REFUSALS}). Answers of the endpoint have none. */
 export const BROKER_REFUSAL_HEADER = "agentpg-refusal";
 

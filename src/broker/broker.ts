@@ -19,6 +19,7 @@ import { Meter } from "./meter.ts";
 import { BrokerMetrics } from "./metrics.ts";
 import { Proxy } from "./proxy.ts";
 import { RefusalLog } from "./refusal-log.ts";
+import { servedCertificate } from "./served-certificate.ts";
 
 /** One to look at what is spent, one to write the audit log. */
 const CONNECTIONS = 2;
@@ -90,7 +91,9 @@ export async function startBroker(
     if (proxy) await proxy.serve(req, res);
     else res.writeHead(503, { "retry-after": "1" }).end();
   };
-  const api = await listen((req, res) => void serve(req, res), env.AGENTPG_PORT, env.AGENTPG_HOST);
+  const certificate = env.AGENTPG_BROKER_TLS_DIR ? servedCertificate(env.AGENTPG_BROKER_TLS_DIR) : undefined;
+  await certificate?.start();
+  const api = await listen((req, res) => void serve(req, res), env.AGENTPG_PORT, env.AGENTPG_HOST, 0, certificate);
 
   const source = await databaseSource(env).start();
   const settings = await firstSettings(source, log);
@@ -141,6 +144,7 @@ export async function startBroker(
       source.stop();
       keys.stop();
       apiKey.stop();
+      certificate?.stop();
       await db.close();
       await endpoint.close();
       await metricsServer.close(1000);

@@ -4,14 +4,21 @@ import type { OperatorConfig } from "./config.ts";
 /** How long a pod that is to end still takes requests: until every node has learned that it is no endpoint any more. */
 export const LEAVE_SECONDS = 5;
 
-const probe = (path: string, more: object) => ({ httpGet: { path, port: "api" }, timeoutSeconds: 3, ...more });
-
-/** Of a container that serves `/livez` and `/readyz`. */
-export const probes = {
-  startupProbe: probe("/livez", { periodSeconds: 1, failureThreshold: 60 }),
-  livenessProbe: probe("/livez", { periodSeconds: 10, failureThreshold: 3 }),
-  readinessProbe: probe("/readyz", { periodSeconds: 2, failureThreshold: 2 }),
+/** Of a container that serves `/livez` and `/readyz`; a kubelet does not look at the certificate. */
+export const probesOver = (scheme: "HTTP" | "HTTPS") => {
+  const probe = (path: string, more: object) => ({
+    httpGet: { path, port: "api", ...(scheme === "HTTPS" ? { scheme } : {}) },
+    timeoutSeconds: 3,
+    ...more,
+  });
+  return {
+    startupProbe: probe("/livez", { periodSeconds: 1, failureThreshold: 60 }),
+    livenessProbe: probe("/livez", { periodSeconds: 10, failureThreshold: 3 }),
+    readinessProbe: probe("/readyz", { periodSeconds: 2, failureThreshold: 2 }),
+  };
 };
+
+export const probes = probesOver("HTTP");
 
 export const ports = [
   { name: "api", containerPort: API_PORT },

@@ -9,6 +9,12 @@ export const TRANSCRIPT_KEYS_SECRET = "agentpg-transcript-keys";
 /** The ConfigMap with the public keys of the cluster's token issuer. */
 export const ACCESS_CONFIG_MAP = "agentpg-access";
 
+/** The Secret with the certificate and key of a tenant's key broker, which its pods alone mount. */
+export const BROKER_TLS_SECRET = "agentpg-broker-tls";
+
+/** The ConfigMap with the certificates that agents trust of their broker. */
+export const BROKER_CA_CONFIG_MAP = "agentpg-broker-ca";
+
 /** Of an agent's pod: the volume with its token for the key broker. A pod without it has the API key itself. */
 export const BROKER_TOKEN_VOLUME = "broker-token";
 

@@ -20,6 +20,8 @@ const environment = z.object({
   AGENTPG_DATABASE_DIR: z.string().default(AGENT_FILES.database),
   AGENTPG_ANTHROPIC_DIR: z.string().default(AGENT_FILES.anthropic),
   AGENTPG_BROKER_TOKEN_DIR: z.string().default(AGENT_FILES.brokerToken),
+  // Of a key broker only: with it, it takes TLS and nothing else.
+  AGENTPG_BROKER_TLS_DIR: z.string().optional(),
   AGENTPG_ACCESS_DIR: z.string().default(AGENT_FILES.access),
   AGENTPG_TRANSCRIPT_KEYS_DIR: z.string().default(AGENT_FILES.transcriptKeys),
   AGENTPG_MODULES_DIR: z.string().default(AGENT_FILES.modules),

@@ -1,5 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Watched } from "./credentials/watched.ts";
 import { answerMalformed } from "./http/malformed.ts";
 
 export interface Listening {
@@ -11,12 +13,35 @@ export interface Listening {
   close(graceMs: number): Promise<void>;
 }
 
+/** A server's certificate, with those that lead to its CA, and its key; PEM. */
+export interface ServedCertificate {
+  cert: string;
+  key: string;
+}
+
+/** Shows the certificate as it is when a connection begins; those that are there go on. */
+function tlsServer(app: RequestListener, certificate: Watched<ServedCertificate>): Server {
+  const { value } = certificate;
+  if (!value) throw new Error("there is no certificate to serve with", { cause: certificate.problem });
+  const options = { minVersion: "TLSv1.3" } as const; // both ends are this program
+  const server = createTlsServer({ ...options, ...value }, app);
+  certificate.onChange((now) => server.setSecureContext({ ...options, ...now }));
+  return server;
+}
+
 /**
+ * @param certificate to serve TLS with, and nothing else; left out: plain HTTP
  * @param leaveSeconds for how long it goes on after `leave`. Callers are told to keep no connection unused for so long: one that is
  *   closed in the moment of its next use fails a request. Proxies that do not listen to that keep theirs as before.
  */
-export async function listen(app: RequestListener, port: number, host: string, leaveSeconds = 0): Promise<Listening> {
-  const server = createServer(app);
+export async function listen(
+  app: RequestListener,
+  port: number,
+  host: string,
+  leaveSeconds = 0,
+  certificate?: Watched<ServedCertificate>,
+): Promise<Listening> {
+  const server = certificate ? tlsServer(app, certificate) : createServer(app);
   server.requestTimeout = 60_000;
   server.headersTimeout = 20_000;
   server.keepAliveTimeout = 75_000; // longer than a proxy's, so that the proxy closes first

@@ -9,6 +9,7 @@ import type { BatchSettings } from "./batch/settings.ts";
 import type { RuntimeConfig } from "./config.ts";
 import { ConnectionShare } from "./connection-share.ts";
 import { modelKeySource } from "./credentials/api-key.ts";
+import { brokerCertificates } from "./credentials/broker-certificates.ts";
 import { databaseSource, type DatabaseSettings } from "./credentials/database-settings.ts";
 import { transcriptKeySource, untilTranscriptKeys } from "./credentials/transcript-keys.ts";
 import type { Watched } from "./credentials/watched.ts";
@@ -114,7 +115,9 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   const tracing = await startTracing(config, metrics, VERSION);
   const apiKey = await modelKeySource(agent, env).start();
   const baseURL = agent.brokerUrl ?? agent.anthropicBaseUrl;
-  const model = parts.model ?? new Claude({ apiKey, baseURL, stallMs: env.AGENTPG_STALL_SECONDS * 1000, log });
+  const certificates = await brokerCertificates(agent, env)?.start();
+  const stallMs = env.AGENTPG_STALL_SECONDS * 1000;
+  const model = parts.model ?? new Claude({ apiKey, baseURL, certificates, stallMs, log });
   const modelHealth = new ModelHealth(model, agent.model, apiKey);
 
   let health: DatabaseHealth | undefined;
@@ -297,6 +300,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     source.stop();
     keys.stop();
     apiKey.stop();
+    certificates?.stop();
     await listener.close();
     await Promise.all([db.close(), toolDb.close()]);
     await tracing?.stop(TRACING_GRACE_MS);

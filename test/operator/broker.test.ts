@@ -1,4 +1,5 @@
 // The objects of a tenant's key broker, on a real API server; what stands for the kubelet says that pods are ready.
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
@@ -6,6 +7,7 @@ import { parseBrokerConfig } from "../../src/broker/config.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import { newServerCertificate, VALID_DAYS } from "../../src/operator/tenant/broker-tls/certificate.ts";
 import { anAgent, aTenant } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
 import { startHarness, type OperatorHarness } from "../support/operator-harness.ts";
@@ -103,7 +105,10 @@ describe("a Tenant with anthropic.access", () => {
     expect(pod?.spec.automountServiceAccountToken).toBe(false);
     expect(pod?.spec.volumes.some((volume) => (volume["secret"] as Json)?.["secretName"] === "anthropic")).toBe(false);
     expect(pod?.spec.volumes.find(({ name }) => name === "broker-token")?.["projected"]).toMatchObject({
-      sources: [{ serviceAccountToken: { audience: "agentpg-broker", expirationSeconds: 600, path: "token" } }],
+      sources: [
+        { serviceAccountToken: { audience: "agentpg-broker", expirationSeconds: 600, path: "token" } },
+        { configMap: { name: "agentpg-broker-ca", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      ],
     });
     const maps = await it.client.list<KubernetesObject & { data: Json }>(kinds.CONFIG_MAP, "acme", {
       labelSelector: "agentpg.dev/agent=support",
@@ -111,7 +116,7 @@ describe("a Tenant with anthropic.access", () => {
     const config = maps
       .map(({ data }) => JSON.parse(String(data["agent.json"])) as Json)
       .find((one) => one["brokerUrl"]);
-    expect(config).toMatchObject({ brokerUrl: "http://agentpg-broker.acme.svc:8080" });
+    expect(config).toMatchObject({ brokerUrl: "https://agentpg-broker.acme.svc:8080" });
     expect(config).not.toHaveProperty("anthropicBaseUrl");
   });
 
@@ -121,7 +126,13 @@ describe("a Tenant with anthropic.access", () => {
     expect(pod?.spec.automountServiceAccountToken).toBe(false);
     expect(text).not.toContain('serviceAccountToken":');
     expect(text).not.toContain("sk-ant");
-    expect(pod?.spec.volumes.map((volume) => volume["name"])).toEqual(["config", "database", "anthropic", "access"]);
+    expect(pod?.spec.volumes.map((volume) => volume["name"])).toEqual([
+      "config",
+      "database",
+      "anthropic",
+      "access",
+      "tls",
+    ]);
     expect(pod?.spec).toMatchObject({
       containers: [
         {
@@ -159,7 +170,7 @@ describe("a Tenant with anthropic.access", () => {
     const maps = () =>
       it.client.list<KubernetesObject & { data: Json }>(kinds.CONFIG_MAP, "acme", { labelSelector: BROKER });
     const configs = await eventually(
-      async () => (await maps()).map(({ data }) => parseBrokerConfig(String(data["broker.json"]))),
+      async () => (await maps()).filter(({ data }) => data["broker.json"]).map(({ data }) => parseBrokerConfig(String(data["broker.json"]))),
       (all) => all.length === 1 && all[0]?.allowedModels.length === 1,
       60,
     );
@@ -169,6 +180,41 @@ describe("a Tenant with anthropic.access", () => {
       anthropicBaseUrl: "https://model.example",
     });
     await eventually(left, (all) => all.includes("PodDisruptionBudget"));
+  });
+
+  test("Broker: its certificate is of its name, agents trust it alone, and the next one is told before it is shown", async () => {
+    const secret = () =>
+      it.client.get<KubernetesObject & { data: Record<string, string> }>(kinds.SECRET, "agentpg-broker-tls", "acme");
+    const trusted = async () => {
+      const { data } = await it.client.get<KubernetesObject & { data: Json }>(kinds.CONFIG_MAP, "agentpg-broker-ca", "acme");
+      return String(data["ca.crt"]).match(/-----BEGIN[^]+?END CERTIFICATE-----/g) ?? [];
+    };
+    const text = async (file: string) => Buffer.from((await secret()).data[file] ?? "", "base64").toString().trim();
+    const made = await text("tls.crt");
+    const certificate = new X509Certificate(made);
+    expect(certificate.checkHost("agentpg-broker.acme.svc")).toBeDefined();
+    expect(certificate.checkHost("agentpg-broker.globex.svc")).toBeUndefined();
+    expect(await trusted()).toEqual([made]);
+
+    // One that is to end in ten days.
+    const then = new Date(Date.now() - (VALID_DAYS - 10) * 86_400_000);
+    const old = await newServerCertificate(["agentpg-broker.acme.svc"], then);
+    const base64 = (it: string) => Buffer.from(it).toString("base64");
+    await it.client.mergePatch(kinds.SECRET, "agentpg-broker-tls", "acme", {
+      data: { "tls.crt": base64(old.certificate), "tls.key": base64(old.key) },
+    });
+    const both = await eventually(trusted, (all) => all.length === 2, 30);
+    expect(both[0]).toBe(old.certificate.trim());
+    expect(await text("tls.crt")).toBe(old.certificate.trim());
+    await eventually(() => text("next.crt"), (next) => next === both[1], 30);
+
+    const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+    await it.client.mergePatch(kinds.SECRET, "agentpg-broker-tls", "acme", {
+      metadata: { annotations: { "agentpg.dev/broker-certificate-announced-at": hourAgo } },
+    });
+    await eventually(() => text("tls.crt"), (shown) => shown === both[1], 30);
+    expect(await trusted()).toEqual([both[1], both[0]]); // for pods that show the one of before yet
+    expect(await text("next.key")).toBe("");
   });
 
   test("Broker: what somebody changes of it is set right", async () => {

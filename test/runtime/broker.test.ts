@@ -1,6 +1,7 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { request } from "node:http";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BROKER_REFUSAL_HEADER, type BrokerConfig } from "../../src/api/broker-config.ts";
@@ -10,8 +11,12 @@ import { BudgetGate } from "../../src/broker/budget-gate.ts";
 import { parseBrokerConfig } from "../../src/broker/config.ts";
 import { Meter } from "../../src/broker/meter.ts";
 import { AgentDatabase } from "../../src/database/runs/database.ts";
+import { newServerCertificate, type ServerCertificate } from "../../src/operator/tenant/broker-tls/certificate.ts";
 import { readEnvironment } from "../../src/runtime/config.ts";
+import { brokerCertificates } from "../../src/runtime/credentials/broker-certificates.ts";
 import { type DatabaseSettings, databaseSource } from "../../src/runtime/credentials/database-settings.ts";
+import { Watched } from "../../src/runtime/credentials/watched.ts";
+import { modelFetch } from "../../src/runtime/model/transport.ts";
 import { FailedAttempts } from "../../src/runtime/http/failed-attempts.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "../support/eventually.ts";
@@ -546,6 +551,93 @@ describe("an agent behind the broker", () => {
     const list = (await (await get("/v1/messages/batches?limit=100")).json()) as { data: { results_url: string }[] };
     expect(list.data[0]?.results_url).toBe(info.results_url);
     expect(await (await get(info.results_url as string)).text()).toContain('"custom_id":"a"');
+  });
+});
+
+describe("TLS between an agent and its broker", () => {
+  let shown: SecretVolume;
+  let trusted: SecretVolume;
+  let url: string;
+  let certificates: Watched<string>;
+  const made = () => newServerCertificate(["127.0.0.1"]);
+  const show = ({ certificate, key }: ServerCertificate) => shown.publish({ "tls.crt": certificate, "tls.key": key });
+  const trust = async (...all: ServerCertificate[]) =>
+    trusted.publish({ token: await signed(), "ca.crt": all.map((it) => it.certificate).join("\n") });
+  /** Over a connection of its own. */
+  const probe = async (at = url, by: Watched<string> | undefined = certificates) =>
+    (await modelFetch(by)(`${at}/livez`, { headers: new Headers() })).status;
+  const serial = () =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connectTls({ port: Number(new URL(url).port), host: "127.0.0.1", rejectUnauthorized: false });
+      socket.once("error", reject).once("secureConnect", () => {
+        resolve(socket.getPeerX509Certificate()?.serialNumber ?? "");
+        socket.destroy();
+      });
+    });
+  const only = (it: ServerCertificate) => new Watched(async () => it.certificate).start();
+  let first: ServerCertificate;
+
+  beforeAll(async () => {
+    [shown, trusted] = [new SecretVolume(join(world.folder, "tls")), new SecretVolume(join(world.folder, "trusted"))];
+    first = await made();
+    await show(first);
+    await trust(first);
+    const env = readEnvironment(
+      world.environment({ AGENTPG_ACCESS_DIR: access.path, AGENTPG_BROKER_TLS_DIR: shown.path }),
+    );
+    const broker = await startBroker({ config: configOf(), env }, createLogger("b", "fatal"));
+    brokers.push(broker);
+    url = `https://127.0.0.1:${broker.port}`;
+    const config = world.config({ brokerUrl: url });
+    const source = brokerCertificates(config, readEnvironment({ AGENTPG_BROKER_TOKEN_DIR: trusted.path }));
+    certificates = await (source as Watched<string>).start();
+  });
+  afterAll(() => certificates?.stop());
+
+  it("lets an agent answer that has the broker's certificate", async () => {
+    await world.fresh({ replyText: "It is so." });
+    const env = { AGENTPG_BROKER_TOKEN_DIR: trusted.path, AGENTPG_ANTHROPIC_DIR: "/nowhere" };
+    const agent = await world.start({ brokerUrl: url }, {}, env);
+    expect(textOf(await all(agent.client.run((await agent.client.createSession()).id, "Is it?")))).toBe("It is so.");
+    await world.stopAgents();
+  });
+
+  it("is refused by whoever has another certificate, none, or the system's, and by one of another name", async () => {
+    const stranger = await only(await made());
+    await expect(probe(url, stranger)).rejects.toThrow(/self-signed certificate/);
+    await expect(probe(url, new Watched(async () => ""))).rejects.toThrow("no certificate to know the key broker by");
+    await expect(modelFetch()(`${url}/livez`, { headers: new Headers() })).rejects.toThrow(/self-signed certificate/);
+    await expect(probe(url.replace("127.0.0.1", "localhost"), await only(first))).rejects.toThrow(/does not match/);
+    await expect(fetch(`${url.replace("https:", "http:")}/livez`)).rejects.toThrow();
+    stranger.stop();
+  });
+
+  it("changes its certificate while calls go on, and none fails", async () => {
+    const failed: unknown[] = [];
+    let [calls, over] = [0, false];
+    const calling = (async () => {
+      while (!over) await probe().then(() => calls++, (error: unknown) => failed.push(error));
+    })();
+    const second = await made();
+    await trust(first, second);
+    await eventually(async () => certificates.value, (it) => it?.includes(second.certificate.trim()) ?? false);
+    const before = await serial();
+    await show(second);
+    await eventually(serial, (it) => it !== before);
+    await trust(second);
+    await eventually(async () => certificates.value, (it) => it === second.certificate.trim());
+    const then = calls;
+    await eventually(async () => calls, (it) => it > then + 5);
+    over = true;
+    await calling;
+    expect(failed).toEqual([]);
+  });
+
+  it("goes on with the certificate that it has when the next is no pair", async () => {
+    const before = await serial();
+    await shown.publish({ "tls.crt": (await made()).certificate, "tls.key": (await made()).key });
+    await new Promise((resolve) => setTimeout(resolve, 1500)); // longer than until the files are read again
+    expect(await serial()).toBe(before);
   });
 });
 

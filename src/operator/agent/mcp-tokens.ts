@@ -3,7 +3,7 @@ import type { Tenant } from "../../api/tenant.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import { isNotFound } from "../../kubernetes/errors.ts";
 import { SECRET } from "../../kubernetes/resource-kind.ts";
-import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
+import { BROKER_TLS_SECRET, DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 
 type Secret = { data?: Record<string, string> };
 type SecretKey = { name: string; key: string };
@@ -21,6 +21,7 @@ export const mcpTokensOf = (agent: Agent): McpToken[] =>
 const ownSecrets = (tenant: Tenant): string[] => [
   DATABASE_SECRET,
   TRANSCRIPT_KEYS_SECRET,
+  BROKER_TLS_SECRET,
   tenant.spec.anthropic.apiKeySecretRef.name,
 ];
 

@@ -7,20 +7,27 @@ import type { Applied, Applier } from "../applier.ts";
 import type { Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
 import { configAt } from "../databases/home.ts";
+import { found } from "../found.ts";
 import { AGENT_PODS, BROKER_SELECTOR } from "../labels.ts";
 import { isLiving, usesBroker } from "../model-access.ts";
 import { deploymentStatus, isRolledOut } from "../rollout.ts";
+import { BROKER_CA_CONFIG_MAP, BROKER_TLS_SECRET } from "../shared-names.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
+import { nextState, readState } from "./broker-tls/state.ts";
 import { failed, ok, type Outcome, waiting } from "./conditions.ts";
 import { brokerConfigMap, brokerConfigOf } from "./objects/broker/config-map.ts";
 import { brokerDeployment } from "./objects/broker/deployment.ts";
 import { brokerNetworkPolicy } from "./objects/broker/network-policy.ts";
 import { brokerDisruptionBudget, brokerService } from "./objects/broker/service.ts";
+import { ANNOUNCED_ANNOTATION, brokerCaConfigMap, brokerHost, brokerTlsSecret } from "./objects/broker/tls.ts";
+import { publishSecret } from "./publish-secret.ts";
 
 export interface BrokerDependencies {
   client: KubernetesClient;
   caches: Caches;
   config: OperatorConfig;
+  /** Of what the operator applies. */
+  fieldManager: string;
   tokenIssuer: () => Promise<TokenIssuer>;
 }
 
@@ -78,8 +85,9 @@ export class TenantBroker {
     const config = configAt(this.#deps.config, tenant);
     const map = brokerConfigMap(tenant, brokerConfigOf(tenant, (await tokenIssuer()).issuer, config));
     const { name } = map.object.metadata;
+    const trusted = await this.#certificates(tenant, onApplied);
     // The policy first: no pod starts before it is there.
-    const wanted = [brokerNetworkPolicy(tenant, config), map, brokerDeployment(tenant, config, name)];
+    const wanted = [brokerNetworkPolicy(tenant, config), map, trusted, brokerDeployment(tenant, config, name)];
     const applied = await this.#applier.apply(wanted);
     const uid = this.#live(tenant)?.metadata.uid;
     const { replicas } = tenant.spec.anthropic.broker;
@@ -93,6 +101,21 @@ export class TenantBroker {
     return brokerOutcome(this.#live(tenant), replicas, holders);
   }
 
+  /**
+   * Keeps the broker's certificate good. Agents are told of it before pods show it: the ConfigMap is written first.
+   * @returns the ConfigMap with what agents trust
+   */
+  async #certificates(tenant: Tenant, onApplied: (applied: Applied[]) => Promise<void>) {
+    const { client } = this.#deps;
+    const namespace = tenantNamespace(tenant);
+    const live = await found(client.get<KubernetesObject>(kinds.SECRET, BROKER_TLS_SECRET, namespace));
+    const state = await nextState(readState(live, ANNOUNCED_ANNOTATION), brokerHost(namespace), new Date());
+    const trusted = brokerCaConfigMap(tenant, state);
+    await onApplied(await this.#applier.apply([trusted]));
+    await publishSecret(client, brokerTlsSecret(tenant, state), live, this.#deps.fieldManager);
+    return trusted;
+  }
+
   #live(tenant: Tenant): KubernetesObject | undefined {
     return this.#deps.caches.owned(kinds.DEPLOYMENT)?.get(`${tenantNamespace(tenant)}/${BROKER}`);
   }
@@ -103,7 +126,7 @@ export class TenantBroker {
     const { replicas } = tenant.spec.anthropic.broker;
     if (replicas === 1) await this.#applier.prune(kinds.POD_DISRUPTION_BUDGET, namespace, isOfBroker);
     if (!isRolledOut(this.#live(tenant), replicas)) return;
-    await this.#applier.prune(kinds.CONFIG_MAP, namespace, (it) => isOfBroker(it) && it.metadata.name !== currentMap);
+    await this.#applier.prune(kinds.CONFIG_MAP, namespace, (it) => isOfBroker(it) && ![currentMap, BROKER_CA_CONFIG_MAP].includes(it.metadata.name));
   }
 
   async #takeAway(tenant: Tenant): Promise<Outcome | undefined> {
@@ -115,6 +138,7 @@ export class TenantBroker {
         ...ok("MovingAgents", `the key broker stays until ${pods(users)} that reach the model through it are replaced`),
         retryAfterMs: LOOK_AGAIN_MS,
       };
+    await this.#deps.client.delete(kinds.SECRET, BROKER_TLS_SECRET, namespace);
     for (const kind of PRUNED) await this.#applier.prune(kind, namespace, isOfBroker);
     return undefined;
   }

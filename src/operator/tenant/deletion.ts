@@ -15,7 +15,7 @@ import {
   MANAGED_SELECTOR,
   TENANT_UID_LABEL,
 } from "../labels.ts";
-import { DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
+import { BROKER_TLS_SECRET, DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 import { found } from "../found.ts";
 import { operatorRoleBinding } from "./objects/role-binding.ts";
@@ -91,7 +91,7 @@ export class TenantDeletion {
     const binding = await client.list<KubernetesObject>(kinds.ROLE_BINDING, namespace, {
       labelSelector: MANAGED_SELECTOR,
     });
-    for (const name of [DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET]) {
+    for (const name of [DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET, BROKER_TLS_SECRET]) {
       const secret = await found(client.get<KubernetesObject>(kinds.SECRET, name, namespace));
       if (secret && ofTenant(secret)) await client.delete(kinds.SECRET, name, namespace, secret.metadata.uid);
     }

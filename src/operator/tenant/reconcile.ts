@@ -95,7 +95,7 @@ export class TenantReconciler {
     this.#deletion = new TenantDeletion({ ...deps, placement: this.#placement }, this.#applier);
     this.#credentialsOf = new TenantCredentials(deps, FIELD_MANAGER);
     this.#dataKeysOf = new TenantDataKeys(deps, FIELD_MANAGER);
-    this.#brokerOf = new TenantBroker(deps, this.#applier);
+    this.#brokerOf = new TenantBroker({ ...deps, fieldManager: FIELD_MANAGER }, this.#applier);
   }
 
   async reconcile(key: string): Promise<ReconcileResult> {

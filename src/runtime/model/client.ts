@@ -41,6 +41,8 @@ export interface Model {
 export interface ClaudeOptions {
   apiKey: Watched<string>;
   baseURL: string | undefined;
+  /** By which whoever answers is known, where it is a key broker. */
+  certificates?: Watched<string> | undefined;
   /** A stream that is silent for so long is given up; pings count as life. Milliseconds. */
   stallMs: number;
   log: Logger;
@@ -74,7 +76,7 @@ export class Claude implements Model {
   readonly #stallMs: number;
   readonly #windows = new Map<string, number>();
 
-  constructor({ apiKey, baseURL, stallMs, log }: ClaudeOptions) {
+  constructor({ apiKey, baseURL, certificates, stallMs, log }: ClaudeOptions) {
     this.#stallMs = stallMs;
     const options = {
       // Asked before every request: a changed key is in use at once.
@@ -85,7 +87,7 @@ export class Claude implements Model {
       authToken: null,
       baseURL: baseURL ?? "https://api.anthropic.com",
       openTelemetry: false as const,
-      fetch: modelFetch(),
+      fetch: modelFetch(certificates),
       logger: sdkLogger(log),
       logLevel: "warn" as const,
     };

@@ -1,4 +1,5 @@
-import { Agent, type Dispatcher } from "undici";
+import { Agent, buildConnector, type Dispatcher } from "undici";
+import type { Watched } from "../credentials/watched.ts";
 
 type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
@@ -147,15 +148,30 @@ function dispatch(agent: Agent, options: Dispatcher.DispatchOptions, signal: Abo
   });
 }
 
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Trusts these certificates and no others, not the system's CAs either; as they are when a connection begins. */
+function trusting(certificates: Watched<string>): buildConnector.connector {
+  return (options, done) => {
+    const ca = certificates.value;
+    // An empty list would be the system's.
+    if (!ca) return done(new Error("there is no certificate to know the key broker by"), null);
+    const tls = { ca, rejectUnauthorized: true, minVersion: "TLSv1.3" as const, allowH2: false };
+    return buildConnector({ ...tls, timeout: CONNECT_TIMEOUT_MS })(options, done);
+  };
+}
+
 /**
  * `fetch` for the SDK, straight on undici's dispatcher: a streamed answer comes as the chunks of its socket. The platform's own fetch
  * puts each through web streams, which costs several times the processor time of the rest of the call.
  * Only what the SDK asks of a response is there while it streams; any other answer is a real `Response`.
+ * @param certificates that alone are trusted; left out: the system's CAs
  */
-export function modelFetch(): Fetch {
+export function modelFetch(certificates?: Watched<string>): Fetch {
   // As many connections as there are calls; HTTP/1.1, because one stalled HTTP/2 connection would stall all runs.
   const times = { keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 };
-  const agent = new Agent({ ...times, pipelining: 1, allowH2: false });
+  const connect = certificates ? { connect: trusting(certificates) } : {};
+  const agent = new Agent({ ...times, ...connect, pipelining: 1, allowH2: false });
   return async (url, init = {}) => {
     const { href, origin, pathname, search } = new URL(url instanceof Request ? url.url : url);
     const { isFile, list } = toSend(init.headers as Headers); // that is what the SDK gives

@@ -15,7 +15,7 @@ function access(tenant: Tenant, issuer: string, config: OperatorConfig): AccessC
   return { source: "cluster", issuer, audience: config.tokenAudience, namespace: tenantNamespace(tenant) };
 }
 
-const brokerUrlOf = (tenant: Tenant): string => `http://${BROKER}.${tenantNamespace(tenant)}.svc:${API_PORT}`;
+const brokerUrlOf = (tenant: Tenant): string => `https://${BROKER}.${tenantNamespace(tenant)}.svc:${API_PORT}`;
 
 /** All that the pods of this Agent have to know, apart from secrets. */
 export function agentConfigOf(

@@ -1,6 +1,6 @@
 import { AGENT_FILES, AGENT_NODE_OPTIONS } from "../../../api/agent-config.ts";
 import type { Agent } from "../../../api/agent.ts";
-import { BROKER_AUDIENCE, BROKER_TOKEN_FILE, BROKER_TOKEN_SECONDS } from "../../../api/broker-config.ts";
+import { BROKER_AUDIENCE, BROKER_CA_FILE, BROKER_TOKEN_FILE, BROKER_TOKEN_SECONDS } from "../../../api/broker-config.ts";
 import type { Tenant } from "../../../api/tenant.ts";
 import { hasBroker, tenantNamespace } from "../../../api/tenant.ts";
 import { DEPLOYMENT } from "../../../kubernetes/resource-kind.ts";
@@ -8,7 +8,7 @@ import type { OperatorConfig } from "../../config.ts";
 import { agentLabels, agentSelector } from "../../labels.ts";
 import { owned } from "../../owned-object.ts";
 import { containerSecurity, LEAVE_SECONDS, ports, probes, restrictedPod } from "../../restricted-pod.ts";
-import { BROKER_TOKEN_VOLUME, TRANSCRIPT_KEYS_SECRET } from "../../shared-names.ts";
+import { BROKER_CA_CONFIG_MAP, BROKER_TOKEN_VOLUME, TRANSCRIPT_KEYS_SECRET } from "../../shared-names.ts";
 import { mcpTokensOf } from "../mcp-tokens.ts";
 import { controllerOf, ownedName } from "./owner.ts";
 import { tracingEnvironment } from "./tracing.ts";
@@ -43,7 +43,11 @@ function modelKeyVolume(tenant: Tenant) {
       expirationSeconds: BROKER_TOKEN_SECONDS,
       path: BROKER_TOKEN_FILE,
     };
-    return { name: BROKER_TOKEN_VOLUME, projected: { defaultMode: 0o440, sources: [{ serviceAccountToken }] } };
+    const configMap = { name: BROKER_CA_CONFIG_MAP, items: [{ key: BROKER_CA_FILE, path: BROKER_CA_FILE }] };
+    return {
+      name: BROKER_TOKEN_VOLUME,
+      projected: { defaultMode: 0o440, sources: [{ serviceAccountToken }, { configMap }] },
+    };
   }
   const { name, key } = tenant.spec.anthropic.apiKeySecretRef;
   // Optional, so that a key that comes later reaches the pod without a restart.
