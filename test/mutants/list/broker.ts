@@ -305,5 +305,56 @@ const OBJECTS: Mutant[] = [
   },
 ];
 
+const tls = broker("is refused by whoever has another certificate");
+
+/** How agents know their broker. */
+const TLS: Mutant[] = [
+  {
+    weakness: "an agent takes whoever answers for its broker",
+    file: "src/runtime/model/transport.ts",
+    from: "{ ca, rejectUnauthorized: true,",
+    to: "{ ca, rejectUnauthorized: false,",
+    killedBy: tls,
+  },
+  {
+    weakness: "an agent without a certificate of its broker takes those of the system's CAs",
+    file: "src/runtime/model/transport.ts",
+    from: 'if (!ca) return done(new Error("there is no certificate to know the key broker by"), null);',
+    to: "",
+    killedBy: tls,
+  },
+  {
+    weakness: "agents trust the system's CAs in the place of the broker's certificate",
+    file: "src/runtime/model/transport.ts",
+    from: "certificates ? { connect: trusting(certificates) } : {}",
+    to: "certificates ? {} : {}",
+    killedBy: broker("lets an agent answer that has the broker's certificate"),
+  },
+  {
+    weakness: "a broker takes plain HTTP",
+    file: "src/runtime/listen.ts",
+    from: "certificate ? tlsServer(app, certificate) : createServer(app)",
+    to: "createServer(app)",
+    killedBy: tls,
+  },
+  {
+    weakness: "a broker shows a certificate that agents do not know yet",
+    file: "src/operator/tenant/broker-tls/decide.ts",
+    from: ">= ANNOUNCED_MINUTES * 60_000",
+    to: ">= 0",
+    killedBy: [
+      { file: "src/operator/tenant/broker-tls/decide.test.ts" },
+      { file: "src/operator/tenant/broker-tls/certificate.test.ts" },
+    ],
+  },
+  {
+    weakness: "a certificate of another name is kept",
+    file: "src/operator/tenant/broker-tls/certificate.ts",
+    from: "parsed.checkHost(name) !== undefined && ",
+    to: "",
+    killedBy: [{ file: "src/operator/tenant/broker-tls/certificate.test.ts" }],
+  },
+];
+
 /** The proxy that has a tenant's API key, so that its agents need none. */
-export const KEY_BROKER: Mutant[] = [...TOKENS, ...WHAT, ...BACK, ...BUDGET_AND_AUDIT, ...OBJECTS];
+export const KEY_BROKER: Mutant[] = [...TOKENS, ...WHAT, ...BACK, ...BUDGET_AND_AUDIT, ...TLS, ...OBJECTS];
