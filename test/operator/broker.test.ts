@@ -170,7 +170,10 @@ describe("a Tenant with anthropic.access", () => {
     const maps = () =>
       it.client.list<KubernetesObject & { data: Json }>(kinds.CONFIG_MAP, "acme", { labelSelector: BROKER });
     const configs = await eventually(
-      async () => (await maps()).filter(({ data }) => data["broker.json"]).map(({ data }) => parseBrokerConfig(String(data["broker.json"]))),
+      async () =>
+        (await maps())
+          .filter(({ data }) => data["broker.json"])
+          .map(({ data }) => parseBrokerConfig(String(data["broker.json"]))),
       (all) => all.length === 1 && all[0]?.allowedModels.length === 1,
       60,
     );
@@ -186,10 +189,17 @@ describe("a Tenant with anthropic.access", () => {
     const secret = () =>
       it.client.get<KubernetesObject & { data: Record<string, string> }>(kinds.SECRET, "agentpg-broker-tls", "acme");
     const trusted = async () => {
-      const { data } = await it.client.get<KubernetesObject & { data: Json }>(kinds.CONFIG_MAP, "agentpg-broker-ca", "acme");
+      const { data } = await it.client.get<KubernetesObject & { data: Json }>(
+        kinds.CONFIG_MAP,
+        "agentpg-broker-ca",
+        "acme",
+      );
       return String(data["ca.crt"]).match(/-----BEGIN[^]+?END CERTIFICATE-----/g) ?? [];
     };
-    const text = async (file: string) => Buffer.from((await secret()).data[file] ?? "", "base64").toString().trim();
+    const text = async (file: string) =>
+      Buffer.from((await secret()).data[file] ?? "", "base64")
+        .toString()
+        .trim();
     const made = await text("tls.crt");
     const certificate = new X509Certificate(made);
     expect(certificate.checkHost("agentpg-broker.acme.svc")).toBeDefined();
@@ -206,13 +216,21 @@ describe("a Tenant with anthropic.access", () => {
     const both = await eventually(trusted, (all) => all.length === 2, 30);
     expect(both[0]).toBe(old.certificate.trim());
     expect(await text("tls.crt")).toBe(old.certificate.trim());
-    await eventually(() => text("next.crt"), (next) => next === both[1], 30);
+    await eventually(
+      () => text("next.crt"),
+      (next) => next === both[1],
+      30,
+    );
 
     const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
     await it.client.mergePatch(kinds.SECRET, "agentpg-broker-tls", "acme", {
       metadata: { annotations: { "agentpg.dev/broker-certificate-announced-at": hourAgo } },
     });
-    await eventually(() => text("tls.crt"), (shown) => shown === both[1], 30);
+    await eventually(
+      () => text("tls.crt"),
+      (shown) => shown === both[1],
+      30,
+    );
     expect(await trusted()).toEqual([both[1], both[0]]); // for pods that show the one of before yet
     expect(await text("next.key")).toBe("");
   });

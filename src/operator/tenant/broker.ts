@@ -126,7 +126,11 @@ export class TenantBroker {
     const { replicas } = tenant.spec.anthropic.broker;
     if (replicas === 1) await this.#applier.prune(kinds.POD_DISRUPTION_BUDGET, namespace, isOfBroker);
     if (!isRolledOut(this.#live(tenant), replicas)) return;
-    await this.#applier.prune(kinds.CONFIG_MAP, namespace, (it) => isOfBroker(it) && ![currentMap, BROKER_CA_CONFIG_MAP].includes(it.metadata.name));
+    await this.#applier.prune(
+      kinds.CONFIG_MAP,
+      namespace,
+      (it) => isOfBroker(it) && ![currentMap, BROKER_CA_CONFIG_MAP].includes(it.metadata.name),
+    );
   }
 
   async #takeAway(tenant: Tenant): Promise<Outcome | undefined> {

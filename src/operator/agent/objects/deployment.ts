@@ -1,6 +1,11 @@
 import { AGENT_FILES, AGENT_NODE_OPTIONS } from "../../../api/agent-config.ts";
 import type { Agent } from "../../../api/agent.ts";
-import { BROKER_AUDIENCE, BROKER_CA_FILE, BROKER_TOKEN_FILE, BROKER_TOKEN_SECONDS } from "../../../api/broker-config.ts";
+import {
+  BROKER_AUDIENCE,
+  BROKER_CA_FILE,
+  BROKER_TOKEN_FILE,
+  BROKER_TOKEN_SECONDS,
+} from "../../../api/broker-config.ts";
 import type { Tenant } from "../../../api/tenant.ts";
 import { hasBroker, tenantNamespace } from "../../../api/tenant.ts";
 import { DEPLOYMENT } from "../../../kubernetes/resource-kind.ts";

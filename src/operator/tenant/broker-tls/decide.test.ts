@@ -11,7 +11,11 @@ describe("a broker's certificate", () => {
     ["that is not there is made", { currentEnd: undefined, next: undefined }, "make"],
     ["that is over is made", { currentEnd: inDays(-1), next: undefined }, "make"],
     ["that is good for long is kept", { currentEnd: inDays(RENEW_DAYS + 1), next: undefined }, "keep"],
-    ["that is to end gets a successor, which agents are told of first", { currentEnd: inDays(29), next: undefined }, "announce"],
+    [
+      "that is to end gets a successor, which agents are told of first",
+      { currentEnd: inDays(29), next: undefined },
+      "announce",
+    ],
     ["waits for agents to know its successor", { currentEnd: inDays(29), next: next(ANNOUNCED_MINUTES - 1) }, "keep"],
     ["gives way to a successor that agents know", { currentEnd: inDays(29), next: next(ANNOUNCED_MINUTES) }, "switch"],
     ["that is over gives way at once", { currentEnd: inDays(-1), next: next(1) }, "switch"],

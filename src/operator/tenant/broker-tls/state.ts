@@ -38,8 +38,7 @@ export async function nextState(state: Partial<TlsState>, name: string, now: Dat
     now,
   );
   if (step === "make" || !current) return { current: await newServerCertificate([name], now) };
-  if (step === "announce")
-    return { current, next: { ...(await newServerCertificate([name], now)), announcedAt: now } };
+  if (step === "announce") return { current, next: { ...(await newServerCertificate([name], now)), announcedAt: now } };
   if (step === "switch" && next)
     return { current: { certificate: next.certificate, key: next.key }, old: current.certificate };
   return { current, ...(next && nextEnd ? { next } : {}), ...(old ? { old } : {}) };
