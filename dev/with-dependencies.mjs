@@ -16,7 +16,17 @@ const lockHash = createHash("sha256")
   .update(readFileSync(join(root, "package-lock.json")))
   .digest("hex");
 
-const isInstalled = () => existsSync(stamp) && readFileSync(stamp, "utf8") === lockHash;
+/** Whether another lockfile asks for the packages that are there: one that only says otherwise what they are for needs no install. */
+function hasAllPackages() {
+  const packagesOf = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).packages : {});
+  const wanted = packagesOf(join(root, "package-lock.json"));
+  const there = packagesOf(join(modules, ".package-lock.json"));
+  const isThere = ([path, { version, integrity, optional }]) =>
+    path === "" || (there[path] ? there[path].version === version && there[path].integrity === integrity : optional);
+  return Object.entries(wanted).every(isThere) && Object.keys(there).every((path) => wanted[path]);
+}
+
+const isInstalled = () => existsSync(stamp) && (readFileSync(stamp, "utf8") === lockHash || hasAllPackages());
 
 // Two commands started at once in one checkout must not run `npm ci` over each other.
 function withInstallLock(action) {
