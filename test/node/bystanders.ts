@@ -66,3 +66,18 @@ export async function reached(
   const seen = JSON.parse(out.split("\n").at(-1) ?? "") as Record<string, string>;
   return Object.fromEntries(Object.keys(targets).map((name) => [name, seen[name] === "connected"]));
 }
+
+/** As {@link reached}, by one attempt each: for policies that have been there for a while. */
+export async function reachedAtOnce(
+  kubeconfig: string,
+  from: Pod,
+  targets: Record<string, string>,
+): Promise<Record<string, boolean>> {
+  const program = `Promise.all(Object.entries(${JSON.stringify(targets)}).map(([name, target]) => new Promise((done) => {
+    const [host, port] = target.split(":");
+    const socket = require("net").connect({ host, port, timeout: 2000 });
+    const say = (yes) => { socket.destroy(); done([name, yes]); };
+    socket.on("connect", () => say(true)).on("timeout", () => say(false)).on("error", () => say(false));
+  }))).then((all) => console.log(JSON.stringify(Object.fromEntries(all))))`;
+  return JSON.parse(await execIn(kubeconfig, from, NODE, "-e", program)) as Record<string, boolean>;
+}

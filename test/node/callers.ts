@@ -4,7 +4,10 @@ import { POD, resourcePath } from "../../src/kubernetes/resource-kind.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** Runs in a pod: four callers, twice a second, over kept connections, until told to end. A line for each failure, and for every 10 answers. */
-const program = (url: string, token: string) => `
+const program = (url: string, token: string, keepIdleMs: number) => `
+const shared = Symbol.for("undici.globalDispatcher.1");
+await fetch("data:,"); // makes the dispatcher
+globalThis[shared] = new globalThis[shared].constructor({ keepAliveMaxTimeout: ${keepIdleMs} });
 const headers = { authorization: ${JSON.stringify(`Bearer ${token}`)}, "content-type": "application/json" };
 let answers = 0;
 const ask = async (path, body, accept) => {
@@ -41,14 +44,23 @@ export interface Callers {
 
 export async function startCallers(
   client: KubernetesClient,
-  { namespace, agent, token, image }: { namespace: string; agent: string; token: string; image: string },
+  options: {
+    namespace: string;
+    agent: string;
+    token: string;
+    image: string;
+    /** For how long a connection is kept unused at most, whatever the server says. */
+    keepIdleMs?: number;
+  },
 ): Promise<Callers> {
+  const { namespace, agent, token, image, keepIdleMs = 600_000 } = options;
   const name = `callers-of-${agent}`;
+  const url = `http://agent-${agent}.${namespace}.svc:${API_PORT}`;
   const container = {
     name: "callers",
     image,
     imagePullPolicy: "IfNotPresent",
-    command: ["/usr/local/bin/node", "-e", program(`http://agent-${agent}.${namespace}.svc:${API_PORT}`, token)],
+    command: ["/usr/local/bin/node", "--input-type=module", "-e", program(url, token, keepIdleMs)],
     resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "192Mi" } },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, readOnlyRootFilesystem: true },
   };
