@@ -57,18 +57,29 @@ function unsettled({ kind, metadata, status }: Reported): string[] {
   ];
 }
 
-/** What is not as it is at rest with all pods of this image; empty when all is. */
-export async function notYetSettled(client: KubernetesClient, image: string): Promise<string[]> {
-  const agents = await Promise.all(AGENT_NAMES.map((name) => client.get<Reported>(AGENT, name, NAME)));
+/** Agents whose pods are not all of this image, or not all ready; empty when they are. */
+export async function notYetRolledOut(client: KubernetesClient, image: string): Promise<string[]> {
   const rollouts = await Promise.all(AGENT_NAMES.map((name) => deploymentOf(client, name)));
-  const rolling = rollouts.flatMap(({ metadata, spec, status = {} }) => {
+  return rollouts.flatMap(({ metadata, spec, status = {} }) => {
     const there = [status.replicas, status.updatedReplicas, status.readyReplicas];
     const { image: now } = spec.template.spec.containers[0];
     const seen = status.observedGeneration === metadata.generation; // else the counts are those of the pods before
     if (seen && now === image && there.every((count) => count === spec.replicas)) return [];
     return [`${metadata.name} has ${there.join("/")} pods of ${spec.replicas}, of ${now}`];
   });
-  return [await client.get<Reported>(TENANT, NAME), ...agents].flatMap(unsettled).concat(rolling);
+}
+
+/** What is not as it is at rest with all pods of this image; empty when all is. */
+export async function notYetSettled(client: KubernetesClient, image: string): Promise<string[]> {
+  const agents = await Promise.all(AGENT_NAMES.map((name) => client.get<Reported>(AGENT, name, NAME)));
+  const resources = [await client.get<Reported>(TENANT, NAME), ...agents];
+  return [...resources.flatMap(unsettled), ...(await notYetRolledOut(client, image))];
+}
+
+/** Pods that are on their way out. */
+export async function endingPods(client: KubernetesClient): Promise<string[]> {
+  const pods = await client.list<KubernetesObject>(kinds.POD, NAME);
+  return pods.filter(({ metadata }) => metadata.deletionTimestamp).map(({ metadata }) => metadata.name);
 }
 
 /** By Agent, how often its pods were rolled out. */
