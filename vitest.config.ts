@@ -66,7 +66,11 @@ export default defineConfig({
           maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 900_000,
-          globalSetup: ["test/support/build-control-plane.ts", "test/support/fetch-prometheus.ts", "test/support/fetch-chromium.ts"],
+          globalSetup: [
+            "test/support/build-control-plane.ts",
+            "test/support/fetch-prometheus.ts",
+            "test/support/fetch-chromium.ts",
+          ],
         },
       ),
       project("node", ["test/node/**/*.test.ts"], {

@@ -6,7 +6,9 @@ import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import type { Pod } from "./bystanders.ts";
 
 /** The operator's pods, those that are ending among them. */
-export const operatorPods = (client: KubernetesClient): Promise<(Pod & { metadata: { deletionTimestamp?: string } })[]> =>
+export const operatorPods = (
+  client: KubernetesClient,
+): Promise<(Pod & { metadata: { deletionTimestamp?: string } })[]> =>
   client.list(kinds.POD, OPERATOR_NAMESPACE, { labelSelector: "app.kubernetes.io/name=agentpg-operator" });
 
 async function metricsOf(config: PooledKubeConfig, pod: Pod): Promise<string> {

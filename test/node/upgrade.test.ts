@@ -98,7 +98,8 @@ afterAll(async () => {
 
 const none = (left: string[]) => left.length === 0;
 const settled = (image: string) => eventually(() => lasting.notYetSettled(client, image), none, 150, 500);
-const tenant = () => client.get<Conditioned & { status: { schema: string; schemaVersion: number } }>(TENANT, lasting.NAME);
+const tenant = () =>
+  client.get<Conditioned & { status: { schema: string; schemaVersion: number } }>(TENANT, lasting.NAME);
 
 const told = new Set<string>();
 /** Failed requests that were not told of before, after twenty more answers to the callers of each Agent. */
@@ -190,7 +191,9 @@ describe("the chart's life", { retry: 0 }, () => {
       60,
     );
     const targets = Object.fromEntries(
-      pods.flatMap(({ status }, n) => [8081, 9090].map((port) => [`${port}-${n}`, `${status?.podIP}:${port}`] as const)),
+      pods.flatMap(({ status }, n) =>
+        [8081, 9090].map((port) => [`${port}-${n}`, `${status?.podIP}:${port}`] as const),
+      ),
     );
     const open = async (from: Pod | undefined) =>
       Object.entries(await reachedAtOnce(kubeconfig, from as Pod, targets))
@@ -205,7 +208,11 @@ describe("the chart's life", { retry: 0 }, () => {
     await eventually(() => lasting.endingPods(client), none, 60);
     const before = { objects: await lasting.versionsOfAll(client), resources: await lasting.customResources(client) };
     await desk.follow(OPERATIONS, "Uninstall");
-    await eventually(() => operatorPods(client), (left) => left.length === 0, 60);
+    await eventually(
+      () => operatorPods(client),
+      (left) => left.length === 0,
+      60,
+    );
     expect(await failures()).toEqual([]);
     expect(await lasting.versionsOfAll(client)).toEqual(before.objects);
     expect(await lasting.customResources(client)).toEqual(before.resources);
