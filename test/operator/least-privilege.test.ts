@@ -1,10 +1,14 @@
 // The operator as the chart installs it: with its own token, its own rights and under the chart's admission policies.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubernetesClient } from "../../src/kubernetes/client.ts";
+import { type Tenant, tenant } from "../../src/api/tenant.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
-import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import { Applier } from "../../src/operator/applier.ts";
+import { AGENT, Caches, TENANT } from "../../src/operator/caches.ts";
 import type { RunningOperator } from "../../src/operator/main.ts";
 import { PROBE_PODS } from "../../src/operator/network/probe/pods.ts";
+import { TenantDeletion } from "../../src/operator/tenant/deletion.ts";
+import { silentLogger } from "../../src/telemetry/log.ts";
 import { anAgent, aTenant } from "../support/builders.ts";
 import { applyChart, renderChart, type Rendered } from "../support/chart.ts";
 import { AuditLog, type Request } from "../support/convergence/audit-log.ts";
@@ -159,6 +163,7 @@ describe("the operator with its own rights, under the chart's policies", () => {
     await it.condition("Tenant", "acme", "Ready", "False", "NotEnforced");
   });
 
+  let released: Tenant;
   test("takes agents and tenants down again, a namespace that it made and one that it was given", async () => {
     await it.apply(TENANT, aTenant("globex", { deletionPolicy: "Delete" }));
     await it.condition("Tenant", "globex", "NamespaceReady", "True");
@@ -175,6 +180,7 @@ describe("the operator with its own rights, under the chart's policies", () => {
       await it.client.delete(kinds.ROLE_BINDING, metadata.name, "acme");
     operator = await it.startOperator(configuration({ firstAfterSeconds: 3600 }), kubeconfig);
     await it.client.delete(TENANT, "acme");
+    released = tenant.parse(await it.client.get(TENANT, "acme"));
     await it.client.delete(TENANT, "globex");
     await eventually(
       async () => {
@@ -191,6 +197,15 @@ describe("the operator with its own rights, under the chart's policies", () => {
       90,
     );
   }, 120_000);
+
+  test("takes no rights again for a Tenant that it let go, when its cache has not heard of that yet", async () => {
+    const config = it.operatorConfig(configuration({}));
+    const caches = new Caches(own.client, silentLogger, 60_000); // of what is in the namespace it has not heard either
+    const deps = { client: own.client, caches, config, placement: { find: () => Promise.resolve(undefined) } };
+    const deletion = new TenantDeletion(deps, new Applier(own.client, caches, "test"));
+    expect(await deletion.run(released)).toBe("gone");
+    expect(await it.client.list(kinds.ROLE_BINDING, "acme")).toEqual([]);
+  });
 });
 
 /** Why a right is granted that the scenario above cannot use. */

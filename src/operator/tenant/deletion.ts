@@ -1,10 +1,10 @@
 import { tenantNamespace, type Tenant } from "../../api/tenant.ts";
 import { DatabaseError } from "../../database/errors.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
-import type { KubernetesObject } from "../../kubernetes/object.ts";
+import { keyOf, type KubernetesObject } from "../../kubernetes/object.ts";
 import * as kinds from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
-import type { Caches } from "../caches.ts";
+import { type Caches, TENANT } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { TenantPlacement } from "../databases/tenant-placement.ts";
 import {
@@ -12,6 +12,7 @@ import {
   AGENT_PODS,
   BROKER_SELECTOR,
   CREATED_ANNOTATION,
+  FINALIZER,
   MANAGED_SELECTOR,
   TENANT_UID_LABEL,
 } from "../labels.ts";
@@ -33,8 +34,8 @@ const LEFT_BEHIND = [kinds.NETWORK_POLICY, kinds.RESOURCE_QUOTA, kinds.LIMIT_RAN
 /** What changes with an Agent's spec. Its Service and ServiceAccount say nothing of it, and the operator has no right to delete any. */
 const OF_AGENTS = [kinds.CONFIG_MAP, kinds.POD_DISRUPTION_BUDGET, kinds.NETWORK_POLICY];
 
-/** `done`, or why it is not: a `True` outcome means blocked, a `False` one under way. */
-export type DeletionResult = "done" | Outcome;
+/** `done`, or why it is not: a `True` outcome means blocked, a `False` one under way. `gone`: it was let go before. */
+export type DeletionResult = "done" | "gone" | Outcome;
 
 const isOf = (labels: Record<string, string>, { metadata }: KubernetesObject): boolean =>
   Object.entries(labels).every(([key, value]) => metadata.labels?.[key] === value);
@@ -62,8 +63,7 @@ export class TenantDeletion {
     const live = await found(this.#deps.client.get<KubernetesObject>(kinds.NAMESPACE, namespace));
     const ours = live?.metadata.labels?.[TENANT_UID_LABEL] === tenant.metadata.uid;
     if (ours && !live.metadata.deletionTimestamp) {
-      // Given back already, by a deletion that came no further, or taken by somebody: whether all is gone can only be seen with it.
-      await this.#applier.apply([operatorRoleBinding(tenant, this.#deps.config)]);
+      if (!(await this.#mayLook(tenant))) return "gone";
       const pods = await this.#stopAgents(namespace);
       if (pods > 0) return underWay(`waiting for ${pods} agent pods to finish and stop`);
       await this.#forgetAgents(namespace);
@@ -82,6 +82,26 @@ export class TenantDeletion {
     }
     if (!live.metadata.deletionTimestamp) await this.#leaveNamespace(tenant, namespace);
     return "done";
+  }
+
+  /**
+   * Takes the operator's rights again that were given back, by a deletion that came no further, or taken by somebody: whether all is gone
+   * can only be seen with them. Not for a Tenant that was let go while the cache is behind: nobody would give them back after that.
+   */
+  async #mayLook(tenant: Tenant): Promise<boolean> {
+    const rights = operatorRoleBinding(tenant, this.#deps.config);
+    const given = this.#deps.caches.owned(rights.kind)?.get(keyOf(rights.object));
+    if (!given && !(await this.#isHeld(tenant))) return false;
+    await this.#applier.apply([rights]);
+    return true;
+  }
+
+  /** Whether the API server still has the Tenant, with our finalizer. */
+  async #isHeld({ metadata: { name, uid } }: Tenant): Promise<boolean> {
+    const found = await this.#deps.client.list<KubernetesObject>(TENANT, undefined, {
+      fieldSelector: `metadata.name=${name}`,
+    });
+    return found.some(({ metadata }) => metadata.uid === uid && metadata.finalizers?.includes(FINALIZER));
   }
 
   /** The namespace stays: with its policies and quota when the data is retained, as it was before the Tenant when not. */

@@ -338,6 +338,7 @@ export class TenantReconciler {
     if (!tenant.metadata.finalizers.includes(FINALIZER)) return {};
     const outcome = await this.#deletion.run(tenant).catch(deletionOutcome);
     this.#placement.settled(tenant);
+    if (outcome === "gone") return {};
     if (outcome === "done") {
       this.#credentialsOf.forget(tenant);
       const { name, resourceVersion, finalizers } = tenant.metadata;
