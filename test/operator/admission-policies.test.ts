@@ -283,6 +283,18 @@ describe("a pod that is labelled as an agent's", () => {
       agentPod({ volumes: [tokenVolume("agentpg-broker"), tokenVolume()] }),
       "no Kubernetes token",
     ],
+    [
+      "the default token asked for, and another volume in its place",
+      agentPod(
+        { automountServiceAccountToken: true, volumes: [{ name: "v", emptyDir: {} }] },
+        {},
+        {
+          resources: { limits: { memory: "1Gi" } },
+          volumeMounts: [{ name: "v", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" }],
+        },
+      ),
+      "no Kubernetes token",
+    ],
     ["no memory limit", agentPod({}, {}, { resources: {} }), "memory limit"],
     ["shared processes", agentPod({ shareProcessNamespace: true }), "share no processes"],
     [

@@ -228,7 +228,7 @@ const AGENTS: Mutant[] = [
     "an agent's pod may have a token for the API server",
     "!object.spec.?automountServiceAccountToken.orValue(true)",
     "true",
-    "is refused even then with a token",
+    evenThen("the default token asked for"),
   ),
   rule(
     "an agent's pod may have tokens for anybody",
