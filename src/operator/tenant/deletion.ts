@@ -128,9 +128,12 @@ export class TenantDeletion {
 
   /** After the Agents' pods: they finish what they are at with it. Returns how many pods of the broker are left. */
   async #stopBroker(namespace: string): Promise<number> {
-    for (const kind of [kinds.DEPLOYMENT, ...OF_AGENTS])
-      await this.#applier.prune(kind, namespace, (it) => isOf(BROKER_SELECTOR, it));
-    return this.#podsOf(BROKER_SELECTOR, namespace);
+    const ofBroker = (it: KubernetesObject) => isOf(BROKER_SELECTOR, it);
+    await this.#applier.prune(kinds.DEPLOYMENT, namespace, ofBroker);
+    const pods = await this.#podsOf(BROKER_SELECTOR, namespace);
+    // Its policy after its pods: without it they cannot say goodbye to Postgres, and wait for that until they are killed.
+    if (pods === 0) for (const kind of OF_AGENTS) await this.#applier.prune(kind, namespace, ofBroker);
+    return pods;
   }
 
   async #podsOf(labels: Record<string, string>, namespace: string): Promise<number> {
