@@ -8,13 +8,13 @@ import { type Block, EXECUTABLE, root } from "./blocks.ts";
 /** How a block is tested. */
 export const HOW = {
   commands:
-    "sh: read by a real shell; every agentpg and npm command and every call of the HTTP API is checked; kubectl and helm are not run",
+    "sh: read by a real shell; every agentpg and npm command and every call of the HTTP API is checked; kubectl, helm and psql run, writes as server-side dry runs, without a kubelet",
   demo: "sh: as commands, and all such blocks of the page are run from top to bottom on the demo's cluster, changing it",
   objects: "yaml: applied, as a server-side dry run",
   agent: "yaml: a part of an Agent (`spec: …`, or fields of it): applied likewise",
   tenant: "yaml: a part of a Tenant: applied likewise",
   values: "yaml: values of the chart: rendered with helm",
-  prometheus: "yaml: scrape configurations: read only",
+  prometheus: "yaml: scrape configurations: checked by promtool, but for the discovery of pods",
   sql: "sql: run on a real Postgres, as a superuser",
   elsewhere: "tested by the file that `by` names, which reads the page",
   "not-here": "cannot be run here, for the reason in `why`",

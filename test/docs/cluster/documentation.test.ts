@@ -1,7 +1,7 @@
-// The manifests, values and SQL of the documentation, given to a real API server with the chart's release and the operator at work, to
-// helm, and to a real Postgres.
+// What the documentation says to kubectl, helm and Postgres, said to real ones: an API server with the chart's release, the operator at
+// work, a Tenant and an Agent. No kubelet runs: test/node/docs.test.ts has the pages that need pods.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
@@ -16,12 +16,14 @@ import { silentProgress } from "../../../src/telemetry/progress.ts";
 import { aTenant, anAgent } from "../../support/builders.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type OperatorHarness, startHarness } from "../../support/operator-harness.ts";
+import { prometheusMissing, prometheusProgram } from "../../support/prometheus.ts";
 import { serviceAccountKubeconfig } from "../../support/service-account.ts";
 import { blocksOf, pages, root } from "../blocks.ts";
 import { type How, type Tested, testedBlocks } from "../entries.ts";
-import { chartValues } from "../examples.ts";
+import { chartValues, exampleFiles, isForeign } from "../examples.ts";
 import { filled, type World } from "../placeholders.ts";
-import { pathOf, removeFolder, workFolder } from "../shell.ts";
+import { commandsOf, pathOf, programFolder, removeFolder, runBlock, STOOD_IN, workFolder } from "../shell.ts";
+import type { StandInConfig } from "./stand-in.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "agentpg-docs-"));
 const work = workFolder(folder);
@@ -30,6 +32,9 @@ const those = (...hows: How[]): Tested[] => all.filter(({ how }) => hows.include
 let harness: OperatorHarness;
 let tools: { kubectl: string; helm: string };
 let world: World;
+/** The Tenant that has a key broker: the runbooks about brokers are about it. */
+const BROKERED = "vault";
+const worldOf = (page: string): World => (page.includes("Broker") ? { ...world, tenant: BROKERED } : world);
 /** Runs kubectl; what is said on standard error is the failure's message. */
 const kubectl = (args: string[], input?: string) =>
   run(tools.kubectl, args, {
@@ -43,7 +48,7 @@ beforeAll(async () => {
   harness = await startHarness();
   const { client } = harness;
   const chart = ["upgrade", "--install", "agentpg", join(root, "charts/agentpg"), "-n", "agentpg-system"];
-  await run(tools.helm, [...chart, "-f", join(work, "values.yaml")], {
+  await run(tools.helm, [...chart, "-f", join(work, "values.yaml"), "--set", "console.enabled=true"], {
     env: { ...process.env, KUBECONFIG: harness.kubeconfig },
   });
   const keysDir = join(folder, "keys");
@@ -60,6 +65,10 @@ beforeAll(async () => {
     await client.apply(TENANT, aTenant(name, { budget: { perDay: { usd: "50" } } }), { fieldManager: "test" });
     await client.apply(SERVICE_ACCOUNT, { metadata: { name: "visitor", namespace: name } }, { fieldManager: "test" });
   }
+  // It gets Ready with its broker's pods, so never here.
+  await harness.prepareTenantNamespace(BROKERED, BROKERED);
+  const brokered = aTenant(BROKERED, { anthropic: { access: "Broker", apiKeySecretRef: { name: "anthropic" } } });
+  await client.apply(TENANT, brokered, { fieldManager: "test" });
   for (const [namespace, name] of [
     ["acme", "support"],
     ["acme", "researcher"],
@@ -69,10 +78,18 @@ beforeAll(async () => {
   // What people, and others' controllers, make before.
   for (const name of ["postgres", "pooler", "initech", "hooli", "umbrella"])
     await client.apply(NAMESPACE, { metadata: { name } }, { fieldManager: "test" });
-  for (const name of ["agents-ca", "agentpg-operator"])
+  // The kinds that CloudNativePG gives them; a Secret's type cannot be changed later.
+  for (const [name, type] of [
+    ["agents-ca", "Opaque"],
+    ["agentpg-operator", "kubernetes.io/basic-auth"],
+  ] as const)
     await client.apply(
       SECRET,
-      { metadata: { name, namespace: "postgres" }, stringData: { "ca.crt": "x", password: "x" } },
+      {
+        metadata: { name, namespace: "postgres" },
+        type,
+        stringData: { "ca.crt": "x", username: "agentpg_operator", password: "x" },
+      },
       { fieldManager: "test" },
     );
   for (const name of ["acme", "globex"]) await harness.condition("Tenant", name, "Ready", "True", undefined, 60);
@@ -82,6 +99,7 @@ beforeAll(async () => {
     ["acme", "agent-support"],
     ["bakery", "agent-clerk"],
     ["agentpg-system", "agentpg"],
+    [BROKERED, "agentpg-broker"],
   ] as const)
     await eventually(
       () => client.get<{ status?: { unavailableReplicas?: number } }>(DEPLOYMENT, name, namespace),
@@ -96,6 +114,63 @@ afterAll(async () => {
   removeFolder(folder);
 });
 
+/** The conditions that are not True, in words. */
+async function whyNot(kind: "Tenant" | "Agent", name: string): Promise<string> {
+  const [namespace = "", own = ""] = name.split("/");
+  const { status } = await (kind === "Tenant" ? harness.tenant(name) : harness.agent(own, namespace));
+  const bad = (status?.conditions ?? []).filter((it) => it.status !== "True");
+  return bad.map((it) => `${it.type} ${it.reason}: ${it.message}`).join("; ");
+}
+
+test("every example is taken: its Tenants get ready, and its Agents' configurations are valid", async () => {
+  const files = exampleFiles();
+  const own = files.flatMap(({ manifests }) => manifests).filter((it) => !isForeign(it));
+  const tenants = own.filter(({ kind }) => kind === "Tenant").map(({ metadata }) => metadata.name);
+  const agents = own
+    .filter(({ kind }) => kind === "Agent")
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  // What the READMEs have people make by hand.
+  for (const name of tenants) await harness.prepareTenantNamespace(name, name);
+  await kubectl(["-n", "acme", "create", "secret", "generic", "wiki", "--from-literal=token=x"]);
+  const module = join(root, "examples/tool-module");
+  await kubectl([
+    "-n",
+    "acme",
+    "create",
+    "configmap",
+    "shop-tools",
+    `--from-file=${module}/shop.ts`,
+    `--from-file=${module}/cards.ts`,
+  ]);
+
+  for (const { file, manifests } of files) {
+    const text = manifests
+      .filter((it) => !isForeign(it))
+      .map((it) => stringify(it))
+      .join("---\n");
+    if (text !== "")
+      await kubectl(["apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-"], text).catch(
+        (error: Error) => {
+          throw new Error(`${file}: ${error.message}`);
+        },
+      );
+  }
+  const failed: string[] = [];
+  const awaitAll = (kind: "Tenant" | "Agent", names: string[], type: string) =>
+    Promise.all(
+      names.map((name) =>
+        harness
+          .condition(kind, name, type, "True", undefined, 60)
+          .catch(async () => failed.push(`${kind} ${name}: ${await whyNot(kind, name)}`)),
+      ),
+    );
+  await awaitAll("Tenant", tenants, "Ready");
+  await awaitAll("Agent", agents, "ConfigurationValid");
+  expect(failed.join("\n")).toBe("");
+  expect(tenants.length).toBeGreaterThan(4);
+  expect(agents.length).toBeGreaterThan(10);
+}, 180_000);
+
 test("the chart takes the values of every example", async () => {
   for (const file of chartValues())
     await run(tools.helm, [
@@ -109,6 +184,34 @@ test("the chart takes the values of every example", async () => {
     ]);
   expect(chartValues().length).toBeGreaterThan(2);
 });
+
+test("kubectl, helm and psql take every command, and every name in it is there", async () => {
+  const config: StandInConfig = {
+    ...tools,
+    kubeconfig: harness.kubeconfig,
+    postgres: harness.postgres.adminSettings(harness.admin.database),
+  };
+  const standIn = join(folder, "stand-in.json");
+  writeFileSync(standIn, JSON.stringify(config));
+  const recorder = `#!/bin/bash\nprintf '%s\\0' "\${0##*/}" "$@" $'\\x1e' >> "$CALLS"\n`;
+  const real = `${recorder}exec ${process.execPath} ${join(import.meta.dirname, "stand-in.ts")} "\${0##*/}" "$@"\n`;
+  const bin = programFolder(folder, recorder, STOOD_IN);
+  programFolder(join(folder, "real"), real, ["kubectl", "helm", "psql"]);
+  const problems = join(folder, "problems");
+  const options = { folder, bin: `${join(folder, "real/bin")}:${bin}`, work, seconds: 60 };
+  const failed: string[] = [];
+  let calls = 0;
+  for (const { page, line, language, text } of those("commands", "demo")) {
+    writeFileSync(problems, "");
+    const env = { STAND_IN: standIn, PROBLEMS: problems };
+    const ran = await runBlock(`${filled(commandsOf(language, text), worldOf(page))}\nwait\n`, { ...options, env });
+    calls += ran.calls.filter(([program]) => program === "kubectl" || program === "helm").length;
+    for (const problem of readFileSync(problems, "utf8").split("\n"))
+      if (problem !== "") failed.push(`${page}, line ${line}: ${problem}`);
+  }
+  expect(failed.join("\n")).toBe("");
+  expect(calls).toBeGreaterThan(50);
+}, 300_000);
 
 /** A fragment of a resource's spec, as a whole object. */
 function whole(how: How, text: string): string {
@@ -141,6 +244,22 @@ test("the chart takes every file of values", async () => {
     ).catch((error: Error) => failed.push(`${page}, line ${line}: ${error.message}`));
   expect(failed.join("\n")).toBe("");
   expect(blocks.length).toBeGreaterThan(2);
+});
+
+test("Prometheus takes every scrape configuration", async ({ skip }) => {
+  const missing = await prometheusMissing();
+  if (missing !== undefined) skip(missing);
+  const promtool = await prometheusProgram("promtool");
+  for (const { page, line, text } of those("prometheus")) {
+    const file = join(folder, "prometheus.yaml");
+    // Debian builds promtool without the discovery of pods: the relabelling is what it can judge.
+    const jobs = (parse(text) as Record<string, unknown>[]).map(({ kubernetes_sd_configs, ...job }) => {
+      expect(kubernetes_sd_configs).toEqual([{ role: "pod" }]);
+      return job;
+    });
+    writeFileSync(file, stringify({ scrape_configs: jobs }));
+    await expect(run(promtool, ["check", "config", file]), `${page}, line ${line}`).resolves.toContain("SUCCESS");
+  }
 });
 
 /** Statements by themselves: some cannot be part of a transaction. Not split within `$$ … $$`. */
