@@ -34,8 +34,8 @@ export interface BrokerDependencies {
 /** How soon it is looked again whether the last pod has left that has the API key, or needs the broker. */
 const LOOK_AGAIN_MS = 3_000;
 
-/** What goes with the broker; while the last is there, something may be left of it. The Service goes with the Deployment. */
-const PRUNED = [kinds.DEPLOYMENT, kinds.POD_DISRUPTION_BUDGET, kinds.CONFIG_MAP, kinds.NETWORK_POLICY];
+/** What goes after the broker's pods; while the last is there, something may be left of it. The Service goes with the Deployment. */
+const PRUNED = [kinds.POD_DISRUPTION_BUDGET, kinds.CONFIG_MAP, kinds.NETWORK_POLICY];
 
 const isOfBroker = ({ metadata }: KubernetesObject): boolean =>
   Object.entries(BROKER_SELECTOR).every(([key, value]) => metadata.labels?.[key] === value);
@@ -142,16 +142,24 @@ export class TenantBroker {
         ...ok("MovingAgents", `the key broker stays until ${pods(users)} that reach the model through it are replaced`),
         retryAfterMs: LOOK_AGAIN_MS,
       };
+    await this.#applier.prune(kinds.DEPLOYMENT, namespace, isOfBroker);
+    // Its policy after its pods: without it they cannot say goodbye to Postgres, and wait for that until they are killed.
+    if ((await this.#pods(tenant, BROKER_SELECTOR)).length > 0)
+      return {
+        ...ok("Stopping", "nobody needs the key broker any more; its last pods end"),
+        retryAfterMs: LOOK_AGAIN_MS,
+      };
     await this.#deps.client.delete(kinds.SECRET, BROKER_TLS_SECRET, namespace);
     for (const kind of PRUNED) await this.#applier.prune(kind, namespace, isOfBroker);
     return undefined;
   }
 
   async #agentPods(tenant: Tenant): Promise<KubernetesObject[]> {
-    const [[key, value]] = Object.entries(AGENT_PODS) as [[string, string]];
-    const found = await this.#deps.client.list<KubernetesObject>(kinds.POD, tenantNamespace(tenant), {
-      labelSelector: `${key}=${value}`,
-    });
-    return found.filter(isLiving);
+    return (await this.#pods(tenant, AGENT_PODS)).filter(isLiving);
+  }
+
+  #pods(tenant: Tenant, labels: Record<string, string>): Promise<KubernetesObject[]> {
+    const [[key, value]] = Object.entries(labels) as [[string, string]];
+    return this.#deps.client.list(kinds.POD, tenantNamespace(tenant), { labelSelector: `${key}=${value}` });
   }
 }
