@@ -51,8 +51,6 @@ export interface OperatorOptions {
   kubeconfig?: string;
   logger: Logger;
   migrationsDir: string;
-  /** Called when the caches are full. */
-  onSynced?: () => void;
 }
 
 export interface RunningOperator {
@@ -81,7 +79,6 @@ export async function startOperator({
   kubeconfig,
   logger,
   migrationsDir,
-  onSynced = () => {},
 }: OperatorOptions): Promise<RunningOperator> {
   const identity = `${hostname()}-${randomBytes(4).toString("hex")}`;
   const kube = loadKubeConfig(kubeconfig);
@@ -271,7 +268,6 @@ export async function startOperator({
   const lead = async (): Promise<"lost" | "stopped"> => {
     try {
       await Promise.all(caches.all().map((it) => it.waitForSync(signal))); // nobody decides on half a picture
-      onSynced();
       if (config.leaderElection) await election.acquire(signal);
     } catch {
       return "stopped"; // asked to end while waiting
@@ -356,8 +352,8 @@ export async function runOperator(options: {
   logLevel?: string;
   migrationsDir?: string;
 }): Promise<number> {
+  keepHeapSmall();
   keepMemoryOutOfCoreDumps();
-  const onSynced = keepHeapSmall; // not before: a heap that is being filled would be looked through again and again
   const logger = createLogger("operator", options.logLevel ?? "info");
   const config = loadOperatorConfig(options.config);
   const migrationsDir =
@@ -366,7 +362,6 @@ export async function runOperator(options: {
     config,
     logger,
     migrationsDir,
-    onSynced,
     ...(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {}),
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void operator.stop());
