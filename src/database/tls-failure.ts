@@ -13,6 +13,16 @@ const OTHER_CA = new Set([
   "CERT_SIGNATURE_FAILURE",
 ]);
 
+/** What is wrong with a certificate; undefined: nothing that is known. Pure. @param code of OpenSSL or Node */
+export function certificateFault(
+  code: string | undefined,
+): "expired" | "not yet valid" | "other name" | "other CA" | undefined {
+  if (code === "CERT_HAS_EXPIRED") return "expired";
+  if (code === "CERT_NOT_YET_VALID") return "not yet valid";
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "other name";
+  return code !== undefined && OTHER_CA.has(code) ? "other CA" : undefined;
+}
+
 /** A server that has no version or cipher in common with us. Node says EPROTO for whatever OpenSSL fails at in a handshake. */
 const TOO_OLD =
   /(^EPROTO$|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|WRONG_VERSION_NUMBER|HANDSHAKE_FAILURE|NO_CIPHERS|TOO_LOW)/;
@@ -21,11 +31,12 @@ const TOO_OLD =
 export function tlsRemedy(code: string | undefined): string {
   if (code === NO_TLS)
     return "the server offers no TLS; turn it on there (ssl = on), or accept plain text with the chart value database.insecure (an agent run alone: sslmode=disable and AGENTPG_INSECURE_DATABASE=true)";
-  if (code === "CERT_HAS_EXPIRED") return "the server's certificate, or its CA's, has expired; renew it";
-  if (code === "CERT_NOT_YET_VALID") return "the server's certificate is not valid yet; check the clocks";
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+  const fault = certificateFault(code);
+  if (fault === "expired") return "the server's certificate, or its CA's, has expired; renew it";
+  if (fault === "not yet valid") return "the server's certificate is not valid yet; check the clocks";
+  if (fault === "other name")
     return "the server's certificate does not name this host; connect by a name that is in it, or issue one that names this host";
-  if (code && OTHER_CA.has(code))
+  if (fault === "other CA")
     return "the server's certificate was not issued by a CA that is trusted; put the CA that issued it into ca.crt of the database Secret (an agent run alone: sslrootcert)";
   if (code && TOO_OLD.test(code))
     return "the TLS handshake failed, for want of a version or cipher that both sides take; let the server use TLS 1.2 or newer (ssl_max_protocol_version, ssl_ciphers)";

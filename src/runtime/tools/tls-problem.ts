@@ -1,11 +1,4 @@
-const OTHER_CA = new Set([
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "CERT_SIGNATURE_FAILURE",
-]);
+import { certificateFault } from "../../database/tls-failure.ts";
 
 /** Nothing in common: no TLS at all, or none that is new enough. Node says EPROTO for whatever OpenSSL has no code for. */
 const NO_COMMON_TLS =
@@ -17,10 +10,11 @@ const NO_COMMON_TLS =
  */
 export function tlsProblem(host: string, code: string | undefined): string | undefined {
   if (code === undefined) return undefined;
-  if (code === "CERT_HAS_EXPIRED") return `the certificate of ${host}, or its CA's, has expired`;
-  if (code === "CERT_NOT_YET_VALID") return `the certificate of ${host} is not valid yet`;
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate that ${host} shows is not for this name`;
-  if (OTHER_CA.has(code)) return `the certificate of ${host} was not issued by a CA that is trusted`;
+  const fault = certificateFault(code);
+  if (fault === "expired") return `the certificate of ${host}, or its CA's, has expired`;
+  if (fault === "not yet valid") return `the certificate of ${host} is not valid yet`;
+  if (fault === "other name") return `the certificate that ${host} shows is not for this name`;
+  if (fault === "other CA") return `the certificate of ${host} was not issued by a CA that is trusted`;
   if (NO_COMMON_TLS.test(code)) return `${host} speaks no TLS that is taken: 1.2 is the oldest`;
   return undefined;
 }
