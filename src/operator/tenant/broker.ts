@@ -8,11 +8,12 @@ import type { Caches } from "../caches.ts";
 import type { OperatorConfig } from "../config.ts";
 import { configAt } from "../databases/home.ts";
 import { found } from "../found.ts";
-import { AGENT_PODS, BROKER_SELECTOR } from "../labels.ts";
+import { AGENT_PODS } from "../labels.ts";
 import { isLiving, usesBroker } from "../model-access.ts";
 import { deploymentStatus, isRolledOut } from "../rollout.ts";
 import { BROKER_CA_CONFIG_MAP, BROKER_TLS_SECRET } from "../shared-names.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
+import { isOfBroker, podsWith, stopBrokerPods } from "./broker-pods.ts";
 import { nextState, readState } from "./broker-tls/state.ts";
 import { failed, ok, type Outcome, waiting } from "./conditions.ts";
 import { brokerConfigMap, brokerConfigOf } from "./objects/broker/config-map.ts";
@@ -36,9 +37,6 @@ const LOOK_AGAIN_MS = 3_000;
 
 /** What goes after the broker's pods; while the last is there, something may be left of it. The Service goes with the Deployment. */
 const PRUNED = [kinds.POD_DISRUPTION_BUDGET, kinds.CONFIG_MAP, kinds.NETWORK_POLICY];
-
-const isOfBroker = ({ metadata }: KubernetesObject): boolean =>
-  Object.entries(BROKER_SELECTOR).every(([key, value]) => metadata.labels?.[key] === value);
 
 const pods = (count: number): string => (count === 1 ? "1 pod of an Agent" : `${count} pods of Agents`);
 
@@ -142,9 +140,7 @@ export class TenantBroker {
         ...ok("MovingAgents", `the key broker stays until ${pods(users)} that reach the model through it are replaced`),
         retryAfterMs: LOOK_AGAIN_MS,
       };
-    await this.#applier.prune(kinds.DEPLOYMENT, namespace, isOfBroker);
-    // Its policy after its pods: without it they cannot say goodbye to Postgres, and wait for that until they are killed.
-    if ((await this.#pods(tenant, BROKER_SELECTOR)).length > 0)
+    if ((await stopBrokerPods(this.#deps.client, this.#applier, namespace)) > 0)
       return {
         ...ok("Stopping", "nobody needs the key broker any more; its last pods end"),
         retryAfterMs: LOOK_AGAIN_MS,
@@ -155,11 +151,6 @@ export class TenantBroker {
   }
 
   async #agentPods(tenant: Tenant): Promise<KubernetesObject[]> {
-    return (await this.#pods(tenant, AGENT_PODS)).filter(isLiving);
-  }
-
-  #pods(tenant: Tenant, labels: Record<string, string>): Promise<KubernetesObject[]> {
-    const [[key, value]] = Object.entries(labels) as [[string, string]];
-    return this.#deps.client.list(kinds.POD, tenantNamespace(tenant), { labelSelector: `${key}=${value}` });
+    return (await podsWith(this.#deps.client, tenantNamespace(tenant), AGENT_PODS)).filter(isLiving);
   }
 }

@@ -10,13 +10,13 @@ import type { TenantPlacement } from "../databases/tenant-placement.ts";
 import {
   AGENT_LABEL,
   AGENT_PODS,
-  BROKER_SELECTOR,
   CREATED_ANNOTATION,
   FINALIZER,
   MANAGED_SELECTOR,
   TENANT_UID_LABEL,
 } from "../labels.ts";
 import { BROKER_TLS_SECRET, DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
+import { isOfBroker, podsWith, stopBrokerPods } from "./broker-pods.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 import { found } from "../found.ts";
 import { operatorRoleBinding } from "./objects/role-binding.ts";
@@ -36,9 +36,6 @@ const OF_AGENTS = [kinds.CONFIG_MAP, kinds.POD_DISRUPTION_BUDGET, kinds.NETWORK_
 
 /** `done`, or why it is not: a `True` outcome means blocked, a `False` one under way. `gone`: it was let go before. */
 export type DeletionResult = "done" | "gone" | Outcome;
-
-const isOf = (labels: Record<string, string>, { metadata }: KubernetesObject): boolean =>
-  Object.entries(labels).every(([key, value]) => metadata.labels?.[key] === value);
 
 const underWay = (message: string): Outcome => failed("InProgress", message);
 
@@ -122,25 +119,15 @@ export class TenantDeletion {
 
   /** Deletes the Agents' Deployments; returns how many of their pods are left. */
   async #stopAgents(namespace: string): Promise<number> {
-    await this.#applier.prune(kinds.DEPLOYMENT, namespace, (it) => !isOf(BROKER_SELECTOR, it));
-    return this.#podsOf(AGENT_PODS, namespace);
+    await this.#applier.prune(kinds.DEPLOYMENT, namespace, (it) => !isOfBroker(it));
+    return (await podsWith(this.#deps.client, namespace, AGENT_PODS)).length;
   }
 
   /** After the Agents' pods: they finish what they are at with it. Returns how many pods of the broker are left. */
   async #stopBroker(namespace: string): Promise<number> {
-    const ofBroker = (it: KubernetesObject) => isOf(BROKER_SELECTOR, it);
-    await this.#applier.prune(kinds.DEPLOYMENT, namespace, ofBroker);
-    const pods = await this.#podsOf(BROKER_SELECTOR, namespace);
-    // Its policy after its pods: without it they cannot say goodbye to Postgres, and wait for that until they are killed.
-    if (pods === 0) for (const kind of OF_AGENTS) await this.#applier.prune(kind, namespace, ofBroker);
+    const pods = await stopBrokerPods(this.#deps.client, this.#applier, namespace);
+    if (pods === 0) for (const kind of OF_AGENTS) await this.#applier.prune(kind, namespace, isOfBroker);
     return pods;
-  }
-
-  async #podsOf(labels: Record<string, string>, namespace: string): Promise<number> {
-    const labelSelector = Object.entries(labels)
-      .map(([key, value]) => `${key}=${value}`)
-      .join(",");
-    return (await this.#deps.client.list<KubernetesObject>(kinds.POD, namespace, { labelSelector })).length;
   }
 
   /** Without pods nothing reads the Agents' configurations any more, and no rollout comes at whose end old ones are pruned. */
