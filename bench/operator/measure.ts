@@ -90,7 +90,7 @@ export async function measureFleet(fleet: Fleet, { agents, progress }: Plan) {
     withCost(operator.pid, () => serveAgents(client, fleet.agents, names, (left) => detail(`${left} left`))),
   );
   const wallSeconds = (performance.now() - started) / 1000;
-  await untilWorkedOff(operator, agents, started);
+  await untilWorkedOff(operator, agents);
   const requests = await world.audit.requestsSince(userName("operator"));
   const missing = await missingObjects(fleet, agents);
   if (missing !== 0) throw new Error(`${missing} owned objects are missing (fewer than none: too many)`);
@@ -154,7 +154,7 @@ export async function measureRestartAndRest(fleet: Fleet, { agents, progress }: 
     }),
   );
   fleet.operator = operator;
-  await untilWorkedOff(operator, agents, performance.now());
+  await untilWorkedOff(operator, agents);
   const steady = await progress.step("nothing changes", () => steadyState(fleet.world, restSeconds));
   const memory = memoryMiB(operator.pid);
   return { ...restart, ...steady, rssMiBAfterRestart: memory.now, peakRssMiBAfterRestart: memory.peak };

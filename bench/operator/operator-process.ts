@@ -24,7 +24,7 @@ export interface OperatorProgram {
 export type Metrics = (name: string, labels?: Record<string, string>) => number | undefined;
 
 /** How often something is asked for that is waited for, in milliseconds. Each answer costs the operator a scrape of all its metrics. */
-export const ASK_EVERY_MS = 500;
+export const ASK_EVERY_MS = 1_000;
 
 export interface OperatorFiles {
   kubeconfig: string;
@@ -101,13 +101,13 @@ export async function startOperatorProgram(
   };
 }
 
-/** Waits until every key was worked on at least once since the start and none waits; seconds since `started`. */
-export async function untilWorkedOff(operator: OperatorProgram, agents: number, started: number): Promise<number> {
+/** Waits until every key was worked on at least once since the start and none waits. */
+export async function untilWorkedOff(operator: OperatorProgram, agents: number): Promise<Metrics> {
   for (;;) {
     const metric = await operator.metrics();
     const done = metric("controller_runtime_reconcile_total", { controller: "agent" }) ?? 0;
     const isIdle = metric("workqueue_depth") === 0 && metric("controller_runtime_active_workers") === 0;
-    if (done >= agents && isIdle) return (performance.now() - started) / 1000;
+    if (done >= agents && isIdle) return metric;
     await sleep(ASK_EVERY_MS);
   }
 }

@@ -7,6 +7,8 @@ import { benchAgent, type AgentName } from "./fleet.ts";
 import { ASK_EVERY_MS, untilWorkedOff, type OperatorProgram } from "./operator-process.ts";
 import type { Watcher } from "./watcher.ts";
 
+const CAUGHT_UP = "agentpg_controller_caught_up_timestamp_seconds";
+
 const seconds = (since: number) => (performance.now() - since) / 1000;
 
 async function servedSeconds(
@@ -34,6 +36,7 @@ export async function measureRestart(
     namespace,
   }: { client: KubernetesClient; watcher: Watcher<Conditioned>; agents: number; namespace: string },
 ) {
+  const startedAt = Date.now();
   const started = performance.now();
   const operator = await start();
   const first = servedSeconds(client, watcher, { namespace, name: "new-at-start" });
@@ -41,10 +44,11 @@ export async function measureRestart(
     await sleep(ASK_EVERY_MS);
   const leadsAfter = seconds(started);
   const second = servedSeconds(client, watcher, { namespace, name: "new-in-backlog" });
-  const synced = await untilWorkedOff(operator, agents, started);
+  const metric = await untilWorkedOff(operator, agents);
+  const caughtUp = ["tenant", "agent"].map((controller) => metric(CAUGHT_UP, { controller }) || Number.NaN);
   return {
     operator,
-    restartSyncSeconds: synced,
+    restartSyncSeconds: Math.max(...caughtUp) - startedAt / 1000,
     restartFirstReconcileSeconds: leadsAfter,
     newAgentAtStartSeconds: await first,
     newAgentDuringRestartSeconds: await second,

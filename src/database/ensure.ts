@@ -52,6 +52,8 @@ export interface EnsuredTenant {
   activeLogin: Login;
   /** The registry's row. */
   record: TenantRecord;
+  /** How many data keys its transcripts have; undefined: not looked at. */
+  dataKeys: number | undefined;
 }
 
 export interface Environment {
@@ -88,6 +90,7 @@ export async function ensureTenant(
     steps: [...base.steps, ...migrated.steps],
     repairs,
     migrations: migrated.result,
+    dataKeys: undefined,
   };
 }
 
@@ -126,7 +129,7 @@ async function steadyTenant(
 ): Promise<EnsuredTenant | Provisioned | undefined> {
   const found = await readApplied(environment, request);
   if (!found) return undefined;
-  const { record, applied } = found;
+  const { record, applied, dataKeys } = found;
   const pending = pendingMigrations(applied, environment.migrations, record.id).length;
   const newest = environment.migrations.length;
   const version = newest - pending;
@@ -134,10 +137,10 @@ async function steadyTenant(
   if (pending > 0 && (version === 0 || mayMigrate({ id: record.id, from: version, to: newest })))
     return { record, outcome: "own", wasActive: true, steps: [] };
   const migrations = { from: version, to: version, pending };
-  return { ...facts(record), created: false, adopted: false, steps: [], repairs: [], migrations };
+  return { ...facts(record), created: false, adopted: false, steps: [], repairs: [], migrations, dataKeys };
 }
 
-type Applied = { record: TenantRecord; applied: AppliedMigration[] };
+type Applied = { record: TenantRecord; dataKeys: number; applied: AppliedMigration[] };
 
 /** The tenant's migrations, if all else is as it is meant to be. */
 async function readApplied(
@@ -145,22 +148,23 @@ async function readApplied(
   request: TenantRequest,
 ): Promise<Applied | undefined> {
   const doing = `looking at Tenant ${request.name}`;
-  type Elsewhere = { record: TenantRecord; database: string };
+  type Elsewhere = { record: TenantRecord; dataKeys: number; database: string };
   const here = await sessions.readToWrite(doing, async (client): Promise<Applied | Elsewhere | undefined> => {
-    const { record, observed } = (await observedTenantByUid(client, request.uid)) ?? {};
-    if (!record || !observed || record.state !== "active" || record.clusterUid !== clusterUid) return undefined;
+    const { record, observed, dataKeys } = (await observedTenantByUid(client, request.uid)) ?? {};
+    if (!record || !observed || dataKeys === undefined || record.state !== "active" || record.clusterUid !== clusterUid)
+      return undefined;
     if (record.isolation !== (request.isolation ?? "schema")) return undefined;
     const database = ownDatabase(record);
     if (!isAsDesired(observed, desiredOf(record, request, placeHere(record)), record)) return undefined;
-    if (!database) return { record, applied: await migrationsIn(client, observed, record) };
-    return planOwnDatabase(observed.ownDatabase, database).length > 0 ? undefined : { record, database };
+    if (!database) return { record, dataKeys, applied: await migrationsIn(client, observed, record) };
+    return planOwnDatabase(observed.ownDatabase, database).length > 0 ? undefined : { record, dataKeys, database };
   });
   if (!here || "applied" in here) return here;
-  const { record, database } = here;
+  const { record, dataKeys, database } = here;
   return sessions.readDatabase(database, doing, async (client) => {
     const observed = await observeTenant(client, tenantDatabaseNames(record.id));
     if (!isAsDesired(observed, desiredOf(record, request, "own"), record)) return undefined;
-    return { record, applied: await migrationsIn(client, observed, record) };
+    return { record, dataKeys, applied: await migrationsIn(client, observed, record) };
   });
 }
 

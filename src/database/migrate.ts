@@ -1,7 +1,7 @@
 import type { TenantDatabaseNames } from "../api/names.ts";
 import { databaseError, DatabaseOutage, MigrationFailed } from "./errors.ts";
 import { type AppliedMigration, type Migration, type MigrationGate, pendingMigrations } from "./migrations.ts";
-import { actAs } from "./provisioning/apply.ts";
+import { actAs, readAs } from "./provisioning/apply.ts";
 import { identifier } from "./quote.ts";
 import type { Queryable } from "./session.ts";
 
@@ -35,11 +35,11 @@ export async function appliedMigrations(client: Queryable, names: TenantDatabase
 
 /** The migrations of a schema that has any. The transaction goes on as the owner. */
 export async function migrationsOfOwner(client: Queryable, names: TenantDatabaseNames): Promise<AppliedMigration[]> {
-  await actAs(client, names.owner);
-  const { rows } = await client.query<AppliedMigration>(
+  return readAs<AppliedMigration>(
+    client,
+    names.owner,
     `SELECT version, checksum FROM ${identifier(names.schema)}.schema_version ORDER BY version`,
   );
-  return rows;
 }
 
 /**

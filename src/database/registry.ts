@@ -107,17 +107,19 @@ export async function tenantByUid(client: Queryable, uid: string): Promise<Tenan
 export async function observedTenantByUid(
   client: Queryable,
   uid: string,
-): Promise<{ record: TenantRecord; observed: ObservedTenant } | undefined> {
-  const { rows } = await client.query<Row & { observed: Observation }>(
+): Promise<{ record: TenantRecord; observed: ObservedTenant; dataKeys: number } | undefined> {
+  const { rows } = await client.query<Row & { observed: Observation; dataKeys: number }>(
     {
       name: "observed-tenant-by-uid",
-      text: `SELECT ${COLUMNS}, ${observation("t.id")} AS observed FROM agentpg_operator.tenant t WHERE tenant_uid = $1`,
+      text: `SELECT ${COLUMNS}, ${observation("t.id")} AS observed,
+          (SELECT count(*)::int FROM agentpg_operator.data_key k WHERE k.tenant_id = t.id) AS "dataKeys"
+        FROM agentpg_operator.tenant t WHERE tenant_uid = $1`,
     },
     [uid],
   );
   if (!rows[0]) return undefined;
-  const { observed, ...row } = rows[0];
-  return { record: record(row), observed: observedTenant(observed, tenantDatabaseNames(row.id)) };
+  const { observed, dataKeys, ...row } = rows[0];
+  return { record: record(row), observed: observedTenant(observed, tenantDatabaseNames(row.id)), dataKeys };
 }
 
 /** The row, locked until the transaction ends: whoever writes to a tenant takes turns here. */

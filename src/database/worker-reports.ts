@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type SchemaName, tenantDatabaseNames } from "../api/names.ts";
+import { readAs } from "./provisioning/apply.ts";
 import { identifier } from "./quote.ts";
 import type { Queryable } from "./session.ts";
 
@@ -39,8 +40,9 @@ export async function reportedProblems(
   tenantId: string,
 ): Promise<(WorkerReport & { agent: string })[]> {
   const { owner, schema } = tenantDatabaseNames(tenantId);
-  await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
-  const { rows } = await client.query<{ agent: string; report: unknown }>(
+  const rows = await readAs<{ agent: string; report: unknown }>(
+    client,
+    owner,
     `SELECT DISTINCT ON (agent) agent, report FROM ${identifier(schema)}.workers
       WHERE expires_at > now() AND CASE WHEN ${OF_HONEST_SIZE} THEN jsonb_typeof(report -> 'problem') = 'object' ELSE false END
       ORDER BY agent, started_at DESC LIMIT 1000`,

@@ -19,6 +19,7 @@ export interface ControllerOptions {
 export class Controller {
   readonly queue = new WorkQueue();
   readonly #options: ControllerOptions & { concurrency: number };
+  #hasCaughtUp = false;
 
   constructor(options: ControllerOptions) {
     this.#options = { concurrency: 4, ...options };
@@ -29,6 +30,7 @@ export class Controller {
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.queue.close(), { once: true });
     if (signal.aborted) this.queue.close();
+    this.#noteCaughtUp();
     const workers = Array.from({ length: this.#options.concurrency }, () => this.#work(signal));
     await Promise.all(workers);
   }
@@ -39,7 +41,14 @@ export class Controller {
       if (key === undefined) return;
       await this.#reconcile(key, signal);
       this.queue.done(key);
+      this.#noteCaughtUp();
     }
+  }
+
+  #noteCaughtUp(): void {
+    if (this.#hasCaughtUp || this.queue.depth > 0 || this.queue.active > 0) return;
+    this.#hasCaughtUp = true;
+    this.#options.metrics.caughtUp(this.#options.name);
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<void> {

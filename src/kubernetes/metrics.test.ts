@@ -68,3 +68,22 @@ test("what became of each key is counted, and a drain waits for the one in work"
   );
   expect(seen.find((line) => line.startsWith("workqueue_work_duration_seconds_count"))).toMatch(/ [56]$/);
 });
+
+test("a controller says when it had looked at all there was when it began", async () => {
+  const { controller, lines } = aController();
+  const caughtUp = async () =>
+    Number((await lines()).find((it) => it.startsWith("agentpg_controller_caught_up"))?.split(" ")[1]);
+  for (const key of ["fine", "slow", "later"]) controller.queue.add(key, "low");
+  const stopping = new AbortController();
+  const before = Date.now() / 1000;
+  const running = controller.run(stopping.signal);
+  await sleep(50);
+  expect(await caughtUp()).toBe(0); // one is still worked on
+  await expect.poll(caughtUp).toBeGreaterThanOrEqual(before);
+  const first = await caughtUp();
+  controller.queue.add("fine");
+  await sleep(20);
+  expect(await caughtUp()).toBe(first);
+  stopping.abort();
+  await running;
+});

@@ -16,6 +16,7 @@ export class ControllerMetrics {
   readonly #time: Histogram<"controller">;
   readonly #active: Gauge<"controller">;
   readonly #most: Gauge<"controller">;
+  readonly #caughtUp: Gauge<"controller">;
   readonly #leader: Gauge<"name">;
   readonly #requests: Counter<"code" | "method" | "host">;
   readonly #queues: QueueMetrics;
@@ -45,6 +46,10 @@ export class ControllerMetrics {
     });
     this.#active = gauge("controller_runtime_active_workers", "Reconciles under way.");
     this.#most = gauge("controller_runtime_max_concurrent_reconciles", "Reconciles that may be under way at once.");
+    this.#caughtUp = gauge(
+      "agentpg_controller_caught_up_timestamp_seconds",
+      "When a controller had first looked at all there was since its process began, in seconds since 1970; 0 until then.",
+    );
     this.#leader = new Gauge({
       name: "leader_election_master_status",
       help: "1 while this process is the leader, 0 while another is.",
@@ -67,6 +72,11 @@ export class ControllerMetrics {
     this.#terminal.inc({ controller }, 0);
     this.#active.set({ controller }, 0);
     this.#most.set({ controller }, concurrency);
+    this.#caughtUp.set({ controller }, 0);
+  }
+
+  caughtUp(controller: string): void {
+    this.#caughtUp.set({ controller }, Date.now() / 1000);
   }
 
   startReconcile(controller: string): (result: Outcome) => void {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../telemetry/log.ts";
-import { watchError, type KubernetesClient } from "./client.ts";
+import { type KubernetesClient, type ListPage, watchError } from "./client.ts";
 import { ApiError, ApiUnreachable, isGone } from "./errors.ts";
 import { keyOf, type KubernetesObject } from "./object.ts";
 import type { ResourceKind } from "./resource-kind.ts";
@@ -155,23 +155,32 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
 
   async #relist(signal: AbortSignal): Promise<void> {
     const seen = new Set<string>();
-    let token: string | undefined;
-    let version: string;
-    do {
-      const query = { limit: 500, continue: token, labelSelector: this.#options.labelSelector };
-      const page = await this.#options.client.listPage(this.kind, query, undefined, signal);
+    let version = "";
+    for await (const page of this.#pages(signal)) {
       for (const item of page.items) {
         seen.add(keyOf(item));
         this.#set(item);
       }
-      token = page.continue;
       version = page.resourceVersion;
-    } while (token);
+    }
     for (const key of this.#objects.keys()) if (!seen.has(key)) this.#remove(key); // a Map may lose keys while it is walked
     for (const key of this.#unreadable.keys()) if (!seen.has(key)) this.#unreadable.delete(key);
     this.#resourceVersion = version;
     this.#synced = true;
     this.#heardAt = monotonicNow();
+  }
+
+  /** The pages of a list. The server works on the next one while this process works on one. */
+  async *#pages(signal: AbortSignal): AsyncGenerator<ListPage<KubernetesObject>> {
+    const { client, labelSelector } = this.#options;
+    const pageFrom = (token: string | undefined) =>
+      client.listPage(this.kind, { limit: 500, continue: token, labelSelector }, undefined, signal);
+    for (let asked: ReturnType<typeof pageFrom> | undefined = pageFrom(undefined); asked; ) {
+      const page: ListPage<KubernetesObject> = await asked;
+      asked = page.continue ? pageFrom(page.continue) : undefined;
+      asked?.catch(() => {}); // whoever asks for the next page hears of it
+      yield page;
+    }
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

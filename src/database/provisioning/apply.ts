@@ -1,3 +1,4 @@
+import type { QueryResult, QueryResultRow } from "pg";
 import type { RoleName, TenantDatabaseNames } from "../../api/names.ts";
 import {
   type CatalogName,
@@ -40,6 +41,17 @@ export async function applyPlan(client: Queryable, scope: Scope, steps: readonly
 }
 
 const becoming = (role: Statement["as"]): string => `SET LOCAL ROLE ${role === "operator" ? "NONE" : identifier(role)}`;
+
+/** Reads as a role, which the transaction goes on as. One message, where two would be two ways to the server and back. */
+export async function readAs<Row extends QueryResultRow>(
+  client: Queryable,
+  role: Statement["as"],
+  sql: string,
+): Promise<Row[]> {
+  const results = await client.query<Row>(`${becoming(role)}; ${sql}`);
+  // Of several statements node-postgres gives several results, which its types do not tell.
+  return (results as unknown as QueryResult<Row>[]).at(-1)?.rows ?? [];
+}
 
 /** Until the transaction ends, or until the next call. */
 export async function actAs(client: Queryable, role: Statement["as"]): Promise<void> {

@@ -66,10 +66,12 @@ export class TenantDataKeys {
 
   /**
    * @param wanted whether an Agent of the tenant asks for encryption
+   * @param known how many keys it was just seen to have, if that was looked at
    * @returns undefined when the tenant has nothing to do with it
    * @throws DatabaseError, ForeignObject, ApiError
    */
-  ensure(tenant: Tenant, wanted: boolean): Promise<Outcome | undefined> {
+  async ensure(tenant: Tenant, wanted: boolean, known: number | undefined): Promise<Outcome | undefined> {
+    if (!wanted && known === 0) return undefined;
     return this.#deps.databases.of(tenant).use(async ({ dataKeys: store }, epoch) => {
       const keys = await store.of(tenant.metadata.uid);
       if (!wanted && keys.length === 0) return undefined;

@@ -136,7 +136,7 @@ export class TenantReconciler {
     stages.CredentialsReady = ensured
       ? await within("credentials", () => this.#credentials(tenant, ensured, fields))
       : failed("DatabaseNotReady", "the database login waits for the database: see DatabaseReady");
-    if (ensured) Object.assign(stages, await within("encryption", () => this.#encryption(tenant)));
+    if (ensured) Object.assign(stages, await within("encryption", () => this.#encryption(tenant, ensured)));
     const broker = await within("broker", () => this.#broker(tenant));
     if (broker) stages.BrokerReady = broker;
     const connections = this.#connections(tenant);
@@ -318,11 +318,11 @@ export class TenantReconciler {
   }
 
   /** The data keys of the tenant's transcripts, if an Agent asks for them or there are any. */
-  async #encryption(tenant: Tenant): Promise<{ EncryptionReady?: Outcome }> {
+  async #encryption(tenant: Tenant, { dataKeys }: EnsuredTenant): Promise<{ EncryptionReady?: Outcome }> {
     const agents = this.#deps.caches.agentsOfNamespace(tenantNamespace(tenant));
     const wanted = agents.some((it) => it.spec.dataProtection.encryptTranscripts);
     try {
-      const outcome = await this.#dataKeysOf.ensure(tenant, wanted);
+      const outcome = await this.#dataKeysOf.ensure(tenant, wanted, dataKeys);
       return outcome ? { EncryptionReady: outcome } : {};
     } catch (error) {
       return { EncryptionReady: { ...(refusal(error) ?? databaseOutcome(error)), tolerable: true } };
