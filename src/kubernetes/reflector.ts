@@ -116,6 +116,12 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     if (isLater(resourceVersion, this.#resourceVersion) && isLater(resourceVersion, known)) this.#set(written, false);
   }
 
+  /** The same of a deletion by this process. Listeners hear of it now; an event from the watch of before may bring it back until it tells of the end. */
+  forget({ metadata }: T): void {
+    const key = keyOf({ metadata });
+    if (this.#objects.get(key)?.metadata.uid === metadata.uid) this.#remove(key);
+  }
+
   /** Keeps `less` in place of the object of the same version. No news to listeners. */
   shrink(less: T): void {
     const key = keyOf(less);

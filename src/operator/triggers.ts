@@ -2,6 +2,7 @@ import type { Agent } from "../api/agent.ts";
 import type { Tenant } from "../api/tenant.ts";
 import { keyOf } from "../kubernetes/object.ts";
 import { splitKey } from "../kubernetes/object.ts";
+import { NETWORK_POLICY } from "../kubernetes/resource-kind.ts";
 import type { WorkQueue } from "../kubernetes/work-queue.ts";
 import type { Caches } from "./caches.ts";
 import { AGENT_LABEL, TENANT_LABEL } from "./labels.ts";
@@ -51,6 +52,13 @@ export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }:
   const agentsOf = (namespace: string, priority: "high" | "low", which: (it: Agent) => boolean = () => true) => {
     for (const it of caches.agentsOfNamespace(namespace)) if (which(it)) agent.add(keyOf(it), priority);
   };
+  /** Agents that are gone while their policy is there yet: it is for the operator that has the Tenant, see `agent/left-policy.ts`. */
+  const goneAgentsOf = (namespace: string, priority: "high" | "low") => {
+    for (const { metadata } of caches.owned(NETWORK_POLICY)?.inNamespace(namespace) ?? []) {
+      const name = metadata.labels?.[AGENT_LABEL];
+      if (name && !caches.agents.get(`${namespace}/${name}`)) agent.add(`${namespace}/${name}`, priority);
+    }
+  };
   const allTenantsOf = (namespace: string) => {
     for (const it of caches.tenantsOfNamespace(namespace)) tenant.add(it.metadata.name);
   };
@@ -62,8 +70,10 @@ export function wireTriggers(caches: Caches, { tenant, agent, tenantNamespace }:
     if (change.type === "deleted" || !onlyStatusChanged(change.object, change.previous))
       tenant.add(change.key, priority);
     const it = change.type === "set" ? change.object : change.previous;
-    if (change.type === "deleted" || !change.previous || agentsSee(change.object) !== agentsSee(change.previous))
+    if (change.type === "deleted" || !change.previous || agentsSee(change.object) !== agentsSee(change.previous)) {
       agentsOf(tenantNamespace(it), priority);
+      goneAgentsOf(tenantNamespace(it), priority);
+    }
     if (change.type === "deleted") allTenantsOf(tenantNamespace(it)); // the next in line may have the namespace now
   });
   caches.agents.onChange((change) => {

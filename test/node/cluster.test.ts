@@ -1,17 +1,23 @@
 // The demo's cluster, and what it is good for: real pods, kubelet and packets.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { openAgent, readyPods, requestToken } from "../../src/cli/agent-access.ts";
+import { query } from "../../src/cli/demo/database-window.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import { forwardPort } from "../../src/kubernetes/port-forward.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { resourcePath } from "../../src/kubernetes/resource-kind.ts";
+import { ensureTools } from "../../src/local-cluster/index.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import { silentProgress } from "../../src/telemetry/progress.ts";
 import { anAgent } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Callers, startCallers } from "./callers.ts";
 import { conditionOf, type Conditioned } from "../support/operator-harness.ts";
+import { openAsSuperuser } from "./superuser.ts";
 
 const demo = inject("demo");
 let config: PooledKubeConfig;
@@ -51,6 +57,9 @@ const agentCondition = async (agent: string, type: string, status: string, reaso
 const visitor = (namespace: string) => () => requestToken(client, namespace, "visitor");
 
 describe("an agent's pod", () => {
+  // Comes while others are looked at.
+  beforeAll(() => apply(AGENT, anAgent("globex", "leaver", { model: "claude-haiku-5-5" })));
+
   test("has no Kubernetes token, no root, and no secret in its spec or environment", async () => {
     const [pod] = await readyPods(client, "acme", "support");
     const text = JSON.stringify(pod);
@@ -94,6 +103,37 @@ describe("an agent's pod", () => {
     expect(done.response).toBe("word ".repeat(200));
     expect(items.filter(({ role }) => role === "assistant")).toHaveLength(1);
   });
+
+  test("of a deleted Agent goes on with its network: the answer under way is told and kept to its end, then both go", async () => {
+    await agentCondition("leaver", "Ready", "True", "Ready");
+    const open = await openAgent({ client, config }, "globex", "leaver", visitor("globex"));
+    const database = await openAsSuperuser(client, config);
+    const { kubectl } = await ensureTools(["kubectl"], silentProgress);
+    const deleteAgent = ["--kubeconfig", demo.kubeconfig, "-n", "globex", "delete", "agent", "leaver"];
+    const { id } = await open.agent.createSession();
+    let text = "";
+    const others: string[] = [];
+    for await (const event of open.agent.run(id, "Tell me something. REPLY_WORDS 320")) {
+      if (event.type !== "text.delta") others.push(event.type);
+      else if ((text += event.data.text) === event.data.text) await promisify(execFile)(kubectl, deleteAgent);
+    }
+    expect(text).toBe("word ".repeat(320));
+    expect(others).toEqual(["run.started", "run.completed"]); // nothing was asked for again
+    const labelSelector = "agentpg.dev/agent=leaver";
+    const left = async () => [
+      ...(await client.list(kinds.POD, "globex", { labelSelector })),
+      ...(await client.list(kinds.NETWORK_POLICY, "globex", { labelSelector })),
+    ];
+    await eventually(left, (all) => all.length === 0, 25); // a pod that is killed at the end of its grace takes 40 s
+    const { schema } = (await client.get<Conditioned>(TENANT, "globex")).status ?? {};
+    const rows = await query(
+      { ...database.settings, database: "agentpg" },
+      `SELECT state, response FROM ${String(schema)}.runs WHERE agent = 'leaver'`,
+    );
+    expect(rows).toEqual([{ state: "completed", response: text }]);
+    await open.close();
+    await database.close();
+  }, 90_000);
 });
 
 describe("what only pods can find out", () => {

@@ -7,12 +7,11 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { query } from "../../src/cli/demo/database-window.ts";
 import { helmValues } from "../../src/cli/demo/helm-values.ts";
 import { ADMIN_SECRET } from "../../src/cli/demo/manifests.ts";
-import { BACKEND_NAMESPACE, OPERATOR_NAMESPACE } from "../../src/cli/demo/paths.ts";
+import { OPERATOR_NAMESPACE } from "../../src/cli/demo/paths.ts";
 import type { ConnectionSettings } from "../../src/database/connection.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
-import { type ForwardedPort, forwardPort } from "../../src/kubernetes/port-forward.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { ensureCluster } from "../../src/local-cluster/index.ts";
 import { TENANT } from "../../src/operator/caches.ts";
@@ -26,6 +25,7 @@ import * as lasting from "./lasting-tenant.ts";
 import { lookedAt, operatorPods } from "./operators.ts";
 import { buildPreviousImage, PREVIOUS_CHART, PREVIOUS_SCHEMA } from "./previous-release.ts";
 import { remains } from "./remains.ts";
+import { openAsSuperuser } from "./superuser.ts";
 
 const UPGRADE = "docs/upgrade.md";
 const OPERATIONS = "docs/operations.md";
@@ -36,7 +36,7 @@ const { kubeconfig } = inject("demo");
 let config: PooledKubeConfig;
 let client: KubernetesClient;
 let desk: Desk;
-let database: ForwardedPort;
+let database: Awaited<ReturnType<typeof openAsSuperuser>>;
 let superuser: ConnectionSettings;
 let product: string;
 /** Comes while the demo's release goes. */
@@ -65,21 +65,6 @@ async function loadPreviousImage(): Promise<string> {
   return built.tag;
 }
 
-async function openAsSuperuser(): Promise<void> {
-  const [pod] = await client.list<Pod>(kinds.POD, BACKEND_NAMESPACE, { labelSelector: "app=postgres" });
-  database = await forwardPort(config, BACKEND_NAMESPACE, pod?.metadata.name ?? "", 5432);
-  const { data } = await client.get<Secret>(kinds.SECRET, "postgres", BACKEND_NAMESPACE);
-  const file = (name: string) => Buffer.from(data[name] ?? "", "base64").toString();
-  superuser = {
-    host: "localhost",
-    port: database.port,
-    database: "postgres",
-    user: "postgres",
-    password: file("superuser-password"),
-    tls: { ca: file("ca.crt") },
-  };
-}
-
 beforeAll(async () => {
   config = loadKubeConfig(kubeconfig);
   client = new KubernetesClient(config);
@@ -87,7 +72,8 @@ beforeAll(async () => {
   product = (await operatorPods(client))[0]?.spec.containers[0]?.image ?? "";
   previously = loadPreviousImage();
   previously.catch(() => {}); // whoever needs it says so
-  await openAsSuperuser();
+  database = await openAsSuperuser(client, config);
+  superuser = database.settings;
 });
 afterAll(async () => {
   for (const it of callers) await it.stop().catch(() => {});

@@ -4,11 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createPool } from "../../src/database/connection.ts";
+import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
+import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
 import { anAgent, aTenant, aTool } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
 import { conditionOf, startHarness, type OperatorHarness } from "../support/operator-harness.ts";
+import { startOperatorProcess } from "../support/operator-process.ts";
 
 let it: OperatorHarness;
 
@@ -532,6 +535,122 @@ describe("an Agent in its surroundings", () => {
       (all) => !all.some(({ metadata }) => metadata.name.startsWith("agent-support-")),
       60,
     );
+  });
+});
+
+// By now the garbage collector knows Agents, which takes it half a minute after their definition.
+describe("an Agent that is deleted", () => {
+  beforeAll(async () => readyTenant("leavers"));
+
+  const of = (agent: string) => ({ labelSelector: `agentpg.dev/agent=${agent}` });
+  const list = (kind: ResourceKind, agent: string) => it.client.list<KubernetesObject>(kind, "leavers", of(agent));
+  const policies = async (agent: string) =>
+    (await list(kinds.NETWORK_POLICY, agent)).map(({ metadata }) => metadata.uid);
+  const apply = (agent: string) => it.apply(AGENT, anAgent("leavers", agent));
+  const setFinalizers = (pods: KubernetesObject[], finalizers: string[]) =>
+    Promise.all(
+      pods.map(({ metadata: { name } }) =>
+        it.client.mergePatch(kinds.POD, name, "leavers", { metadata: { finalizers } }),
+      ),
+    );
+
+  /** An Agent whose pods stay when they are deleted, as those do that finish their runs; the function lets them go. */
+  async function withBusyPods(agent: string): Promise<() => Promise<unknown>> {
+    await apply(agent);
+    const pods = await eventually(
+      () => list(kinds.POD, agent),
+      (all) => all.length > 0,
+    );
+    await setFinalizers(pods, ["example.com/busy"]);
+    return () => setFinalizers(pods, []);
+  }
+
+  /** Waits until the garbage collector has taken all that the Agent owned; its pods are told to end. */
+  async function deleteAgent(agent: string): Promise<void> {
+    await it.client.delete(AGENT, agent, "leavers");
+    const owned = [kinds.DEPLOYMENT, kinds.SERVICE, kinds.SERVICE_ACCOUNT, kinds.CONFIG_MAP];
+    await eventually(
+      async () => (await Promise.all(owned.map((kind) => list(kind, agent)))).flat(),
+      (all) => all.length === 0,
+    );
+    await eventually(
+      () => list(kinds.POD, agent),
+      (pods) => pods.every(({ metadata }) => metadata.deletionTimestamp),
+    );
+  }
+
+  const isMade = (agent: string) =>
+    eventually(
+      () => list(kinds.DEPLOYMENT, agent),
+      (all) => all.length === 1,
+    );
+  const policyGoes = (agent: string) =>
+    eventually(
+      () => policies(agent),
+      (all) => all.length === 0,
+    );
+
+  test("keeps its network until its pods have ended, and longer when it is made anew meanwhile", async () => {
+    const end = await Promise.all(["goer", "returner"].map(withBusyPods));
+    const before = await Promise.all(["goer", "returner"].map(policies));
+    await Promise.all(["goer", "returner"].map(deleteAgent));
+    expect(await Promise.all(["goer", "returner"].map(policies))).toEqual(before);
+    await apply("returner");
+    await isMade("returner");
+    await Promise.all(end.map((one) => one()));
+    await policyGoes("goer");
+    expect(await policies("returner")).toEqual(before[1]);
+  });
+
+  test("keeps it over the death of the operator; the next one takes away what is nobody's, and lets the rest be", async () => {
+    await it.stopOperator();
+    const operator = await startOperatorProcess(it.operatorConfig({ leaderElection: false }), it.kubeconfig);
+    const end = await Promise.all(["orphaned", "renewed", "busy"].map(withBusyPods)).finally(() => operator.kill());
+    const made = await Promise.all(["renewed", "busy"].map(policies));
+    await Promise.all(["orphaned", "renewed", "busy"].map(deleteAgent));
+    await apply("renewed");
+    const [endOrphaned, endRenewed, endBusy] = end;
+    await Promise.all([endOrphaned?.(), endRenewed?.()]);
+    expect(await policies("orphaned")).toHaveLength(1);
+    await it.startOperator();
+    await policyGoes("orphaned");
+    await isMade("renewed");
+    expect(await Promise.all(["renewed", "busy"].map(policies))).toEqual(made);
+    await endBusy?.();
+    await policyGoes("busy");
+  });
+
+  test("does not own its policy, nor one that an earlier release made", async () => {
+    await apply("elder");
+    await isMade("elder");
+    const { uid = "" } = (await it.agent("elder", "leavers")).metadata;
+    const { spec, metadata } = await it.client.get(kinds.NETWORK_POLICY, "agent-elder", "leavers");
+    const owner = { apiVersion: AGENT.apiVersion, kind: AGENT.kind, name: "elder", uid, controller: true };
+    const { name, namespace, labels } = metadata;
+    const before = {
+      metadata: { name, namespace, labels, annotations: { "agentpg.dev/applied": "before" }, ownerReferences: [owner] },
+      spec,
+    };
+    await it.client.apply(kinds.NETWORK_POLICY, before as KubernetesObject, {
+      fieldManager: "agentpg-agent-controller",
+    });
+    await eventually(
+      () => it.client.get(kinds.NETWORK_POLICY, "agent-elder", "leavers"),
+      (live) => live.metadata.ownerReferences === undefined,
+    );
+  });
+
+  test("goes with its Tenant when that is deleted before its pods have ended, its policy too", async () => {
+    const end = await withBusyPods("last");
+    await deleteAgent("last");
+    await it.client.delete(TENANT, "leavers");
+    await eventually(
+      () => it.tenant("leavers"),
+      (tenant) => JSON.stringify(tenant.status?.conditions).includes("waiting for 1 agent pods"),
+    );
+    expect(await policies("last")).toHaveLength(1);
+    await end();
+    await policyGoes("last");
   });
 });
 

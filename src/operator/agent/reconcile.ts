@@ -16,6 +16,7 @@ import { configAt } from "../databases/home.ts";
 import { ForeignObject } from "../foreign-object.ts";
 import { found } from "../found.ts";
 import { AGENT_LABEL, agentSelector } from "../labels.ts";
+import { podsWith } from "../labelled-pods.ts";
 import { isLiving, usesBroker } from "../model-access.ts";
 import type { OwnedObject } from "../owned-object.ts";
 import { deploymentStatus, isRolledOut } from "../rollout.ts";
@@ -24,6 +25,7 @@ import { ACCESS_CONFIG_MAP, DATABASE_SECRET } from "../shared-names.ts";
 import { writeStatus } from "../status-writer.ts";
 import type { TokenIssuer } from "../token-issuer.ts";
 import { reportUnreadable } from "../unreadable.ts";
+import { endLeftPolicy } from "./left-policy.ts";
 import { mcpTokenProblem, mcpTokensOf } from "./mcp-tokens.ts";
 import { readModules } from "./modules.ts";
 import { agentConfigOf, configMap, configRevision } from "./objects/config-map.ts";
@@ -74,8 +76,9 @@ export class AgentReconciler {
     if (!agent) {
       this.#begun.delete(key);
       await reportUnreadable(this.#deps, this.#deps.caches.agents, key, FIELD_MANAGER);
+      return endLeftPolicy(this.#deps, key);
     }
-    if (!agent || agent.metadata.deletionTimestamp) return {}; // what it owns goes with it
+    if (agent.metadata.deletionTimestamp) return {}; // what it owns goes with it
     const tenant = this.#deps.caches.tenantOfNamespace(agent.metadata.namespace ?? "");
     if (tenant && !this.#isOurs(tenant)) return {};
     if (!tenant || tenant.metadata.deletionTimestamp) return this.#withoutTenant(agent, tenant);
@@ -288,9 +291,7 @@ export class AgentReconciler {
   }
 
   #pods(agent: Agent): Promise<KubernetesObject[]> {
-    return this.#deps.client.list(kinds.POD, agent.metadata.namespace, {
-      labelSelector: `${AGENT_LABEL}=${agent.metadata.name}`,
-    });
+    return podsWith(this.#deps.client, agent.metadata.namespace ?? "", { [AGENT_LABEL]: agent.metadata.name });
   }
 
   async #systemPrompt(agent: Agent): Promise<string | undefined> {

@@ -1,23 +1,12 @@
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import type { KubernetesObject } from "../../kubernetes/object.ts";
-import { DEPLOYMENT, POD } from "../../kubernetes/resource-kind.ts";
+import { DEPLOYMENT } from "../../kubernetes/resource-kind.ts";
 import type { Applier } from "../applier.ts";
 import { BROKER_SELECTOR } from "../labels.ts";
+import { podsWith } from "../labelled-pods.ts";
 
 export const isOfBroker = ({ metadata }: KubernetesObject): boolean =>
   Object.entries(BROKER_SELECTOR).every(([key, value]) => metadata.labels?.[key] === value);
-
-/** The pods in a namespace that have all these labels. */
-export function podsWith(
-  client: KubernetesClient,
-  namespace: string,
-  labels: Record<string, string>,
-): Promise<KubernetesObject[]> {
-  const labelSelector = Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",");
-  return client.list(POD, namespace, { labelSelector });
-}
 
 /**
  * Ends the pods of a tenant's key broker; returns how many are left. What else is the broker's goes when none is: without its policy they

@@ -15,8 +15,9 @@ import {
   MANAGED_SELECTOR,
   TENANT_UID_LABEL,
 } from "../labels.ts";
+import { podsWith } from "../labelled-pods.ts";
 import { BROKER_TLS_SECRET, DATABASE_SECRET, TRANSCRIPT_KEYS_SECRET } from "../shared-names.ts";
-import { isOfBroker, podsWith, stopBrokerPods } from "./broker-pods.ts";
+import { isOfBroker, stopBrokerPods } from "./broker-pods.ts";
 import { failed, ok, type Outcome } from "./conditions.ts";
 import { found } from "../found.ts";
 import { operatorRoleBinding } from "./objects/role-binding.ts";

@@ -6,7 +6,7 @@ import type { OperatorConfig } from "../../config.ts";
 import { agentLabels, agentSelector, BROKER_SELECTOR } from "../../labels.ts";
 import { cidrPeer, databaseRule, modelRule, rule, tcp } from "../../network/egress.ts";
 import { owned } from "../../owned-object.ts";
-import { controllerOf, ownedName } from "./owner.ts";
+import { ownedName } from "./owner.ts";
 import { tracingEgress } from "./tracing.ts";
 
 const brokerRule = rule("to", [{ podSelector: { matchLabels: BROKER_SELECTOR } }], tcp(API_PORT));
@@ -17,14 +17,13 @@ export interface ModelWays {
   broker: boolean;
 }
 
-/** What an Agent's pods may be reached by and may reach, beside DNS. */
+/** What an Agent's pods may be reached by and may reach, beside DNS. Without an owner: its pods need it longer than the Agent is there. */
 export function networkPolicy(agent: Agent, tenant: Tenant, config: OperatorConfig, ways: ModelWays) {
   return owned(NETWORK_POLICY, {
     metadata: {
       name: ownedName(agent),
       namespace: tenantNamespace(tenant),
       labels: agentLabels(agent.metadata.name, tenant.metadata.name),
-      ownerReferences: [controllerOf(agent)],
     },
     spec: {
       podSelector: { matchLabels: agentSelector(agent.metadata.name) },

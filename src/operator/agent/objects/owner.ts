@@ -2,7 +2,7 @@ import type { Agent } from "../../../api/agent.ts";
 import { API_VERSION } from "../../../api/resource.ts";
 import type { OwnerReference } from "../../../kubernetes/object.ts";
 
-/** What an Agent owns goes with it: the garbage collector sees to that. */
+/** What an Agent owns goes with it: the garbage collector sees to that. Its NetworkPolicy stays longer, see `left-policy.ts`. */
 export const controllerOf = (agent: Agent): OwnerReference => ({
   apiVersion: API_VERSION,
   kind: "Agent",
@@ -12,5 +12,5 @@ export const controllerOf = (agent: Agent): OwnerReference => ({
   blockOwnerDeletion: true,
 });
 
-/** The name of everything an Agent owns. */
-export const ownedName = (agent: Agent): string => `agent-${agent.metadata.name}`;
+/** The name of everything that is made for an Agent. */
+export const ownedName = ({ metadata: { name } }: { metadata: { name: string } }): string => `agent-${name}`;
