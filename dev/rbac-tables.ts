@@ -20,7 +20,7 @@ interface Role {
 /** By role and resource, what the operator needs it for. A right without a reason fails the check, as does a reason without a right. */
 const WHY: Record<string, string> = {
   "agentpg tenants": "watches them; patches the finalizer",
-  "agentpg agents": "watches them; looks whether one is still there before what it lost is made again",
+  "agentpg agents": "watches them; looks whether one is still there before what it lost is made again, or its policy deleted",
   "agentpg tenants/status": "conditions",
   "agentpg agents/status": "conditions",
   "agentpg agents/finalizers": "owner references with `blockOwnerDeletion`, where the cluster checks them",
@@ -39,7 +39,7 @@ const WHY: Record<string, string> = {
   "agentpg-tenant serviceaccounts": "made and repaired; they go with their Agent",
   "agentpg-tenant rolebindings": "gives its own rights up when the Tenant goes",
   "agentpg-tenant pods":
-    "why pods do not start, whether they are restricted, whether they are gone before a deletion goes on; patches the annotation `agentpg.dev/secrets`, so that the kubelet brings a changed Secret at once",
+    "why pods do not start, whether they are restricted, whether they are gone before a deletion goes on or a policy is deleted; patches the annotation `agentpg.dev/secrets`, so that the kubelet brings a changed Secret at once",
   "agentpg-tenant events": "Events about Agents",
   "agentpg leases": "leader election",
   "agentpg-probe pods": "the four pods of the network probe",
@@ -52,8 +52,9 @@ for (const it of "configmaps services serviceaccounts resourcequotas limitranges
   " ",
 ))
   WHY[`agentpg ${it}`] = CACHED;
-for (const it of ["resourcequotas", "limitranges", "networkpolicies"])
-  WHY[`agentpg-tenant ${it}`] = "made and repaired; taken away when a handed-over namespace is given back";
+const GIVEN_BACK = "made and repaired; taken away when a handed-over namespace is given back";
+for (const it of ["resourcequotas", "limitranges"]) WHY[`agentpg-tenant ${it}`] = GIVEN_BACK;
+WHY["agentpg-tenant networkpolicies"] = `${GIVEN_BACK}, and after the last pod of a deleted Agent`;
 
 const TITLES: Record<string, string> = {
   "ClusterRole agentpg": "**Everywhere**: ClusterRole `agentpg`, bound by the chart",
