@@ -11,14 +11,24 @@ const src = join(root, "src");
 const MAY_IMPORT: Record<string, readonly string[]> = {
   api: [],
   telemetry: [],
+  process: [],
   kubernetes: ["telemetry"],
   database: ["api", "telemetry"],
-  runtime: ["api", "database", "telemetry"],
-  broker: ["api", "database", "runtime", "telemetry"],
-  operator: ["api", "kubernetes", "database", "telemetry", "operator/tenant", "operator/agent", "operator/console"],
+  runtime: ["api", "database", "process", "telemetry"],
+  broker: ["api", "database", "process", "runtime", "telemetry"],
+  operator: [
+    "api",
+    "kubernetes",
+    "database",
+    "process",
+    "telemetry",
+    "operator/tenant",
+    "operator/agent",
+    "operator/console",
+  ],
   "operator/tenant": ["api", "kubernetes", "database", "telemetry", "operator"],
   "operator/agent": ["api", "kubernetes", "database", "telemetry", "operator"],
-  "operator/console": ["api", "kubernetes", "database", "telemetry", "operator"],
+  "operator/console": ["api", "kubernetes", "database", "process", "telemetry", "operator"],
   // The console's page, for browsers: it knows its server by the types in `api` alone.
   console: ["api"],
   "local-cluster": ["telemetry"],
@@ -59,23 +69,30 @@ const packageOf = (specifier: string): string =>
 
 const problems: string[] = [];
 const edges = new Set<string>();
-const files = globSync("**/*.{ts,tsx}", { cwd: src }).filter((it) => !it.endsWith(".test.ts"));
+const importsOf = (file: string): string[] =>
+  [...readFileSync(file, "utf8").matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+const leadsOut = (file: string, specifier: string): boolean =>
+  specifier.startsWith(".") && !resolve(dirname(file), specifier).startsWith(`${src}/`);
+
+const all = globSync("**/*.{ts,tsx}", { cwd: src });
+const isTest = (name: string): boolean => name.endsWith(".test.ts");
+for (const name of all.filter(isTest))
+  for (const specifier of importsOf(join(src, name)).filter((it) => leadsOut(join(src, name), it)))
+    problems.push(`src/${name} imports ${specifier}: a test beside the source needs nothing but source, move it to test/`);
+
+const files = all.filter((it) => !isTest(it));
 let imports = 0;
 for (const name of files) {
   const file = join(src, name);
   const layer = layerOf(file);
   if (!(layer in MAY_IMPORT))
     problems.push(`src/${name}: the folder ${layer} is no layer: add it to dev/dependency-rules.ts`);
-  for (const match of readFileSync(file, "utf8").matchAll(IMPORT)) {
-    const specifier = match[1] ?? match[2] ?? match[3] ?? "";
+  for (const specifier of importsOf(file)) {
     imports++;
-    if (specifier.startsWith(".")) {
-      const target = resolve(dirname(file), specifier);
-      if (!target.startsWith(`${src}/`)) {
-        if (layer !== "cli") problems.push(`src/${name} imports ${specifier}, which is outside src`);
-        continue;
-      }
-      const other = layerOf(target);
+    if (leadsOut(file, specifier)) {
+      if (layer !== "cli") problems.push(`src/${name} imports ${specifier}, which is outside src`);
+    } else if (specifier.startsWith(".")) {
+      const other = layerOf(resolve(dirname(file), specifier));
       if (other === layer) continue;
       edges.add(`${layer} --> ${other}`);
       if (!MAY_IMPORT[layer]?.includes(other))

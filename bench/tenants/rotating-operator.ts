@@ -11,7 +11,7 @@ import type { AgentPath } from "../../src/database/password.ts";
 import type { DrainLimits } from "../../src/database/rotation/drain.ts";
 import { operatorPool } from "../../src/database/session.ts";
 import { createTenantDatabase } from "../../src/database/tenants.ts";
-import { readSecretFiles } from "../../src/runtime/credentials/files.ts";
+import { readSecretFiles } from "../../src/process/secret-files.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
 
 /** Before or after the commit of the n-th transaction that writes, counted from 1, or before or after the Secret is written. */

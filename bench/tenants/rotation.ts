@@ -7,7 +7,7 @@ import { DATABASE_FILES } from "../../src/api/agent-config.ts";
 import type { ConnectionSettings } from "../../src/database/connection.ts";
 import { loginWorks } from "../../src/database/login.ts";
 import type { AgentPath } from "../../src/database/password.ts";
-import { readSecretFiles } from "../../src/runtime/credentials/files.ts";
+import { readSecretFiles } from "../../src/process/secret-files.ts";
 import { createTenantDatabase } from "../../src/database/tenants.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
 import { pgBouncerMissing, startPgBouncer, type TestPgBouncer } from "../../test/support/pgbouncer.ts";

@@ -4,7 +4,7 @@ import { AgentDatabase } from "../database/runs/database.ts";
 import { fingerprint } from "../runtime/credentials/api-key.ts";
 import { bearerToken } from "../runtime/credentials/bearer-token.ts";
 import { databaseSource, type DatabaseSettings } from "../runtime/credentials/database-settings.ts";
-import type { Watched } from "../runtime/credentials/watched.ts";
+import type { Watched } from "../process/watched.ts";
 import { DatabaseHealth } from "../runtime/database-health.ts";
 import type { FailedAttempts } from "../runtime/http/failed-attempts.ts";
 import { PublishedKeys } from "../runtime/http/issuer-keys.ts";
@@ -19,7 +19,7 @@ import { Meter } from "./meter.ts";
 import { BrokerMetrics } from "./metrics.ts";
 import { Proxy } from "./proxy.ts";
 import { RefusalLog } from "./refusal-log.ts";
-import { servedCertificate } from "./served-certificate.ts";
+import { servedCertificate } from "../process/served-certificate.ts";
 
 /** One to look at what is spent, one to write the audit log. */
 const CONNECTIONS = 2;

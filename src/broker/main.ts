@@ -1,5 +1,5 @@
 import { type ExitCode, serve } from "../runtime/process-end.ts";
-import { keepMemoryOutOfCoreDumps } from "../telemetry/core-dumps.ts";
+import { keepMemoryOutOfCoreDumps } from "../process/core-dumps.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { startBroker } from "./broker.ts";
 import { loadBrokerSettings } from "./config.ts";

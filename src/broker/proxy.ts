@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BrokerConfig } from "../api/broker-config.ts";
-import type { Watched } from "../runtime/credentials/watched.ts";
+import type { Watched } from "../process/watched.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { handOn } from "./answer.ts";
 import type { Bodies } from "./bodies.ts";

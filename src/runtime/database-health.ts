@@ -4,7 +4,7 @@ import { schemaVersion } from "../database/runs/load.ts";
 import { requireSearchPath } from "../database/runs/search-path.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { DatabaseSettings } from "./credentials/database-settings.ts";
-import type { Watched } from "./credentials/watched.ts";
+import type { Watched } from "../process/watched.ts";
 
 /** The migration that this runtime's statements are written for. */
 export const NEEDED_SCHEMA_VERSION = 6;

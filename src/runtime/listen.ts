@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { Watched } from "./credentials/watched.ts";
+import type { ServedCertificate } from "../process/served-certificate.ts";
+import type { Watched } from "../process/watched.ts";
 import { answerMalformed } from "./http/malformed.ts";
 
 export interface Listening {
@@ -11,12 +12,6 @@ export interface Listening {
   leave(): void;
   /** Takes no more connections; those in use get so many milliseconds. */
   close(graceMs: number): Promise<void>;
-}
-
-/** A server's certificate, with those that lead to its CA, and its key; PEM. */
-export interface ServedCertificate {
-  cert: string;
-  key: string;
 }
 
 /** Shows the certificate as it is when a connection begins; those that are there go on. */

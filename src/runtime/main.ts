@@ -1,9 +1,9 @@
-import { keepMemoryOutOfCoreDumps } from "../telemetry/core-dumps.ts";
+import { keepMemoryOutOfCoreDumps } from "../process/core-dumps.ts";
 import { createLogger } from "../telemetry/log.ts";
 import { loadConfig } from "./config.ts";
 import { type ExitCode, serve } from "./process-end.ts";
 import { startRuntime } from "./runtime.ts";
-import { collectStartupGarbage } from "../telemetry/garbage.ts";
+import { collectStartupGarbage } from "../process/garbage.ts";
 
 /** The program `agentpg runtime`: serves until it is asked to end, then drains. Gives the exit code. */
 export async function runRuntime(env: Record<string, string | undefined> = process.env): Promise<ExitCode> {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { storableJson, storableText } from "../database/runs/storable.ts";
 import { parseAgentConfig, readEnvironment } from "./config.ts";
 import { settingsFromFiles, settingsFromUrl } from "./credentials/database-settings.ts";
-import { Watched } from "./credentials/watched.ts";
+import { Watched } from "../process/watched.ts";
 import { eventId, parseEventId } from "./engine/events.ts";
 import { costOf, worstCostOf } from "./prices.ts";
 import { argumentOrder, rowsAsText } from "./tools/sql.ts";

@@ -12,7 +12,7 @@ import { modelKeySource } from "./credentials/api-key.ts";
 import { brokerCertificates } from "./credentials/broker-certificates.ts";
 import { databaseSource, type DatabaseSettings } from "./credentials/database-settings.ts";
 import { transcriptKeySource, untilTranscriptKeys } from "./credentials/transcript-keys.ts";
-import type { Watched } from "./credentials/watched.ts";
+import type { Watched } from "../process/watched.ts";
 import { DatabaseHealth } from "./database-health.ts";
 import { budgetRatio } from "./engine/budget.ts";
 import { Engine } from "./engine/engine.ts";

@@ -10,7 +10,7 @@ import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { clientOptions } from "../../src/database/connection.ts";
 import { wakeChannel } from "../../src/database/runs/wake.ts";
-import { Watched } from "../../src/runtime/credentials/watched.ts";
+import { Watched } from "../../src/process/watched.ts";
 import { Claude } from "../../src/runtime/model/client.ts";
 import { cpuSeconds } from "../support/field/process-cost.ts";
 import { type AgentProcess, startProcess } from "./agent-process.ts";

@@ -15,7 +15,7 @@ import { newServerCertificate, type ServerCertificate } from "../../src/operator
 import { readEnvironment } from "../../src/runtime/config.ts";
 import { brokerCertificates } from "../../src/runtime/credentials/broker-certificates.ts";
 import { type DatabaseSettings, databaseSource } from "../../src/runtime/credentials/database-settings.ts";
-import { Watched } from "../../src/runtime/credentials/watched.ts";
+import { Watched } from "../../src/process/watched.ts";
 import { modelFetch } from "../../src/runtime/model/transport.ts";
 import { FailedAttempts } from "../../src/runtime/http/failed-attempts.ts";
 import { createLogger } from "../../src/telemetry/log.ts";

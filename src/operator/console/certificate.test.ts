@@ -21,7 +21,8 @@ beforeEach(async () => {
   log = [];
   server = createServer((_request, response) => void response.end("shown")).listen(0, "127.0.0.1");
   await once(server, "listening");
-  release = keepCertificate(server, folder, createLogger("operator", "info", { write: (it) => void log.push(it) }), 10);
+  const logger = createLogger("operator", "info", { write: (it) => void log.push(it) });
+  release = await keepCertificate(server, folder, logger, 10);
 });
 afterEach(async () => {
   release();

@@ -63,7 +63,7 @@ export async function serveConsole(options: ConsoleOptions): Promise<ConsoleServ
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 30_000, headersTimeout: 10_000 };
   const secure =
     config.tlsDir === undefined ? undefined : createTlsServer({ ...limits, minVersion: "TLSv1.2" }, listener);
-  const release = secure && keepCertificate(secure, config.tlsDir ?? "", logger);
+  const release = secure && (await keepCertificate(secure, config.tlsDir ?? "", logger));
   const server = secure ?? createServer(limits, listener);
   server.maxConnections = MAX_CONNECTIONS;
   server.listen(config.port);

@@ -3,8 +3,8 @@ import type { AgentConfig } from "../../api/agent-config.ts";
 import { BROKER_TOKEN_FILE } from "../../api/broker-config.ts";
 import type { Environment } from "../config.ts";
 import { bearerToken } from "./bearer-token.ts";
-import { readSecretFile } from "./files.ts";
-import { Watched } from "./watched.ts";
+import { readSecretFile } from "../../process/secret-files.ts";
+import { Watched } from "../../process/watched.ts";
 
 /** What the model is called with: the API key, or where a key broker has that, the pod's own token for the broker. */
 export const modelKeySource = ({ brokerUrl }: AgentConfig, env: Environment): Watched<string> =>

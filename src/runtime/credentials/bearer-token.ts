@@ -1,5 +1,5 @@
-import { readSecretFile } from "./files.ts";
-import { Watched } from "./watched.ts";
+import { readSecretFile } from "../../process/secret-files.ts";
+import { Watched } from "../../process/watched.ts";
 
 /** What may stand in a header; anything else would be refused, or be read as a header of its own. */
 const TOKEN = /^[\x21-\x7e]{1,8192}$/;

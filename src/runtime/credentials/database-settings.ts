@@ -3,8 +3,8 @@ import { DATABASE_FILES } from "../../api/agent-config.ts";
 import { type SchemaName, schemaName } from "../../api/names.ts";
 import type { ConnectionSettings } from "../../database/connection.ts";
 import type { Environment } from "../config.ts";
-import { readSecretFile, readSecretFiles } from "./files.ts";
-import { Watched } from "./watched.ts";
+import { readSecretFile, readSecretFiles } from "../../process/secret-files.ts";
+import { Watched } from "../../process/watched.ts";
 
 export interface DatabaseSettings {
   connection: ConnectionSettings;

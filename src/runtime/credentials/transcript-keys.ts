@@ -4,8 +4,8 @@ import type { TranscriptCipher } from "../../database/encryption/cipher.ts";
 import { type DataKeys, isDataKeyFile, parseDataKeys } from "../../database/encryption/data-keys.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Environment } from "../config.ts";
-import { readSecretFiles } from "./files.ts";
-import { Watched } from "./watched.ts";
+import { readSecretFiles } from "../../process/secret-files.ts";
+import { Watched } from "../../process/watched.ts";
 
 /** @throws when there are no keys, or what is there is not whole: the last good ones stay in use then */
 async function readDataKeys(directory: string): Promise<DataKeys> {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
-import { Watched } from "../credentials/watched.ts";
+import { Watched } from "../../process/watched.ts";
 
 export class IssuerUnreachable extends Error {}
 

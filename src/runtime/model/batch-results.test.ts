@@ -3,7 +3,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { silentLogger } from "../../telemetry/log.ts";
-import { Watched } from "../credentials/watched.ts";
+import { Watched } from "../../process/watched.ts";
 import { Claude } from "./client.ts";
 
 let server: Server;

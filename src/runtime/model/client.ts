@@ -1,6 +1,6 @@
 import { APIError } from "@anthropic-ai/sdk";
 import type { Message } from "../../database/runs/run.ts";
-import type { Watched } from "../credentials/watched.ts";
+import type { Watched } from "../../process/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { type BatchApi, batchApi } from "./batch-api.ts";
 import { type ModelAnswer, MessageAccumulator, StreamInterrupted } from "./accumulate.ts";

@@ -1,5 +1,5 @@
 import { fingerprint } from "../credentials/api-key.ts";
-import type { Watched } from "../credentials/watched.ts";
+import type { Watched } from "../../process/watched.ts";
 import type { Model } from "./client.ts";
 import { classifyModelError, type ModelFailure } from "./failure.ts";
 

@@ -1,5 +1,5 @@
 import { Agent, buildConnector, type Dispatcher } from "undici";
-import type { Watched } from "../credentials/watched.ts";
+import type { Watched } from "../../process/watched.ts";
 
 type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
 

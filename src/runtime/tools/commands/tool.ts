@@ -7,7 +7,7 @@ import { heldPath, inDirectory, NotADirectory, withEntry } from "../workspace/di
 import type { Workspace } from "../workspace/workspace.ts";
 import { filledArguments } from "./arguments.ts";
 import { findProgram } from "./find-program.ts";
-import { Places } from "./places.ts";
+import { Places } from "../../../process/places.ts";
 import { type ProgramEnd, runProgram } from "./run-program.ts";
 
 /** Programs of one tool that run at the same time in a pod. */
@@ -76,13 +76,13 @@ export function commandsTool(tool: string, commands: Record<string, Command>, wo
       if (!command || !file)
         throw new ToolError(`there is no action ${action}: use one of ${[...programs.keys()].join(", ")}`);
       const { argv, inside } = filledArguments(command, (input["arguments"] ?? {}) as Record<string, unknown>);
-      return places.with(signal, () =>
+      const work = () =>
         workspace.with(sessionId, async ({ directory, path }) => {
           for (const value of inside) await refuseLinks(directory, value);
           const program = { file, args: argv.slice(1), cwd: heldPath(directory), home: path };
           return told(await runProgram(program, signal));
-        }),
-      );
+        });
+      return places.with(work, signal);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { ToolSpec } from "../../../api/agent.ts";
 import { mcpToolName } from "../../../api/mcp-tool-name.ts";
-import type { Watched } from "../../credentials/watched.ts";
+import type { Watched } from "../../../process/watched.ts";
 import type { Logger } from "../../../telemetry/log.ts";
 import type { HttpNetwork } from "../http.ts";
 import type { Tool } from "../registry.ts";

@@ -1,4 +1,4 @@
-import type { Watched } from "../../credentials/watched.ts";
+import type { Watched } from "../../../process/watched.ts";
 import { ToolError } from "../tool.ts";
 import { Unauthorized } from "./errors.ts";
 import type { McpHost, McpSpec } from "./offer.ts";

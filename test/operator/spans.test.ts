@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { OtlpReceiver, treeOf } from "../../../test/support/otlp-receiver.ts";
-import { DatabaseUnreachable } from "../../database/errors.ts";
-import { ApiError } from "../../kubernetes/errors.ts";
-import { otlpTracer } from "../../telemetry/tracing/otlp.ts";
-import { type AttributeName, errorKind, TracedWork } from "./spans.ts";
+import { DatabaseUnreachable } from "../../src/database/errors.ts";
+import { ApiError } from "../../src/kubernetes/errors.ts";
+import { type AttributeName, errorKind, TracedWork } from "../../src/operator/tracing/spans.ts";
+import { otlpTracer } from "../../src/telemetry/tracing/otlp.ts";
+import { OtlpReceiver, treeOf } from "../support/otlp-receiver.ts";
 
 let collector: OtlpReceiver;
 let spans: TracedWork;

@@ -6,6 +6,7 @@ export class Watched<T> {
   readonly #read: () => Promise<T>;
   readonly #everyMs: number;
   readonly #listeners: ((value: T) => void)[] = [];
+  readonly #problemListeners: ((problem: Error) => void)[] = [];
   #value: T | undefined;
   #seen = "";
   #problem: Error | undefined;
@@ -32,6 +33,11 @@ export class Watched<T> {
     this.#listeners.push(listener);
   }
 
+  /** Hears of a problem once, as long as it says the same; must not throw. */
+  onProblem(listener: (problem: Error) => void): void {
+    this.#problemListeners.push(listener);
+  }
+
   /** Reads now; never throws. */
   async refresh(): Promise<T | undefined> {
     try {
@@ -43,7 +49,10 @@ export class Watched<T> {
       this.#value = value;
       for (const listener of this.#listeners) listener(value);
     } catch (error) {
-      this.#problem = error as Error;
+      const before = this.#problem;
+      const problem = error as Error;
+      this.#problem = problem;
+      if (problem.message !== before?.message) for (const listener of this.#problemListeners) listener(problem);
     }
     return this.#value;
   }
