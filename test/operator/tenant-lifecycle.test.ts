@@ -7,7 +7,9 @@ import { createPool } from "../../src/database/connection.ts";
 import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import type { ResourceKind } from "../../src/kubernetes/resource-kind.ts";
-import { AGENT, TENANT } from "../../src/operator/caches.ts";
+import { endLeftPolicy } from "../../src/operator/agent/left-policy.ts";
+import { AGENT, Caches, TENANT } from "../../src/operator/caches.ts";
+import { silentLogger } from "../../src/telemetry/log.ts";
 import { anAgent, aTenant, aTool } from "../support/builders.ts";
 import { eventually } from "../support/eventually.ts";
 import { conditionOf, startHarness, type OperatorHarness } from "../support/operator-harness.ts";
@@ -638,6 +640,25 @@ describe("an Agent that is deleted", () => {
       () => it.client.get(kinds.NETWORK_POLICY, "agent-elder", "leavers"),
       (live) => live.metadata.ownerReferences === undefined,
     );
+  });
+
+  test("is looked for once more before its policy goes: watches tell of different kinds at different times", async () => {
+    await it.apply(AGENT, anAgent("leavers", "unheard", { replicas: 0 }));
+    await isMade("unheard");
+    const caches = new Caches(it.client, silentLogger, 60_000);
+    const over = new AbortController();
+    // Nothing has been heard of Agents and Deployments.
+    const heard = [caches.tenants, caches.owned(kinds.NAMESPACE), caches.owned(kinds.NETWORK_POLICY)];
+    const running = heard.map((one) => one?.run(over.signal));
+    await Promise.all(heard.map((one) => one?.waitForSync(over.signal)));
+    const key = "leavers/unheard";
+    expect(await endLeftPolicy({ client: it.client, caches, config: it.operatorConfig() }, key)).toEqual({});
+    expect(await policies("unheard")).toHaveLength(1);
+    await it.client.delete(AGENT, "unheard", "leavers");
+    await endLeftPolicy({ client: it.client, caches, config: it.operatorConfig() }, key);
+    await policyGoes("unheard");
+    over.abort();
+    await Promise.all(running);
   });
 
   test("goes with its Tenant when that is deleted before its pods have ended, its policy too", async () => {
