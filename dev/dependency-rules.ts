@@ -78,7 +78,9 @@ const all = globSync("**/*.{ts,tsx}", { cwd: src });
 const isTest = (name: string): boolean => name.endsWith(".test.ts");
 for (const name of all.filter(isTest))
   for (const specifier of importsOf(join(src, name)).filter((it) => leadsOut(join(src, name), it)))
-    problems.push(`src/${name} imports ${specifier}: a test beside the source needs nothing but source, move it to test/`);
+    problems.push(
+      `src/${name} imports ${specifier}: a test beside the source needs nothing but source, move it to test/`,
+    );
 
 const files = all.filter((it) => !isTest(it));
 let imports = 0;

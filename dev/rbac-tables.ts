@@ -20,7 +20,8 @@ interface Role {
 /** By role and resource, what the operator needs it for. A right without a reason fails the check, as does a reason without a right. */
 const WHY: Record<string, string> = {
   "agentpg tenants": "watches them; patches the finalizer",
-  "agentpg agents": "watches them; looks whether one is still there before what it lost is made again, or its policy deleted",
+  "agentpg agents":
+    "watches them; looks whether one is still there before what it lost is made again, or its policy deleted",
   "agentpg tenants/status": "conditions",
   "agentpg agents/status": "conditions",
   "agentpg agents/finalizers": "owner references with `blockOwnerDeletion`, where the cluster checks them",

@@ -574,6 +574,7 @@ describe("an Agent that is deleted", () => {
     await eventually(
       async () => (await Promise.all(owned.map((kind) => list(kind, agent)))).flat(),
       (all) => all.length === 0,
+      60, // should this be the first that the garbage collector hears of Agents
     );
     await eventually(
       () => list(kinds.POD, agent),
@@ -633,7 +634,7 @@ describe("an Agent that is deleted", () => {
       metadata: { name, namespace, labels, annotations: { "agentpg.dev/applied": "before" }, ownerReferences: [owner] },
       spec,
     };
-    await it.client.apply(kinds.NETWORK_POLICY, before as KubernetesObject, {
+    await it.client.apply(kinds.NETWORK_POLICY, before, {
       fieldManager: "agentpg-agent-controller",
     });
     await eventually(
@@ -648,9 +649,9 @@ describe("an Agent that is deleted", () => {
     const caches = new Caches(it.client, silentLogger, 60_000);
     const over = new AbortController();
     // Nothing has been heard of Agents and Deployments.
-    const heard = [caches.tenants, caches.owned(kinds.NAMESPACE), caches.owned(kinds.NETWORK_POLICY)];
-    const running = heard.map((one) => one?.run(over.signal));
-    await Promise.all(heard.map((one) => one?.waitForSync(over.signal)));
+    const heard = caches.all().filter(({ kind }) => ["Tenant", "Namespace", "NetworkPolicy"].includes(kind.kind));
+    const running = heard.map((one) => one.run(over.signal));
+    await Promise.all(heard.map((one) => one.waitForSync(over.signal)));
     const key = "leavers/unheard";
     expect(await endLeftPolicy({ client: it.client, caches, config: it.operatorConfig() }, key)).toEqual({});
     expect(await policies("unheard")).toHaveLength(1);
