@@ -2,7 +2,8 @@ import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ConnectionSettings } from "../../src/database/connection.ts";
-import { serverUser, startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { serverUser } from "../support/data-directory.ts";
+import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 import { olderPostgresMissing, startOlderPostgres } from "../support/older-postgres.ts";
 import { type TinyDisk, tinyDisk } from "../support/tiny-disk.ts";
 import { eventually } from "../support/eventually.ts";
@@ -19,9 +20,9 @@ afterAll(async () => {
 
 /** As a superuser. */
 const asSuperuser = (sql: string, database?: string) => run(postgres.adminSettings(database), sql);
-/** Everybody has to connect anew. */
+/** Everybody has to connect anew, and knows it: a pool that has not heard yet would give out what is about to break. */
 const cutConnections = (database: string) =>
-  asSuperuser(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`);
+  asSuperuser(`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${database}'`);
 /** What the error of the tree says of itself, or "no error". */
 const reasonOf = (work: Promise<unknown>): Promise<{ reason: string; message: string }> =>
   work.then(

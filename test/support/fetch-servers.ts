@@ -1,3 +1,4 @@
+import { ensureDataDirectory } from "./data-directory.ts";
 import { olderPostgresMissing, olderPostgresPackage } from "./older-postgres.ts";
 import { pgBouncerMissing } from "./pgbouncer.ts";
 
@@ -5,5 +6,6 @@ import { pgBouncerMissing } from "./pgbouncer.ts";
 export async function setup(): Promise<void> {
   // Why something cannot be had is said by the tests that are skipped for it.
   await pgBouncerMissing();
+  await ensureDataDirectory();
   if (!olderPostgresMissing) await olderPostgresPackage().catch(() => {});
 }

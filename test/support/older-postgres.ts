@@ -8,7 +8,8 @@ import type { ConnectionSettings } from "../../src/database/connection.ts";
 import { cacheFolder, wholeFolder } from "../../src/local-cluster/cache.ts";
 import { run } from "../../src/local-cluster/run.ts";
 import { eventually } from "./eventually.ts";
-import { freePort, serverUser } from "./postgres.ts";
+import { serverUser } from "./data-directory.ts";
+import { freePort } from "./postgres.ts";
 import { run as sql } from "../database/fixture.ts";
 
 /** The newest of the major that AgentPG refuses, from the npm registry. */

