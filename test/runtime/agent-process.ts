@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentClient } from "../../src/runtime/client.ts";
+import { programEnvironment } from "../support/program-environment.ts";
 import type { World } from "./fixture.ts";
 
 let count = 0;
@@ -28,7 +29,7 @@ export async function startProcess(
   const path = join(world.folder, `agent-${++count}.json`);
   await writeFile(path, JSON.stringify(world.config(change)));
   const child = spawn(process.execPath, program, {
-    env: { PATH: process.env.PATH ?? "", AGENTPG_CONFIG: path, ...world.environment(env) },
+    env: { ...programEnvironment(), AGENTPG_CONFIG: path, ...world.environment(env) },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { SimulatedConfig } from "../simulated-claude/config.ts";
+import { programEnvironment } from "../program-environment.ts";
 import { Child } from "./child.ts";
 
 export interface Endpoint {
@@ -12,7 +13,7 @@ export interface Endpoint {
 
 /** The simulated Messages API in a process of its own. */
 export async function startEndpoint(config: Partial<SimulatedConfig> = {}): Promise<Endpoint> {
-  const env = { PATH: process.env.PATH, PORT: "0", CONFIG: JSON.stringify({ keepRequests: 0, rules: [], ...config }) };
+  const env = { ...programEnvironment(), PORT: "0", CONFIG: JSON.stringify({ keepRequests: 0, rules: [], ...config }) };
   const child = new Child(
     spawn(process.execPath, [join(import.meta.dirname, "..", "simulated-claude", "main.ts")], { env }),
   );

@@ -11,6 +11,7 @@ import { createTenantDatabase, type TenantDatabase } from "../../../src/database
 import { silentLogger } from "../../../src/telemetry/log.ts";
 import { secretFiles, SecretVolume } from "../../runtime/fixture.ts";
 import type { TestPostgres } from "../postgres.ts";
+import { programEnvironment } from "../program-environment.ts";
 import type { SimulatedConfig } from "../simulated-claude/config.ts";
 import { Child } from "./child.ts";
 import { type Endpoint, startEndpoint } from "./endpoint.ts";
@@ -116,7 +117,7 @@ export class Field {
     const profile = more.profile ? ["--cpu-prof", `--cpu-prof-dir=${more.profile}`] : [];
     const child = new Child(
       spawn(process.execPath, [...profile, ...this.#program], {
-        env: { PATH: process.env.PATH ?? "", ...environment(tenant, config, this.folder), ...more.env },
+        env: { ...programEnvironment(), ...environment(tenant, config, this.folder), ...more.env },
         stdio: ["ignore", "pipe", "pipe"],
       }),
     );
