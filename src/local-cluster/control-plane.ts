@@ -45,6 +45,9 @@ export interface ControlPlaneFaults {
   restartApiServer(meanwhile?: () => Promise<void>): Promise<void>;
 }
 
+/** Short lives, many of them at once: memory is cheaper than processor time. */
+const LAZY_COLLECTION = { GOGC: "400", GOMEMLIMIT: "800MiB" };
+
 async function loopbackConfig(options: ControlPlaneOptions): Promise<ControlPlaneConfig> {
   const folder = await mkdtemp(join(tmpdir(), `agentpg-${options.name ?? "control-plane"}-`));
   const [port = 0, etcdPort = 0, etcdPeerPort = 0] = await freePorts(3);
@@ -69,7 +72,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const start = (name: keyof typeof tools, args: string[]) => {
     const component = startComponent(name, ...withParent(tools[name], args), {
       logFile: join(config.folder, `${name}.log`),
-      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: config.folder },
+      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: config.folder, ...LAZY_COLLECTION },
       detached: false,
     });
     running.push(component);

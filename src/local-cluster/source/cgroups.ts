@@ -4,6 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { exists } from "../cache.ts";
 
 const root = "/sys/fs/cgroup";
+/** Of all pods together. By default they weigh as much as one busy thread outside, and would starve beside a build or other tests. */
+const WEIGHTS = [
+  ["cpu.shares", "8192"], // version 1
+  ["cpu.weight", "800"], // version 2
+] as const;
 const name = (cluster: string) => `agentpg-${cluster}`;
 
 /** The kubelet's own corner of every hierarchy: two kubelets in one corner would clear away each other's pods. */
@@ -29,6 +34,7 @@ export async function makeCgroups(cluster: string): Promise<void> {
     for (const controller of ["cpu", "cpuset", "memory", "pids", "io", "hugetlb"]) {
       if (hierarchy === root) await attempt(writeFile(join(root, "cgroup.subtree_control"), `+${controller}`));
     }
+    for (const [file, weight] of WEIGHTS) await attempt(writeFile(join(folder, file), weight));
   }
 }
 
