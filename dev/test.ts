@@ -1,5 +1,6 @@
-// npm test [-- SUITE ...]: the suites one after another (unit, postgres, api-server, node), with one line at the end:
+// npm test [-- SUITE ...]: the suites (unit, postgres, api-server, node), with one line at the end:
 //   N passed, N failed
+// The first three come one after another. `node` waits for a kubelet and for pods most of the time, so it runs beside them.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,23 +25,28 @@ interface Report {
 
 let interrupted = false;
 const results = mkdtempSync(join(tmpdir(), "agentpg-test-"));
+const total = { passed: 0, failed: 0, skipped: 0 };
 
-async function run(suite: string): Promise<{ passed: number; failed: number; skipped: number }> {
-  const file = join(results, `${suite}.json`);
-  const args = ["run", "--project", suite, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const child = spawn(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), ...args], {
-    cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  const stop = (signal: NodeJS.Signals) => {
-    interrupted = true;
-    child.kill(signal);
-  };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
-  const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
-  process.off("SIGTERM", stop).off("SIGINT", stop);
+/** Where a suite's output goes: to the terminal, or kept for as long as another suite has that. */
+class Output {
+  #kept: (Buffer | string)[] | undefined;
+  constructor(kept: boolean) {
+    this.#kept = kept ? [] : undefined;
+  }
+  write(text: Buffer | string): void {
+    if (this.#kept) this.#kept.push(text);
+    else process.stdout.write(text);
+  }
+  release(): void {
+    const kept = this.#kept ?? [];
+    this.#kept = undefined;
+    for (const text of kept) process.stdout.write(text);
+  }
+}
+
+function counted(suite: string, code: number | null): typeof total {
   try {
-    const report = JSON.parse(readFileSync(file, "utf8")) as Report;
+    const report = JSON.parse(readFileSync(join(results, `${suite}.json`), "utf8")) as Report;
     // A file that does not load has no tests, and still has failed; so has a run with an unhandled error.
     const broken = report.testResults.filter((it) => it.status === "failed" && it.assertionResults.length === 0).length;
     const failed = report.numFailedTests + broken;
@@ -54,18 +60,37 @@ async function run(suite: string): Promise<{ passed: number; failed: number; ski
   }
 }
 
-const total = { passed: 0, failed: 0, skipped: 0 };
-const started = Date.now();
-for (const suite of chosen.length > 0 ? SUITES.filter((it) => chosen.includes(it)) : SUITES) {
-  if (interrupted) break;
+async function run(suite: string, output?: Output): Promise<void> {
+  if (interrupted) return;
+  const say = (line: string) => (output ? output.write(`${line}\n`) : console.log(line));
+  say(`\n── ${suite} ──`);
   const begun = Date.now();
-  console.log(`\n── ${suite} ──`);
-  const result = await run(suite);
+  const file = join(results, `${suite}.json`);
+  const args = ["run", "--project", suite, "--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const child = spawn(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), ...args], {
+    cwd: root,
+    stdio: output ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
+  });
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => output?.write(chunk));
+  const stop = (signal: NodeJS.Signals) => {
+    interrupted = true;
+    child.kill(signal);
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  process.off("SIGTERM", stop).off("SIGINT", stop);
+  const result = counted(suite, code);
   for (const key of ["passed", "failed", "skipped"] as const) total[key] += result[key];
-  console.log(
-    `${suite}: ${result.passed} passed, ${result.failed} failed in ${((Date.now() - begun) / 1000).toFixed(0)} s`,
-  );
+  say(`${suite}: ${result.passed} passed, ${result.failed} failed in ${((Date.now() - begun) / 1000).toFixed(0)} s`);
 }
+
+const started = Date.now();
+const wanted = chosen.length > 0 ? SUITES.filter((it) => chosen.includes(it)) : SUITES;
+const beside = wanted.length > 1 && wanted.includes("node") ? new Output(true) : undefined;
+const besides = beside && run("node", beside);
+for (const suite of wanted) if (!beside || suite !== "node") await run(suite);
+beside?.release();
+await besides;
 rmSync(results, { recursive: true, force: true });
 if (total.passed + total.failed === 0) total.failed = 1; // a run of no tests is no success
 console.log(`\nall suites took ${((Date.now() - started) / 1000).toFixed(0)} s`);

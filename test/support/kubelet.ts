@@ -49,7 +49,7 @@ export class Kubelet {
 
   async #follow(): Promise<void> {
     while (!this.#stopped) {
-      await sleep(50);
+      await sleep(200); // a kubelet's own period is longer still
       const secret = await this.#read().catch(() => undefined);
       if (!secret || (await this.#dueFor(secret)) === this.#version) continue;
       await sleep(this.#delayMs);
