@@ -2,7 +2,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import axe, { type AxeResults } from "axe-core";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Cookie, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startChromium } from "../support/chromium.ts";
 import {
@@ -120,6 +120,9 @@ const signIn = (token: string) => ({
   body: JSON.stringify({ token }),
 });
 
+/** Of everybody who has signed in before: it is tested where somebody does, and costs a page of its own each time. */
+const cookies = new Map<string, Cookie[]>();
+
 /** A browser of its own, at an address of ours. */
 async function opened(
   path: string,
@@ -143,11 +146,27 @@ async function opened(
   page.on("request", (request) => {
     if (!request.url().startsWith(field.url)) complaints.push(`a request to ${request.url()}`);
   });
+  const kept = cookies.get(who ?? "");
+  if (kept) await context.addCookies(kept);
   await page.goto(field.url + path);
-  if (who === null) return { page, context };
+  if (who === null || kept) return { page, context };
   await page.evaluate(`fetch("/api/login", ${JSON.stringify(signIn(who))})`);
+  cookies.set(who, await context.cookies());
   await page.reload();
   return { page, context };
+}
+
+const pages = new Map<string, Page>();
+
+/** As {@link opened}, in one page for all who look alike: what only looks at a view needs no browser of its own, which costs a second. */
+async function looked(path: string, options: Parameters<typeof opened>[1] = {}): Promise<Page> {
+  const key = JSON.stringify(options);
+  const known = pages.get(key);
+  if (known) await known.goto(field.url + path);
+  const page = known ?? (await opened(path, options)).page;
+  pages.set(key, page);
+  await settled(page);
+  return page;
 }
 
 const settled = async (page: Page): Promise<void> => {
@@ -157,7 +176,7 @@ const settled = async (page: Page): Promise<void> => {
 
 /** What axe finds, all of its rules together. */
 async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate<boolean>("'axe' in globalThis"))) await page.evaluate(axe.source);
   const { violations } = await page.evaluate<AxeResults>("axe.run()");
   return violations.flatMap(({ id, nodes }) =>
     nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ""}`),
@@ -178,8 +197,7 @@ const VIEWS: [name: string, path: () => string, heading: RegExp][] = [
 
 describe.each(["light", "dark"] as const)("in the %s theme", (scheme) => {
   test.each(VIEWS)("the view %s has no finding of axe, and no markup of others", async (name, path, heading) => {
-    const { page, context } = await opened(path(), { scheme });
-    await settled(page);
+    const page = await looked(path(), { scheme });
     expect(await page.locator("h1").textContent()).toMatch(heading);
     await page.screenshot({ path: join(PICTURES, `${name}-${scheme}.png`), fullPage: true });
     expect(await findings(page)).toEqual([]);
@@ -187,7 +205,6 @@ describe.each(["light", "dark"] as const)("in the %s theme", (scheme) => {
     expect(await findings(page)).toEqual([]);
     expect(await page.locator("#app img, #app script").count()).toBe(0);
     expect(await page.title()).not.toContain("owned");
-    await context.close();
   });
 
   test("signing in, and what is empty or refused, have no finding of axe", async () => {
@@ -205,11 +222,9 @@ describe.each(["light", "dark"] as const)("in the %s theme", (scheme) => {
       "/tenants/none",
       "/nowhere",
     ]) {
-      const empty = await opened(path, { scheme });
-      await settled(empty.page);
-      expect([path, await findings(empty.page)]).toEqual([path, []]);
-      await empty.page.screenshot({ path: join(PICTURES, `empty${path.replaceAll("/", "-")}-${scheme}.png`) });
-      await empty.context.close();
+      const empty = await looked(path, { scheme });
+      expect([path, await findings(empty)]).toEqual([path, []]);
+      await empty.screenshot({ path: join(PICTURES, `empty${path.replaceAll("/", "-")}-${scheme}.png`) });
     }
   });
 });
@@ -223,12 +238,10 @@ test("the text of others is shown as they wrote it", async () => {
 });
 
 test.each(VIEWS)("the view %s fits on a telephone", async (name, path) => {
-  const { page, context } = await opened(path(), { viewport: NARROW });
-  await settled(page);
+  const page = await looked(path(), { viewport: NARROW });
   await page.screenshot({ path: join(PICTURES, `${name}-narrow.png`), fullPage: true });
   expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(NARROW.width);
   expect(await findings(page)).toEqual([]);
-  await context.close();
 });
 
 test("the first view is small and soon there", async () => {
