@@ -1,4 +1,6 @@
+import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { clientOptions } from "../../src/database/connection.ts";
 import { all, textOf, types, World } from "./fixture.ts";
 
 let world: World;
@@ -34,6 +36,25 @@ describe("a conversation", () => {
       response: "one two three four",
       stopReason: "end_turn",
     });
+  });
+
+  it("tells the whole answer although it cannot be stored yet, and its end once it is", async () => {
+    await world.fresh({ latencyMs: 300 });
+    const { client } = await world.start();
+    const session = await client.createSession();
+    const locker = new Client(clientOptions(world.postgres.adminSettings(world.operatorDatabase), "locker"));
+    await locker.connect();
+    const heard: string[] = [];
+    for await (const event of client.run(session.id, "Hello")) {
+      heard.push(event.type);
+      if (event.type === "run.started") {
+        await locker.query("BEGIN");
+        await locker.query(`LOCK TABLE "${world.names.schema}".messages IN ACCESS EXCLUSIVE MODE`);
+      }
+      if (event.type === "text.delta") await locker.query("COMMIT"); // it would never come to an end without
+    }
+    await locker.end();
+    expect([...new Set(heard)]).toEqual(["run.started", "text.delta", "run.completed"]);
   });
 
   it("answers 202 with a place to look, and the run is written before that", async () => {

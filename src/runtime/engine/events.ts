@@ -84,6 +84,8 @@ export class RunChannel {
   /** Events since the last committed message: what the database cannot tell a late listener. */
   #recent: PlacedEvent[] = [];
   #at: Position;
+  /** The answer is whole and is being stored: the end of the run is near. */
+  isEnding = false;
 
   constructor(lastSeq: number) {
     this.#at = { seq: lastSeq, part: 0 };

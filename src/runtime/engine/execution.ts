@@ -249,6 +249,7 @@ export class Execution {
       ...(end.content.length ? [{ role: "assistant" as const, content: end.content }] : []),
     ];
     this.#response = state === "completed" ? textOf(end.content) : null;
+    this.channel.isEnding = true;
     const detail = {
       success: state === "completed",
       iterations: this.iteration,

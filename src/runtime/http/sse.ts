@@ -4,6 +4,8 @@ import { eventId, isFinalEvent, type PlacedEvent, type Position, type RunChannel
 const KEEP_ALIVE_MS = 15_000;
 /** When a client is to come again, with `Last-Event-ID`, after a stream without a last event: what SSE has `retry` for. */
 const COME_AGAIN = "retry: 2000\n\n";
+/** How long the last words of an answer wait for it to be stored: most often they go out together with the end, in one write. */
+const HOLD_MS = 50;
 const GONE = new Error("the client is gone"); // one for all: an error with a stack for each is dear
 
 /**
@@ -21,6 +23,9 @@ export class EventStream {
   #scheduled = false;
   #isWhole = false;
   #draining: Promise<void> | undefined;
+  #held: NodeJS.Timeout | undefined;
+  /** Whether the end is near, so that what is said now may wait for it a moment. */
+  isEnding: () => boolean = () => false;
 
   constructor(res: Response) {
     this.#res = res;
@@ -31,6 +36,7 @@ export class EventStream {
     });
     res.once("close", () => {
       clearInterval(this.#keepAlive);
+      clearTimeout(this.#held);
       this.#closed = true;
       for (const tell of this.#whenGone) tell();
       this.#gone?.abort(GONE);
@@ -69,7 +75,10 @@ export class EventStream {
     this.#waiting += `id: ${eventId(at)}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#flush());
+    setImmediate(() => {
+      if (this.#held || !this.isEnding()) return this.#flush();
+      this.#held = setTimeout(() => this.#flush(), HOLD_MS);
+    });
   }
 
   #flush(): void {
@@ -96,6 +105,7 @@ export class EventStream {
 
   end(): void {
     clearInterval(this.#keepAlive);
+    clearTimeout(this.#held);
     const text = this.#waiting + (this.#isWhole ? "" : COME_AGAIN);
     this.#waiting = "";
     if (!this.gone) this.#res.end(text);
@@ -122,11 +132,13 @@ export async function sendEvents(stream: EventStream, events: AsyncIterable<Plac
  */
 export function sendLive(stream: EventStream, channel: RunChannel, from: Position): Promise<Position | undefined> {
   return new Promise((resolve) => {
+    stream.isEnding = () => channel.isEnding;
     let at = from;
     let silence = () => {};
     let over = false;
     const finish = (position: Position | undefined) => {
       over = true;
+      stream.isEnding = () => false;
       silence();
       resolve(position);
     };
