@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RolloutSummary } from "../operator/migrations/summary.ts";
-import { describe, migrate } from "./migrate.ts";
+import { describe, isAsAsked, migrate } from "./migrate.ts";
 
 const aSummary = (more: Partial<RolloutSummary> = {}): RolloutSummary => ({
   phase: "running",
@@ -22,6 +22,16 @@ test("a rollout is told with its counts, its canaries, and what failed", () => {
 test("a rollout that is complete needs one line", () => {
   const tenants = { current: 3, running: 0, waiting: 0, failed: 0 };
   expect(describe(aSummary({ phase: "complete", tenants, failures: [] })).split("\n")).toHaveLength(1);
+});
+
+test("a pause succeeds when all stands still, and any other command when nothing is paused and nothing failed", () => {
+  const of = (more: Partial<RolloutSummary>) => ({ server: "main", ...aSummary({ failures: [], ...more }) });
+  const [running, paused, failed] = [of({}), of({ phase: "paused" }), of({ failures: aSummary().failures })];
+  const unreachable = { server: "main", unreachable: "timeout" };
+  const all = [running, paused, failed, unreachable];
+  expect(all.map((it) => isAsAsked(it, "pause"))).toEqual([false, true, false, false]);
+  for (const action of [undefined, "status", "resume"])
+    expect(all.map((it) => isAsAsked(it, action))).toEqual([true, false, false, false]);
 });
 
 test("flags that do not go together are refused before anybody is asked", async () => {

@@ -5,7 +5,10 @@ import { table } from "./table.ts";
 
 export type MigrateOptions = OperatorAccess & { dryRun?: boolean; tenant?: string; output: "table" | "json" };
 
-/** `agentpg migrate`: how far the rollout of migrations is, and its brake. Gives 1 when something failed or would fail, else 0. */
+/**
+ * `agentpg migrate`: how far the rollout of migrations is, and its brake. Gives 1 when something failed or would fail, or is paused and
+ * nobody asked for that now; else 0.
+ */
 export async function migrate(action: string | undefined, options: MigrateOptions): Promise<number> {
   if (options.dryRun) {
     if (action) throw new Error(`--dry-run stands alone: leave out ${action}`);
@@ -17,11 +20,14 @@ export async function migrate(action: string | undefined, options: MigrateOption
     rollouts.push(line as unknown as ServerRollout);
   if (rollouts.length === 0) throw new Error("the operator gave no answer: see its log");
   for (const it of rollouts) print(options, it, () => describeServer(it, rollouts.length > 1));
-  return rollouts.every(goesWell) ? 0 : 1;
+  return rollouts.every((it) => isAsAsked(it, action)) ? 0 : 1;
 }
 
-const goesWell = (it: ServerRollout): boolean =>
-  !("unreachable" in it) && it.phase !== "paused" && it.failures.length === 0;
+/** Whether a server's rollout is as this command wants it: paused after `pause`, else without pause and failures. */
+export function isAsAsked(it: ServerRollout, action: string | undefined): boolean {
+  if ("unreachable" in it) return false;
+  return action === "pause" ? it.phase === "paused" : it.phase !== "paused" && it.failures.length === 0;
+}
 
 /** Where there are several servers, each says which it is. */
 export function describeServer(it: ServerRollout, isOneOfSeveral: boolean): string {
