@@ -58,7 +58,7 @@ export function blocksOf(page: string, text = readFileSync(join(root, page), "ut
 }
 
 /** Languages whose blocks need an entry in `test/docs/pages`: what is run or applied. */
-export const EXECUTABLE: readonly string[] = ["sh", "bash", "console", "yaml", "sql"];
+export const EXECUTABLE: readonly string[] = ["sh", "bash", "fish", "console", "yaml", "sql"];
 
 /** Commands written within a sentence or a table: `` `agentpg migrate pause` ``. */
 export const inlineCommands = (page: string, program: string): string[] =>

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { blocksOf, inlineCommands, pages, root } from "./blocks.ts";
 import { testedBlocks } from "./entries.ts";
 import { requestProblem } from "./http-request.ts";
+import { mustBeRun } from "./must-be-run.ts";
 import { agentpgWords, commandsOf, programFolder, type Ran, removeFolder, runBlock, workFolder } from "./shell.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "agentpg-docs-"));
@@ -26,15 +27,19 @@ function faultsOf(commands: readonly string[][]): (string | null)[] {
   return JSON.parse(stdout) as (string | null)[];
 }
 
-test("the shell reads every block, and knows every program in it", async () => {
+test("the shell reads every block, knows every program in it, and what is not run says why", async () => {
   const problems: string[] = [];
   const asked: { where: string; words: string[] }[] = [];
   let requests = 0;
-  for (const { page, line, language, text } of blocks) {
+  for (const { page, line, language, text, how, unrun } of blocks) {
     const where = `${page}, line ${line}`;
     const { err, calls }: Ran = await runBlock(commandsOf(language, text), options);
     // Other complaints are about the stand-ins, which say nothing.
     if (/command not found|syntax error|unexpected EOF/.test(err)) problems.push(`${where}: ${err}`);
+    const onlyRead = how === "commands" ? calls.find(mustBeRun) : undefined;
+    if (onlyRead && unrun === undefined)
+      problems.push(`${where}: ${onlyRead.join(" ")}: nobody runs it. Write how: demo, or unrun: and a reason`);
+    if (!onlyRead && unrun !== undefined) problems.push(`${where}: unrun: ${unrun}, but nothing in it asks for that`);
     for (const call of calls) {
       const words = agentpgWords(call);
       if (words) asked.push({ where, words });
@@ -71,6 +76,14 @@ test("commands within sentences and tables name commands and options that there 
 });
 
 describe("the check itself", () => {
+  test("knows what is nothing before a program or a kubelet has done it", () => {
+    const said = ["agentpg status", "npm run demo", "curl -s x", "docker build .", "kubectl -n a logs deploy/x -f"];
+    const more = ["kubectl wait tenant/a --for=x", "kubectl -n a rollout status deployment/b", "kubectl exec x -- y"];
+    expect([...said, ...more].filter((it) => !mustBeRun(it.split(" ")))).toEqual([]);
+    const dry = ["kubectl get pods", "kubectl -n logs apply -f x", "kubectl rollout restart x", "helm install a b"];
+    expect(dry.filter((it) => mustBeRun(it.split(" ")))).toEqual([]);
+  });
+
   test("sees an option and a command that there are not", () => {
     const faults = faultsOf([["status", "--bogus"], ["stats"], ["status", "-o", "json"]]);
     expect(faults).toEqual([

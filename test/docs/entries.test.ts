@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Block, blocksOf, pages, root } from "./blocks.ts";
-import { entriesOf, type Entry, match, pagesWithEntries, testedBlocks } from "./entries.ts";
+import { entriesOf, type Entry, fateOf, match, pagesWithEntries, testedBlocks } from "./entries.ts";
+import { reasonOf } from "./not-here.ts";
 
 describe("every command and every manifest of the documentation", () => {
   test("has an entry that says how it is tested", () => {
@@ -24,6 +25,20 @@ describe("every command and every manifest of the documentation", () => {
     expect(elsewhere.length).toBeGreaterThan(0);
   });
 
+  test("is counted by what becomes of it, so that none is left out unseen", () => {
+    const tested = testedBlocks(pages(), blocksOf);
+    const counts = Object.fromEntries([...Map.groupBy(tested, fateOf)].map(([fate, { length }]) => [fate, length]));
+    for (const { page, line, unrun } of tested)
+      if (unrun !== undefined) console.log(`${page}, line ${line} is not run: ${reasonOf(unrun)}`);
+    console.log(counts);
+    expect(counts).toEqual({
+      "run on a cluster": 59,
+      "a dry run on an API server": 50,
+      "taken by what it is written for": 28,
+      "not run": 13,
+    });
+  });
+
   test("that is JSON can be parsed", () => {
     const json = pages().flatMap((page) => blocksOf(page).filter((it) => it.language === "json"));
     for (const { page, line, text } of json)
@@ -33,7 +48,7 @@ describe("every command and every manifest of the documentation", () => {
 
 describe("an entry", () => {
   const [block] = blocksOf("a.md", "# A\n\n```sh\nkubectl get pods\n```\n") as [Block];
-  const entry: Entry = { heading: "A", hash: block.hash, how: "commands", says: [] };
+  const entry: Entry = { heading: "A", hash: block.hash, how: "commands", with: {}, says: [] };
 
   test("that is missing is told with the line to add", () => {
     expect(match([block], []).problems).toEqual([

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { type Block, EXECUTABLE, root } from "./blocks.ts";
+import { isReason } from "./not-here.ts";
 
 /** How a block is tested. */
 export const HOW = {
+  demo: "sh: run, with all such blocks of the page from top to bottom, on the demo's cluster, changing it (test/node/docs.test.ts); helm as a dry run",
   commands:
-    "sh: read by a real shell; every agentpg and npm command and every call of the HTTP API is checked; kubectl, helm and psql run, writes as server-side dry runs, without a kubelet",
-  demo: "sh: as commands, and all such blocks of the page are run from top to bottom on the demo's cluster, changing it",
+    "sh, of kubectl, helm and psql: they run, writes as server-side dry runs, without a kubelet; agentpg, npm, curl and what needs a pod only with the reason in `unrun`",
   objects: "yaml: applied, as a server-side dry run",
   agent: "yaml: a part of an Agent (`spec: …`, or fields of it): applied likewise",
   tenant: "yaml: a part of a Tenant: applied likewise",
@@ -17,7 +18,7 @@ export const HOW = {
   prometheus: "yaml: scrape configurations: checked by promtool, but for the discovery of pods",
   sql: "sql: run on a real Postgres, as a superuser",
   elsewhere: "tested by the file that `by` names, which reads the page",
-  "not-here": "cannot be run here, for the reason in `why`",
+  "not-here": "cannot be run here, for the reason in `unrun`",
 } as const;
 export type How = keyof typeof HOW;
 
@@ -26,17 +27,33 @@ const entry = z
     heading: z.string(),
     hash: z.string().regex(/^[0-9a-f]{8}$/),
     how: z.enum(Object.keys(HOW) as [How, ...How[]]),
-    why: z.string().min(10).optional(),
+    /** Which reason of test/docs/not-here.ts keeps a part of it, or all, from being run. */
+    unrun: z.string().refine(isReason, { error: "test/docs/not-here.ts has no such reason" }).optional(),
     by: z.string().optional(),
-    /** Words that a block with `demo` has to print. */
+    /** Of a block with `demo`: what stands there for its placeholders, as the shell takes it. */
+    with: z.record(z.string(), z.string()).default({}),
+    /** What the page says in words that there has to be: commands before it. */
+    given: z.string().optional(),
+    /** It goes on in a terminal of its own (`meanwhile.txt`), and the next block is typed when it has said this. */
+    meanwhile: z.string().optional(),
+    /** Commands that look at what came of it. */
+    after: z.string().optional(),
+    /** Words that it, or what looks at it, has to print. */
     says: z.array(z.string()).default([]),
   })
-  .refine((it) => it.how !== "not-here" || it.why, { error: "not-here needs the reason: why: …" })
+  .refine((it) => it.how !== "not-here" || it.unrun, { error: "not-here needs the reason: unrun: …" })
   .refine((it) => it.how !== "elsewhere" || it.by, { error: "elsewhere needs the file: by: test/…" });
 export type Entry = z.infer<typeof entry>;
 
+/** What becomes of a block in the tests. */
+export function fateOf({ how, by, unrun }: Pick<Entry, "how" | "by" | "unrun">): string {
+  if (unrun !== undefined) return "not run";
+  if (how === "demo" || by?.startsWith("test/node/")) return "run on a cluster";
+  return how === "commands" ? "a dry run on an API server" : "taken by what it is written for";
+}
+
 /** A block and the entry that says how it is tested. */
-export type Tested = Block & Pick<Entry, "how" | "says" | "by">;
+export type Tested = Block & Omit<Entry, "heading" | "hash">;
 
 const entryFile = (page: string): string => `test/docs/pages/${page}.yaml`;
 

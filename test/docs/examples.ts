@@ -8,11 +8,14 @@ export interface Manifest {
   apiVersion: string;
   kind: string;
   metadata: { name: string; namespace?: string };
+  spec?: Record<string, unknown>;
 }
 
 export interface ExampleFile {
   /** From the repository's root. */
   file: string;
+  /** Below `examples`. */
+  folder: string;
   manifests: Manifest[];
 }
 
@@ -44,5 +47,8 @@ export const exampleFiles = (): ExampleFile[] =>
       for (const it of manifests)
         if (!it?.apiVersion || !it.kind)
           throw new Error(`${file}: a document is no manifest: it has no apiVersion or kind`);
-      return { file, manifests };
+      return { file, folder: file.split("/")[1] ?? "", manifests };
     });
+
+/** The folders with manifests, below `examples`. */
+export const exampleFolders = (): string[] => [...new Set(exampleFiles().map(({ folder }) => folder))];

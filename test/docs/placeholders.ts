@@ -18,3 +18,19 @@ export function filled(text: string, { tenant, otherTenant, agent, schema }: Wor
     .replaceAll("t_0123456789ab", schema)
     .replaceAll("…", "x");
 }
+
+const inPattern = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** The text with each of `words` replaced, where it stands by itself. @throws Error for a word that is not there */
+export function substituted(text: string, words: Readonly<Record<string, string>>): string {
+  const left = new Set(Object.keys(words));
+  if (left.size === 0) return text;
+  const longestFirst = [...left].toSorted((a, b) => b.length - a.length);
+  const any = new RegExp(`(?<![\\w$])(?:${longestFirst.map(inPattern).join("|")})(?!\\w)`, "g");
+  const done = text.replace(any, (word) => {
+    left.delete(word);
+    return words[word] ?? word;
+  });
+  if (left.size > 0) throw new Error(`with: ${[...left].join(", ")}: the block has no such words:\n${text}`);
+  return done;
+}

@@ -1,9 +1,10 @@
 // Runs a block in a real bash whose programs are stand-ins, so that quotes, here-documents, pipes and `$( )` mean what they mean.
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./blocks.ts";
-import { NOT_HERE } from "./not-here.ts";
+import { PROGRAMS_NOT_HERE } from "./not-here.ts";
 
 /** Programs that a block may use as they are: they change nothing but files in its folder. */
 const HARMLESS =
@@ -22,9 +23,7 @@ export const STOOD_IN = [
   "curl",
   "git",
   "sleep",
-  "pg_dump",
-  "pg_dumpall",
-  ...Object.keys(NOT_HERE),
+  ...Object.keys(PROGRAMS_NOT_HERE),
 ];
 
 /** Writes down what it was called with. */
@@ -98,7 +97,7 @@ export async function runBlock(
   text: string,
   { folder, bin, work, env = {}, seconds = 60 }: ShellOptions,
 ): Promise<Ran> {
-  const calls = join(folder, "calls");
+  const calls = join(folder, `calls-${randomUUID()}`); // others run beside it
   writeFileSync(calls, "");
   const child = spawn("/bin/bash", ["-c", text], {
     cwd: work,
@@ -116,6 +115,7 @@ export async function runBlock(
   clearTimeout(timer);
   end();
   const recorded = readFileSync(calls, "utf8").split("\x1e\0").slice(0, -1);
+  rmSync(calls);
   return { code, out, err, calls: recorded.map((it) => it.split("\0").slice(0, -1)) };
 }
 

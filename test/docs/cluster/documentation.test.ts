@@ -1,28 +1,31 @@
 // What the documentation says to kubectl, helm and Postgres, said to real ones: an API server with the chart's release, the operator at
-// work, a Tenant and an Agent. No kubelet runs: test/node/docs.test.ts has the pages that need pods.
+// work, a Tenant and an Agent. No kubelet runs, pods of agents are ready as soon as they are there: test/node/docs.test.ts follows the pages
+// that talk to pods.
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { clientOptions } from "../../../src/database/connection.ts";
-import { DEPLOYMENT, NAMESPACE, SECRET, SERVICE_ACCOUNT } from "../../../src/kubernetes/resource-kind.ts";
+import { NAMESPACE, SECRET, SERVICE_ACCOUNT } from "../../../src/kubernetes/resource-kind.ts";
 import { ensureTools } from "../../../src/local-cluster/index.ts";
 import { run } from "../../../src/local-cluster/run.ts";
 import { AGENT, TENANT } from "../../../src/operator/caches.ts";
 import { silentProgress } from "../../../src/telemetry/progress.ts";
 import { aTenant, anAgent } from "../../support/builders.ts";
-import { eventually } from "../../support/eventually.ts";
 import { type OperatorHarness, startHarness } from "../../support/operator-harness.ts";
 import { prometheusMissing, prometheusProgram } from "../../support/prometheus.ts";
+import { readyPods } from "../../support/ready-pods.ts";
 import { serviceAccountKubeconfig } from "../../support/service-account.ts";
 import { blocksOf, pages, root } from "../blocks.ts";
 import { type How, type Tested, testedBlocks } from "../entries.ts";
-import { chartValues, exampleFiles, isForeign } from "../examples.ts";
+import { chartValues, exampleFiles, exampleFolders } from "../examples.ts";
 import { filled, type World } from "../placeholders.ts";
 import { commandsOf, pathOf, programFolder, removeFolder, runBlock, STOOD_IN, workFolder } from "../shell.ts";
+import { applyExamples, lacking } from "./example-outcomes.ts";
+import { sideBySide } from "./side-by-side.ts";
 import type { StandInConfig } from "./stand-in.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "agentpg-docs-"));
@@ -32,9 +35,8 @@ const those = (...hows: How[]): Tested[] => all.filter(({ how }) => hows.include
 let harness: OperatorHarness;
 let tools: { kubectl: string; helm: string };
 let world: World;
-/** The Tenant that has a key broker: the runbooks about brokers are about it. */
-const BROKERED = "vault";
-const worldOf = (page: string): World => (page.includes("Broker") ? { ...world, tenant: BROKERED } : world);
+const over = new AbortController();
+let ready: Promise<void>;
 /** Runs kubectl; what is said on standard error is the failure's message. */
 const kubectl = (args: string[], input?: string) =>
   run(tools.kubectl, args, {
@@ -60,23 +62,17 @@ beforeAll(async () => {
     { serviceAccount: "agentpg", tenantClusterRole: "agentpg-tenant", encryption: { keysDir } },
     asOperator,
   );
-  for (const name of ["acme", "globex", "bakery"]) {
+  ready = readyPods(client, over.signal);
+  for (const name of ["acme", "globex"]) {
     await harness.prepareTenantNamespace(name, name);
     await client.apply(TENANT, aTenant(name, { budget: { perDay: { usd: "50" } } }), { fieldManager: "test" });
-    await client.apply(SERVICE_ACCOUNT, { metadata: { name: "visitor", namespace: name } }, { fieldManager: "test" });
   }
-  // It gets Ready with its broker's pods, so never here.
-  await harness.prepareTenantNamespace(BROKERED, BROKERED);
-  const brokered = aTenant(BROKERED, { anthropic: { access: "Broker", apiKeySecretRef: { name: "anthropic" } } });
-  await client.apply(TENANT, brokered, { fieldManager: "test" });
-  for (const [namespace, name] of [
-    ["acme", "support"],
-    ["acme", "researcher"],
-    ["bakery", "clerk"],
-  ] as const)
-    await client.apply(AGENT, anAgent(namespace, name), { fieldManager: "test" });
+  for (const name of ["visitor", "caller"])
+    await client.apply(SERVICE_ACCOUNT, { metadata: { name, namespace: "acme" } }, { fieldManager: "test" });
+  for (const name of ["support", "researcher"])
+    await client.apply(AGENT, anAgent("acme", name), { fieldManager: "test" });
   // What people, and others' controllers, make before.
-  for (const name of ["postgres", "pooler", "initech", "hooli", "umbrella"])
+  for (const name of ["postgres", "pooler"])
     await client.apply(NAMESPACE, { metadata: { name } }, { fieldManager: "test" });
   // The kinds that CloudNativePG gives them; a Secret's type cannot be changed later.
   for (const [name, type] of [
@@ -93,95 +89,54 @@ beforeAll(async () => {
       { fieldManager: "test" },
     );
   for (const name of ["acme", "globex"]) await harness.condition("Tenant", name, "Ready", "True", undefined, 60);
-  await harness.condition("Agent", "acme/support", "ConfigurationValid", "True", undefined, 60);
-  // Deployments' pods are made, and wait for a node that never comes.
-  for (const [namespace, name] of [
-    ["acme", "agent-support"],
-    ["bakery", "agent-clerk"],
-    ["agentpg-system", "agentpg"],
-    [BROKERED, "agentpg-broker"],
-  ] as const)
-    await eventually(
-      () => client.get<{ status?: { unavailableReplicas?: number } }>(DEPLOYMENT, name, namespace),
-      (it) => (it.status?.unavailableReplicas ?? 0) > 0,
-      60,
-    );
+  await harness.condition("Agent", "acme/support", "Ready", "True", undefined, 60);
   const schema = (await harness.tenant("acme")).status?.["schema"] as string;
   world = { tenant: "acme", otherTenant: "globex", agent: "support", schema };
 });
 afterAll(async () => {
+  over.abort();
+  await ready;
   await harness?.stop();
   removeFolder(folder);
 });
 
-/** The conditions that are not True, in words. */
-async function whyNot(kind: "Tenant" | "Agent", name: string): Promise<string> {
-  const [namespace = "", own = ""] = name.split("/");
-  const { status } = await (kind === "Tenant" ? harness.tenant(name) : harness.agent(own, namespace));
-  const bad = (status?.conditions ?? []).filter((it) => it.status !== "True");
-  return bad.map((it) => `${it.type} ${it.reason}: ${it.message}`).join("; ");
-}
+describe("an example", () => {
+  beforeAll(() => applyExamples(harness, kubectl));
 
-test("every example is taken: its Tenants get ready, and its Agents' configurations are valid", async () => {
-  const files = exampleFiles();
-  const own = files.flatMap(({ manifests }) => manifests).filter((it) => !isForeign(it));
-  const tenants = own.filter(({ kind }) => kind === "Tenant").map(({ metadata }) => metadata.name);
-  const agents = own
-    .filter(({ kind }) => kind === "Agent")
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
-  // What the READMEs have people make by hand.
-  for (const name of tenants) await harness.prepareTenantNamespace(name, name);
-  await kubectl(["-n", "acme", "create", "secret", "generic", "wiki", "--from-literal=token=x"]);
-  const module = join(root, "examples/tool-module");
-  await kubectl([
-    "-n",
-    "acme",
-    "create",
-    "configmap",
-    "shop-tools",
-    `--from-file=${module}/shop.ts`,
-    `--from-file=${module}/cards.ts`,
-  ]);
-
-  for (const { file, manifests } of files) {
-    const text = manifests
-      .filter((it) => !isForeign(it))
-      .map((it) => stringify(it))
-      .join("---\n");
-    if (text !== "")
-      await kubectl(["apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-"], text).catch(
-        (error: Error) => {
-          throw new Error(`${file}: ${error.message}`);
-        },
-      );
-  }
-  const failed: string[] = [];
-  const awaitAll = (kind: "Tenant" | "Agent", names: string[], type: string) =>
-    Promise.all(
-      names.map((name) =>
-        harness
-          .condition(kind, name, type, "True", undefined, 60)
-          .catch(async () => failed.push(`${kind} ${name}: ${await whyNot(kind, name)}`)),
-      ),
+  test("has objects of its own: no two bring the same", () => {
+    const names = exampleFiles().flatMap(({ file, manifests }) =>
+      manifests.map(({ kind, metadata: { name, namespace = "" } }) => ({
+        object: `${kind} ${namespace}/${name}`,
+        file,
+      })),
     );
-  await awaitAll("Tenant", tenants, "Ready");
-  await awaitAll("Agent", agents, "ConfigurationValid");
-  expect(failed.join("\n")).toBe("");
-  expect(tenants.length).toBeGreaterThan(4);
-  expect(agents.length).toBeGreaterThan(10);
-}, 180_000);
+    const twice = [...Map.groupBy(names, ({ object }) => object)].filter(([, those]) => those.length > 1);
+    expect(twice.map(([object, those]) => `${object}: ${those.map(({ file }) => file).join(", ")}`)).toEqual([]);
+  });
+
+  test("whose API key is not there yet says so, and goes on when it comes", async () => {
+    await harness.condition("Tenant", "umbrella", "CredentialsReady", "False", "ApiKeySecretMissing", 60);
+    await harness.prepareTenantNamespace("umbrella", "umbrella");
+    await harness.condition("Tenant", "umbrella", "Ready", "True", "Ready", 60);
+  });
+
+  test.each(exampleFolders())(
+    "%s is taken, its Tenants and Agents get ready, and have what they need",
+    async (name) => {
+      expect(await lacking(harness, name)).toEqual([]);
+    },
+  );
+
+  test("is there for Tenants and for Agents", () => {
+    const made = exampleFiles().flatMap(({ manifests }) => manifests.map(({ kind }) => kind));
+    expect(made.filter((it) => it === "Tenant").length).toBeGreaterThan(5);
+    expect(made.filter((it) => it === "Agent").length).toBeGreaterThan(10);
+  });
+});
 
 test("the chart takes the values of every example", async () => {
-  for (const file of chartValues())
-    await run(tools.helm, [
-      "template",
-      "agentpg",
-      join(root, "charts/agentpg"),
-      "-f",
-      join(work, "values.yaml"),
-      "-f",
-      join(root, file),
-    ]);
+  const chart = ["template", "agentpg", join(root, "charts/agentpg"), "-f", join(work, "values.yaml")];
+  await sideBySide(chartValues(), (file) => run(tools.helm, [...chart, "-f", join(root, file)]));
   expect(chartValues().length).toBeGreaterThan(2);
 });
 
@@ -197,18 +152,18 @@ test("kubectl, helm and psql take every command, and every name in it is there",
   const real = `${recorder}exec ${process.execPath} ${join(import.meta.dirname, "stand-in.ts")} "\${0##*/}" "$@"\n`;
   const bin = programFolder(folder, recorder, STOOD_IN);
   programFolder(join(folder, "real"), real, ["kubectl", "helm", "psql"]);
-  const problems = join(folder, "problems");
   const options = { folder, bin: `${join(folder, "real/bin")}:${bin}`, work, seconds: 60 };
   const failed: string[] = [];
   let calls = 0;
-  for (const { page, line, language, text } of those("commands", "demo")) {
+  await sideBySide(those("commands"), async ({ page, line, language, text, hash }) => {
+    const problems = join(folder, `problems-${hash}-${line}`);
     writeFileSync(problems, "");
     const env = { STAND_IN: standIn, PROBLEMS: problems };
-    const ran = await runBlock(`${filled(commandsOf(language, text), worldOf(page))}\nwait\n`, { ...options, env });
+    const ran = await runBlock(`${filled(commandsOf(language, text), world)}\nwait\n`, { ...options, env });
     calls += ran.calls.filter(([program]) => program === "kubectl" || program === "helm").length;
     for (const problem of readFileSync(problems, "utf8").split("\n"))
       if (problem !== "") failed.push(`${page}, line ${line}: ${problem}`);
-  }
+  });
   expect(failed.join("\n")).toBe("");
   expect(calls).toBeGreaterThan(50);
 }, 300_000);
@@ -224,11 +179,12 @@ function whole(how: How, text: string): string {
 test("the API server takes every manifest, and every part of a Tenant or an Agent", async () => {
   const failed: string[] = [];
   const blocks = those("objects", "agent", "tenant");
-  for (const { page, line, how, text } of blocks)
-    await kubectl(
+  await sideBySide(blocks, ({ page, line, how, text }) =>
+    kubectl(
       ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"],
       whole(how, filled(text, world)),
-    ).catch((error: Error) => failed.push(`${page}, line ${line}: ${error.message}`));
+    ).catch((error: Error) => failed.push(`${page}, line ${line}: ${error.message}`)),
+  );
   expect(failed.join("\n")).toBe("");
   expect(blocks.length).toBeGreaterThan(5);
 });
@@ -236,12 +192,11 @@ test("the API server takes every manifest, and every part of a Tenant or an Agen
 test("the chart takes every file of values", async () => {
   const failed: string[] = [];
   const blocks = those("values");
-  for (const { page, line, text } of blocks)
-    await run(
-      tools.helm,
-      ["template", "agentpg", join(root, "charts/agentpg"), "-f", join(work, "values.yaml"), "-f", "-"],
-      { input: filled(text, world) },
-    ).catch((error: Error) => failed.push(`${page}, line ${line}: ${error.message}`));
+  await sideBySide(blocks, ({ page, line, text }) =>
+    run(tools.helm, ["template", "agentpg", join(root, "charts/agentpg"), "-f", join(work, "values.yaml"), "-f", "-"], {
+      input: filled(text, world),
+    }).catch((error: Error) => failed.push(`${page}, line ${line}: ${error.message}`)),
+  );
   expect(failed.join("\n")).toBe("");
   expect(blocks.length).toBeGreaterThan(2);
 });

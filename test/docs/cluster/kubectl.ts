@@ -19,9 +19,6 @@ const WRITES = new Set([
   "run",
   "expose",
 ]);
-/** What is asked of a kubelet. The API server looks for the pod before it refuses. */
-const OF_PODS = new Set(["logs", "port-forward", "exec", "attach", "cp"]);
-const NO_KUBELET = /does not have a host assigned|pod is not running|not assigned|Current status=Pending/;
 
 /** Kinds whose definitions are not installed here. */
 const OTHERS_KINDS = /no matches for kind "(Cluster|Database|ExternalSecret|Application|GitRepository|HelmRelease)"/;
@@ -54,18 +51,9 @@ export function planKubectl(words: readonly string[]): Plan {
       accepted: verb === "apply" ? OTHERS_KINDS : THERE_ALREADY,
     };
   }
-  if (verb === "rollout" && words.includes("status")) return { words: more("--watch=false") };
   if (verb === "rollout") return { words: more("--dry-run=server") };
-  if (verb === "wait")
-    return {
-      words: words.map((it) => (it.startsWith("--timeout") ? "--timeout=1s" : it)),
-      accepted: /timed out waiting for the condition/,
-    };
+  if (verb === "port-forward") return { words: [...words, "--help"] };
   if (verb === "top") return { words: [...words], accepted: /Metrics API not available/ };
-  if (OF_PODS.has(verb)) {
-    const once = verb === "logs" ? words.filter((it) => it !== "-f" && it !== "--follow") : [...words];
-    return { words: once, accepted: NO_KUBELET };
-  }
   return { words: words.filter((it) => it !== "-w" && it !== "--watch") };
 }
 

@@ -1,8 +1,7 @@
 // Stands in for kubectl, helm and psql while a block of the documentation is run: `node stand-in.ts PROGRAM WORDS…`.
 import { spawnSync } from "node:child_process";
 import { appendFileSync, readFileSync } from "node:fs";
-import { Client } from "pg";
-import { clientOptions, type ConnectionSettings } from "../../../src/database/connection.ts";
+import type { ConnectionSettings } from "../../../src/database/connection.ts";
 import { emptyAnswer, planHelm, planKubectl } from "./kubectl.ts";
 
 /** What the test tells its stand-ins, in the file that STAND_IN names. */
@@ -41,6 +40,11 @@ function ask(which: "kubectl" | "helm"): void {
 const THERE_ALREADY = new Set(["42710", "42P04", "42P06", "42723"]);
 
 async function askPostgres(): Promise<void> {
+  // Only here: kubectl is called often, and would wait for it each time.
+  const [{ Client }, { clientOptions }] = await Promise.all([
+    import("pg"),
+    import("../../../src/database/connection.ts"),
+  ]);
   const client = new Client(clientOptions(config.postgres, "documentation"));
   await client.connect();
   for (const [i, word] of words.entries()) {
