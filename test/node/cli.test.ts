@@ -100,7 +100,21 @@ describe("a conversation at the terminal", () => {
 });
 
 describe("approvals at the terminal", () => {
-  test("a call that waits is listed, approved by its name, and the run goes on", async () => {
+  const careful = SUPPORT.replace("support", "careful");
+  /** The agent's name followed by the call's. */
+  const withCall = (call: string | undefined) => careful.replace("careful", `careful ${call}`);
+  /** Somebody asks for a note; the call that waits, and the chat that waits for it. */
+  async function askForNote() {
+    const asked = agentpg(`chat ${careful} -m`, "USE_TOOL 1 notes");
+    const [call] = await eventually(
+      () => json<{ toolUseId: string; mayDecide: boolean }[]>(`approvals ${careful}`),
+      (it) => it.length === 1,
+      60,
+    );
+    return { call: call?.toolUseId, asked };
+  }
+
+  beforeAll(async () => {
     const tool = { name: "notes", description: "Notes.", files: { access: "ReadWrite" } };
     const agent = anAgent("acme", "careful", { tools: [tool], approvals: { tools: ["notes"] } });
     await client.apply(AGENT, agent, { fieldManager: "test" });
@@ -109,20 +123,35 @@ describe("approvals at the terminal", () => {
       (it) => conditionOf(it, "Ready")?.status === "True",
       90,
     );
-    const careful = SUPPORT.replace("support", "careful");
-    const asked = agentpg(`chat ${careful} -m`, "USE_TOOL 1 notes");
-    const waiting = await eventually(
-      () => json<{ toolUseId: string; mayDecide: boolean }[]>(`approvals ${careful}`),
-      (it) => it.length === 1,
-      60,
-    );
-    const wrong = await agentpg(`approve ${careful.replace("careful", "careful toolu_none")}`);
-    expect(wrong.err).toContain(`these do: ${waiting[0]?.toolUseId}`);
-    const approved = await agentpg(`approve ${careful.replace("careful", `careful ${waiting[0]?.toolUseId}`)}`);
+  });
+  afterAll(() => client.delete(AGENT, "careful", "acme"));
+
+  test("a call that waits is listed, approved by its name, and the run goes on", async () => {
+    const { call, asked } = await askForNote();
+    const wrong = await agentpg(`approve ${withCall("toolu_none")}`);
+    expect(wrong.err).toContain(`these do: ${call}`);
+    const approved = await agentpg(`approve ${withCall(call)}`);
     expect(approved).toMatchObject({ code: 0 });
     expect(approved.out).toContain("notes of");
     expect(await asked).toMatchObject({ code: 0 });
-    await client.delete(AGENT, "careful", "acme");
+  });
+
+  test("one that is denied is not made, and why not is in the chat, the transcript and the audit log", async () => {
+    const { call, asked } = await askForNote();
+    const denied = await agentpg(`deny ${withCall(call)} --reason`, "not on a Friday");
+    expect(denied, denied.err).toMatchObject({ code: 0 });
+    expect(denied.out).toContain("was denied");
+    const { code, out, err } = await asked;
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/notes was denied by system:serviceaccount:acme:visitor: not on a Friday/);
+    expect(out).not.toContain("] done");
+    const [, session = ""] = /session ([0-9a-f-]{36})/.exec(err) ?? [];
+    const transcript = await agentpg(`sessions ${careful.replace("careful", `careful ${session}`)}`);
+    expect(transcript.out).toContain("not on a Friday");
+    const exported = await agentpg(`export --tenant acme --session ${session}`);
+    const decided = exported.out.split("\n").filter((line) => line.includes("approval.decided"));
+    expect(decided).toHaveLength(1);
+    expect(decided[0]).toContain("not on a Friday");
   });
 });
 
