@@ -100,7 +100,7 @@ export default defineConfig({
           "test/console/**/*.test.ts",
         ],
         {
-          maxWorkers: 3,
+          maxWorkers: 4, // each of them waits half of the time
           testTimeout: 60_000,
           hookTimeout: 900_000,
           globalSetup: [
