@@ -17,7 +17,6 @@ export const PROGRAMS_NOT_HERE: Record<string, string> = {
 const NOT_HERE: Record<string, string> = {
   ...PROGRAMS_NOT_HERE,
   collector: "a collector takes minutes to build; what it is sent was looked at in one by hand",
-  console: "the demo's release has no console; test/console opens it in a browser",
   fish: "no such shell here",
   "identity-provider": "needs an issuer of tokens at a public address",
   itself: "these are the commands that run the tests and the demo, which begins the suite `node`",

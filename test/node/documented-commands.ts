@@ -18,6 +18,8 @@ export interface Desk {
   writeValues(values: object): Promise<void>;
   /** Runs the page's commands; what they said. @throws Error with what a command that failed said */
   follow(page: string, title: string): Promise<string>;
+  /** Runs the page's commands in another terminal, for 20 seconds, and these meanwhile; what these said. */
+  followMeanwhile(page: string, title: string, commands: string): Promise<string>;
   /** Runs other commands there. */
   shell(commands: string): Promise<string>;
   clear(): Promise<void>;
@@ -34,6 +36,8 @@ export async function openDesk(kubeconfig: string): Promise<Desk> {
   return {
     writeValues: (values) => writeFile(join(folder, "values.yaml"), JSON.stringify(values)),
     follow: (page, title) => shell(documented(page, title)),
+    followMeanwhile: (page, title, commands) =>
+      shell(`timeout 20 bash -c '${documented(page, title)}' > meanwhile.txt 2>&1 &\n${commands}`),
     shell,
     clear: () => rm(folder, { recursive: true, force: true }),
   };

@@ -29,6 +29,7 @@ import { openAsSuperuser } from "./superuser.ts";
 
 const UPGRADE = "docs/upgrade.md";
 const OPERATIONS = "docs/operations.md";
+const CONSOLE = "docs/console.md";
 const AIR_GAPPED = "docs/how-to/air-gapped.md";
 const CLI = join(import.meta.dirname, "../../src/cli/main.ts");
 
@@ -162,11 +163,11 @@ describe("the chart's life", { retry: 0 }, () => {
     expect(await lostRuns()).toEqual([]);
   }, 300_000);
 
-  test("upgraded again, with a NetworkPolicy of its own: it works, is scraped, and nobody else gets to its ports", async () => {
+  test("upgraded again, with a NetworkPolicy and the console: it works, is scraped, and nobody else gets to its ports", async () => {
     await desk.writeValues(values(product, { networkPolicy: { enabled: true } }));
     const bystanders = Promise.all(["monitoring", "elsewhere"].map((it) => startBystander(client, it, product)));
     bystanders.catch(() => {}); // said where they are needed
-    await desk.follow(UPGRADE, "Upgrade");
+    await desk.follow(CONSOLE, "Open the console");
     await settled(product);
     expect(await failures()).toEqual([]);
     expect(await lostRuns()).toEqual([]);
@@ -188,6 +189,9 @@ describe("the chart's life", { retry: 0 }, () => {
         .toSorted();
     const [scraper, stranger] = await bystanders;
     expect(await Promise.all([open(scraper), open(stranger)])).toEqual([["9090-0", "9090-1"], []]);
+    await desk.shell(`kubectl -n ${OPERATOR_NAMESPACE} rollout status deployment/agentpg --timeout=60s`);
+    const look = "curl -sS --retry 10 --retry-delay 1 --retry-connrefused http://localhost:8443/";
+    expect(await desk.followMeanwhile(CONSOLE, "Reach it from here", look)).toContain("<title>");
   }, 300_000);
 
   test("uninstalled, it leaves definitions, Tenants, data and agents, and they answer", async () => {

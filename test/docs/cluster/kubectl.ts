@@ -52,7 +52,6 @@ export function planKubectl(words: readonly string[]): Plan {
     };
   }
   if (verb === "rollout") return { words: more("--dry-run=server") };
-  if (verb === "port-forward") return { words: [...words, "--help"] };
   if (verb === "top") return { words: [...words], accepted: /Metrics API not available/ };
   return { words: words.filter((it) => it !== "-w" && it !== "--watch") };
 }
