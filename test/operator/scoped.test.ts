@@ -4,6 +4,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientOptions, type ConnectionSettings } from "../../src/database/connection.ts";
 import { ApiError } from "../../src/kubernetes/errors.ts";
+import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { ensureTools } from "../../src/local-cluster/index.ts";
 import { run } from "../../src/local-cluster/run.ts";
@@ -192,7 +193,32 @@ async function login(namespace: string): Promise<ConnectionSettings> {
   };
 }
 
+const ofLeaver = { labelSelector: "agentpg.dev/agent=leaver" };
+const listOfLeaver = (kind: kinds.ResourceKind) => it.client.list<KubernetesObject>(kind, "red", ofLeaver);
+
+/** An Agent that is deleted while its pods are at work; the function lets them end. */
+async function busyLeaver(): Promise<() => Promise<unknown>> {
+  await it.apply(AGENT, anAgent("red", "leaver"));
+  const pods = await eventually(
+    () => listOfLeaver(kinds.POD),
+    (all) => all.length > 0,
+  );
+  const setFinalizers = (finalizers: string[]) =>
+    Promise.all(
+      pods.map(({ metadata }) => it.client.mergePatch(kinds.POD, metadata.name, "red", { metadata: { finalizers } })),
+    );
+  await setFinalizers(["example.com/busy"]);
+  await it.client.delete(AGENT, "leaver", "red");
+  await eventually(
+    () => listOfLeaver(kinds.DEPLOYMENT),
+    (all) => all.length === 0,
+    60,
+  );
+  return () => setFinalizers([]);
+}
+
 test("a Tenant whose label moves is handed over: same schema, same login, same pods, no query fails", async () => {
+  const letLeave = await busyLeaver();
   const before = { row: await row("red"), deployment: await deployment("red"), login: await login("red") };
   const load = serving(before.login);
   await it.client.mergePatch(TENANT, "red", undefined, { metadata: { labels: { team: "blue" } } });
@@ -216,6 +242,13 @@ test("a Tenant whose label moves is handed over: same schema, same login, same p
   expect(binding["roleRef"]).toMatchObject({ name: "agentpg-blue-tenant" });
   expect(await readsSecretsOf("red", "red")).toBe(false); // the former operator has no rights there any more
   expect(await readsSecretsOf("red", "blue")).toBe(true);
+  // What a deleted Agent's pods still need is looked after by the new one.
+  expect(await listOfLeaver(kinds.NETWORK_POLICY)).toHaveLength(1);
+  await letLeave();
+  await eventually(
+    () => listOfLeaver(kinds.NETWORK_POLICY),
+    (all) => all.length === 0,
+  );
 });
 
 test("of two whose selectors both pick a Tenant, the one that has it keeps it, and an Event says what to do", async () => {
