@@ -75,8 +75,9 @@ const OF_ENTRIES = {
   /** FIELD: of a refund that waits for the manager of lamps. Somebody asks for one (refund.txt), each time but between runId and toolUseId. */
   "waiting-refund": `
 if [[ ! -e refund.json ]]; then
+  rm -f refund.txt # what an earlier one said
   agentpg chat cashier -n lamps -m "USE_TOOL 1 refund" > refund.txt 2>&1 &
-  until grep -q "waits for your approval" refund.txt; do sleep 0.1; done
+  until grep -q "waits for your approval" refund.txt 2> /dev/null; do sleep 0.1; done
   agentpg approvals cashier -n lamps --service-account manager -o json > refund.json
 fi
 jq -r ".[0].$1" refund.json
