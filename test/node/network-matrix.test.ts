@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { readyPods } from "../../src/cli/agent-access.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
+import type { KubernetesObject } from "../../src/kubernetes/object.ts";
 import * as kinds from "../../src/kubernetes/resource-kind.ts";
 import { readState } from "../../src/local-cluster/source/cluster-state.ts";
 import { AGENT, TENANT } from "../../src/operator/caches.ts";
@@ -44,6 +45,17 @@ const theAgent = async (namespace: string, agent: string) =>
       120,
     )
   )[0] as Pod;
+
+/** Whether the operator keeps its hands off the Tenant acme. */
+async function pause(paused: boolean): Promise<void> {
+  await client.mergePatch(TENANT, "acme", undefined, { spec: { paused: paused || null } });
+  const isPaused = (it: Conditioned) => conditionOf(it, "Paused")?.status === "True";
+  await eventually(
+    () => client.get<Conditioned>(TENANT, "acme"),
+    (it) => isPaused(it) === paused,
+    30,
+  );
+}
 
 beforeAll(async () => {
   config = loadKubeConfig(demo.kubeconfig);
@@ -129,11 +141,25 @@ describe("on a data plane that enforces policies", () => {
     expect(await execIn(demo.kubeconfig, await theAgent("acme", "support"), NODE, "-e", look)).toBe("false");
     const weak = restrictedPod("acme", "weak", image, ["network-probe", "listen", "7000"]);
     const spec = { ...weak.spec, hostNetwork: true };
-    await client.mergePatch(kinds.NAMESPACE, "acme", undefined, {
-      metadata: { labels: { "pod-security.kubernetes.io/enforce": "privileged" } },
-    });
-    await expect(client.create(kinds.POD, { ...weak, spec }, "acme")).rejects.toThrow("hostNetwork must not be true");
     const forged = { ...weak, metadata: { ...weak.metadata, labels: { "app.kubernetes.io/name": "agentpg-agent" } } };
-    await expect(client.create(kinds.POD, forged, "acme")).rejects.toThrow("only the operator's Deployments");
+    await pause(true); // else the label is set right, and Pod Security is first to refuse
+    try {
+      await client.mergePatch(kinds.NAMESPACE, "acme", undefined, {
+        metadata: { labels: { "pod-security.kubernetes.io/enforce": "privileged" } },
+      });
+      await expect(client.create(kinds.POD, { ...weak, spec }, "acme")).rejects.toThrow("hostNetwork must not be true");
+      await expect(client.create(kinds.POD, forged, "acme")).rejects.toThrow("only the operator's Deployments");
+    } finally {
+      await pause(false);
+    }
+    const enforced = (it: KubernetesObject) => it.metadata.labels?.["pod-security.kubernetes.io/enforce"];
+    await eventually(
+      () => client.get(kinds.NAMESPACE, "acme"),
+      (it) => enforced(it) === "restricted",
+      30,
+    );
+    await expect(client.create(kinds.POD, { ...weak, spec }, "acme")).rejects.toThrow(
+      'violates PodSecurity "restricted',
+    );
   });
 });
