@@ -69,6 +69,7 @@ export async function startWorld(progress: Progress): Promise<World> {
     const plane = await startControlPlane({
       progress,
       name: "bench",
+      isLarge: true,
       auditLog: true,
       apiServerArguments: ["--audit-log-maxsize=100000"], // MiB: never begins a second file
     });

@@ -11,6 +11,8 @@ import { ensureTools } from "./tools.ts";
 import { until } from "./wait.ts";
 
 export interface ControlPlaneOptions {
+  /** For thousands of objects: its memory is collected as everywhere. */
+  isLarge?: boolean;
   progress: Progress;
   /** Part of the temporary folder's name. */
   name?: string;
@@ -45,7 +47,7 @@ export interface ControlPlaneFaults {
   restartApiServer(meanwhile?: () => Promise<void>): Promise<void>;
 }
 
-/** Short lives, many of them at once: memory is cheaper than processor time. */
+/** Short lives, many of them at once: memory is cheaper than processor time. Near the limit it would be collected without pause. */
 const LAZY_COLLECTION = { GOGC: "400", GOMEMLIMIT: "800MiB" };
 
 async function loopbackConfig(options: ControlPlaneOptions): Promise<ControlPlaneConfig> {
@@ -72,7 +74,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const start = (name: keyof typeof tools, args: string[]) => {
     const component = startComponent(name, ...withParent(tools[name], args), {
       logFile: join(config.folder, `${name}.log`),
-      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: config.folder, ...LAZY_COLLECTION },
+      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: config.folder, ...(options.isLarge ? {} : LAZY_COLLECTION) },
       detached: false,
     });
     running.push(component);
