@@ -74,7 +74,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const start = (name: keyof typeof tools, args: string[]) => {
     const component = startComponent(name, ...withParent(tools[name], args), {
       logFile: join(config.folder, `${name}.log`),
-      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: config.folder, ...(options.isLarge ? {} : LAZY_COLLECTION) },
+      env: {
+        PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+        HOME: config.folder,
+        ...(options.isLarge ? {} : LAZY_COLLECTION),
+      },
       detached: false,
     });
     running.push(component);
