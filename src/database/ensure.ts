@@ -150,9 +150,10 @@ async function readApplied(
   const doing = `looking at Tenant ${request.name}`;
   type Elsewhere = { record: TenantRecord; dataKeys: number; database: string };
   const here = await sessions.readToWrite(doing, async (client): Promise<Applied | Elsewhere | undefined> => {
-    const { record, observed, dataKeys } = (await observedTenantByUid(client, request.uid)) ?? {};
-    if (!record || !observed || dataKeys === undefined || record.state !== "active" || record.clusterUid !== clusterUid)
-      return undefined;
+    const found = await observedTenantByUid(client, request.uid);
+    if (!found) return undefined;
+    const { record, observed, dataKeys } = found;
+    if (record.state !== "active" || record.clusterUid !== clusterUid) return undefined;
     if (record.isolation !== (request.isolation ?? "schema")) return undefined;
     const database = ownDatabase(record);
     if (!isAsDesired(observed, desiredOf(record, request, placeHere(record)), record)) return undefined;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type SchemaName, tenantDatabaseNames } from "../api/names.ts";
-import { readAs } from "./provisioning/apply.ts";
+import { actAs, readAs } from "./provisioning/apply.ts";
 import { identifier } from "./quote.ts";
 import type { Queryable } from "./session.ts";
 
@@ -56,7 +56,7 @@ export async function reportedProblems(
 /** Living pods of the tenant, of all its agents, that report other credentials than these; 20 at most. Processes that know no revision are left out. */
 export async function podsBehind(client: Queryable, tenantId: string, revision: string): Promise<string[]> {
   const { owner, schema } = tenantDatabaseNames(tenantId);
-  await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
+  await actAs(client, owner);
   const { rows } = await client.query<{ report: unknown }>(
     `SELECT report FROM ${identifier(schema)}.workers
       WHERE expires_at > now() AND report->>'credentials' NOT IN ($1, '') AND ${OF_HONEST_SIZE} LIMIT 20`,
@@ -69,7 +69,7 @@ export async function podsBehind(client: Queryable, tenantId: string, revision: 
 export async function podsSilent(client: Queryable, tenantId: string, pods: string[]): Promise<string[]> {
   if (pods.length === 0) return [];
   const { owner, schema } = tenantDatabaseNames(tenantId);
-  await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
+  await actAs(client, owner);
   const { rows } = await client.query<{ pod: string }>(
     `SELECT DISTINCT report->>'pod' AS pod FROM ${identifier(schema)}.workers WHERE report->>'pod' = ANY($1)`,
     [pods],

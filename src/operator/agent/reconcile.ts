@@ -16,7 +16,7 @@ import { configAt } from "../databases/home.ts";
 import { ForeignObject } from "../foreign-object.ts";
 import { found } from "../found.ts";
 import { AGENT_LABEL, agentSelector } from "../labels.ts";
-import { podsWith } from "../labelled-pods.ts";
+import { podsWith, selectorOf } from "../labelled-pods.ts";
 import { isLiving, usesBroker } from "../model-access.ts";
 import type { OwnedObject } from "../owned-object.ts";
 import { deploymentStatus, isRolledOut } from "../rollout.ts";
@@ -269,9 +269,7 @@ export class AgentReconciler {
     const live = this.#deployment(agent);
     const conditions = agentConditions({ agent, deployment: live, ...facts });
     const { replicas = 0, readyReplicas = 0 } = deploymentStatus(live);
-    const selector = Object.entries(agentSelector(agent.metadata.name))
-      .map(([key, value]) => `${key}=${value}`)
-      .join(",");
+    const selector = selectorOf(agentSelector(agent.metadata.name));
     const kept = { endpoint: agent.status.endpoint, configRevision: agent.status.configRevision };
     const wanted = { conditions, fields: { ...kept, ...fields, replicas, readyReplicas, selector } };
     const { client, caches } = this.#deps;
