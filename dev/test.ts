@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const SUITES = ["unit", "postgres", "api-server", "node"];
@@ -20,12 +20,19 @@ interface Report {
   numFailedTests: number;
   numPendingTests: number;
   success: boolean;
-  testResults: { status: string; assertionResults: unknown[] }[];
+  testResults: {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
+  }[];
 }
 
 let interrupted = false;
 const results = mkdtempSync(join(tmpdir(), "agentpg-test-"));
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** What failed and why, told once more at the end: of a long output often only the end is kept. */
+const failures: string[] = [];
 
 /** Where a suite's output goes: to the terminal, or kept for as long as another suite has that. */
 class Output {
@@ -47,15 +54,23 @@ class Output {
 function counted(suite: string, code: number | null): typeof total {
   try {
     const report = JSON.parse(readFileSync(join(results, `${suite}.json`), "utf8")) as Report;
-    // A file that does not load has no tests, and still has failed; so has a run with an unhandled error.
+    for (const { name, status, message, assertionResults } of report.testResults) {
+      const file = relative(root, name);
+      // A file that does not load has no tests, and still has failed.
+      if (status === "failed" && assertionResults.length === 0) failures.push(`${suite}: ${file}: ${message}`);
+      for (const test of assertionResults)
+        if (test.status === "failed")
+          failures.push(`${suite}: ${file}: ${test.fullName}\n${test.failureMessages.join("\n").slice(0, 4000)}`);
+    }
     const broken = report.testResults.filter((it) => it.status === "failed" && it.assertionResults.length === 0).length;
-    const failed = report.numFailedTests + broken;
-    return {
-      passed: report.numPassedTests,
-      failed: failed === 0 && code !== 0 ? 1 : failed,
-      skipped: report.numPendingTests,
-    };
-  } catch {
+    let failed = report.numFailedTests + broken;
+    if (failed === 0 && code !== 0) {
+      failed = 1;
+      failures.push(`${suite}: every test passed, yet it ended with ${code}: an error that no test caught, see above`);
+    }
+    return { passed: report.numPassedTests, failed, skipped: report.numPendingTests };
+  } catch (error) {
+    failures.push(`${suite}: no report of its tests, it ended with ${code}: ${String(error)}`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
 }
@@ -93,6 +108,7 @@ beside?.release();
 await besides;
 rmSync(results, { recursive: true, force: true });
 if (total.passed + total.failed === 0) total.failed = 1; // a run of no tests is no success
+for (const failure of failures) console.log(`\n✗ ${failure}`);
 console.log(`\nall suites took ${((Date.now() - started) / 1000).toFixed(0)} s`);
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`);
 process.exitCode = total.failed > 0 || interrupted ? 1 : 0;
