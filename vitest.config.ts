@@ -76,7 +76,7 @@ export default defineConfig({
           "test/docs/*.test.ts",
         ],
         // Two hundred files that take milliseconds, so their imports would be most of it. No module of ours keeps state.
-        { testTimeout: 10_000, isolate: false },
+        { isolate: false },
       ),
       project(
         "postgres",

@@ -1,6 +1,6 @@
 // The operator at scale, on a real API server with its etcd and a real Postgres: how long a fleet of Agents takes from apply to a
 // current status, over a bare loop that creates the same objects; requests, memory, restarts, and what it does when nothing changes.
-//   npm run bench:operator [-- --agents 5000] [--tenants 250] [--rest-seconds 60] [--skip-growth] [--skip-go]      the last line is one JSON object
+//   npm run bench:operator [-- --agents 5000] [--tenants 250] [--rest-seconds 60] [--restarts 5] [--skip-growth] [--skip-go]      the last line is one JSON object
 import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import {
   measureBareLoop,
   measureEffect,
   measureFleet,
-  measureRestartAndRest,
+  measureRestartsAndRest,
   openFleet,
   type Plan,
 } from "./operator/measure.ts";
@@ -23,6 +23,8 @@ const { values } = parseArgs({
     agents: { type: "string", default: "5000" },
     tenants: { type: "string" },
     "rest-seconds": { type: "string", default: "60" },
+    /** How many times the operator is started again over the whole fleet; the medians are told, and each. */
+    restarts: { type: "string", default: "5" },
     /** More flags for the operator's Node, such as --cpu-prof. */
     "node-flags": { type: "string", default: "" },
     /** This size alone, not the smaller ones before it. */
@@ -39,6 +41,7 @@ function wholeNumber(flag: string, text: string, least: number): number {
 
 const most = wholeNumber("agents", values.agents, 10);
 const restSeconds = wholeNumber("rest-seconds", values["rest-seconds"], 1);
+const restarts = wholeNumber("restarts", values.restarts, 1);
 const AGENTS_PER_TENANT = 20;
 /** The size at which the operator is held against others. */
 const compared = Math.min(1000, most);
@@ -85,7 +88,8 @@ async function measureSize(plan: Plan) {
     const fleet = await openFleet(world, plan);
     const { growth, names } = await measureFleet(fleet, plan);
     const effect = plan.agents === compared ? await measureEffect(fleet, names, plan) : {};
-    const restart = plan.agents === most ? await measureRestartAndRest(fleet, plan, restSeconds) : undefined;
+    const restart =
+      plan.agents === most ? await measureRestartsAndRest(fleet, plan, { restarts, restSeconds }) : undefined;
     let controllerRuntime: Awaited<ReturnType<typeof measureGoOperator>> | undefined;
     let bare: Awaited<ReturnType<typeof measureBareLoop>> | undefined;
     if (plan.agents === compared) {

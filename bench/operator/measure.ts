@@ -14,7 +14,7 @@ import { effectOfChanges } from "./effect.ts";
 import { agentNames, provisionTenants, serveAgents, tenantNames, type AgentName } from "./fleet.ts";
 import { operatorFiles, startOperatorProgram, untilWorkedOff } from "./operator-process.ts";
 import { childPid, cpuSeconds, memoryMiB } from "./process-cost.ts";
-import { measureRestart } from "./restart.ts";
+import { measureRestart, medianTimes, type RestartTimes } from "./restart.ts";
 import { steadyState } from "./steady.ts";
 import { Watcher } from "./watcher.ts";
 import { userName, type World } from "./world.ts";
@@ -134,7 +134,11 @@ export function measureEffect(fleet: Fleet, names: readonly AgentName[], { progr
 }
 
 /** Once the first security checks are written nothing is left to be said; stops the operator and starts it again; then nothing happens for a while. */
-export async function measureRestartAndRest(fleet: Fleet, { agents, progress }: Plan, restSeconds: number) {
+export async function measureRestartsAndRest(
+  fleet: Fleet,
+  { agents, progress }: Plan,
+  { restarts, restSeconds }: { restarts: number; restSeconds: number },
+) {
   await progress.step("every Tenant's security checks are written", async (detail) => {
     for (;;) {
       const tenants = await fleet.client.list<Conditioned>(TENANT);
@@ -144,18 +148,29 @@ export async function measureRestartAndRest(fleet: Fleet, { agents, progress }: 
       await sleep(2_000);
     }
   });
-  await fleet.operator.stop();
-  const { operator, ...restart } = await progress.step("the operator starts again", () =>
-    measureRestart(fleet.start, {
-      client: fleet.client,
-      watcher: fleet.agents,
-      agents,
-      namespace: fleet.names[0] ?? "",
-    }),
-  );
-  fleet.operator = operator;
-  await untilWorkedOff(operator, agents);
+  const measured: RestartTimes[] = [];
+  for (let round = 1; round <= restarts; round++) {
+    await fleet.operator.stop();
+    const { operator, times } = await progress.step(`the operator starts again (${round} of ${restarts})`, () =>
+      measureRestart(fleet.start, {
+        client: fleet.client,
+        watcher: fleet.agents,
+        agents,
+        namespace: fleet.names[0] ?? "",
+        round,
+      }),
+    );
+    fleet.operator = operator;
+    measured.push(times);
+    await untilWorkedOff(operator, agents);
+  }
   const steady = await progress.step("nothing changes", () => steadyState(fleet.world, restSeconds));
-  const memory = memoryMiB(operator.pid);
-  return { ...restart, ...steady, rssMiBAfterRestart: memory.now, peakRssMiBAfterRestart: memory.peak };
+  const memory = memoryMiB(fleet.operator.pid);
+  return {
+    ...medianTimes(measured),
+    restarts: measured,
+    ...steady,
+    rssMiBAfterRestart: memory.now,
+    peakRssMiBAfterRestart: memory.peak,
+  };
 }

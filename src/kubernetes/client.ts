@@ -197,14 +197,26 @@ export class KubernetesClient {
     };
   }
 
+  /** The pages of a list, each asked for while the one before is worked on. */
+  async *pages<T = KubernetesObject>(
+    kind: ResourceKind,
+    namespace?: string,
+    query: Query = {},
+    signal?: AbortSignal,
+  ): AsyncGenerator<ListPage<T>> {
+    const pageFrom = (token: string | undefined) =>
+      this.listPage<T>(kind, { limit: 500, ...query, continue: token }, namespace, signal);
+    for (let asked: Promise<ListPage<T>> | undefined = pageFrom(undefined); asked; ) {
+      const page: ListPage<T> = await asked;
+      asked = page.continue ? pageFrom(page.continue) : undefined;
+      asked?.catch(() => {}); // whoever asks for the next page hears of it
+      yield page;
+    }
+  }
+
   async list<T = KubernetesObject>(kind: ResourceKind, namespace?: string, query: Query = {}): Promise<T[]> {
     const items: T[] = [];
-    let token: string | undefined;
-    do {
-      const page = await this.listPage<T>(kind, { limit: 500, ...query, continue: token }, namespace);
-      items.push(...page.items);
-      token = page.continue;
-    } while (token);
+    for await (const page of this.pages<T>(kind, namespace, query)) items.push(...page.items);
     return items;
   }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../telemetry/log.ts";
-import { type KubernetesClient, type ListPage, watchError } from "./client.ts";
+import { type KubernetesClient, watchError } from "./client.ts";
 import { ApiError, ApiUnreachable, isGone } from "./errors.ts";
 import { keyOf, type KubernetesObject } from "./object.ts";
 import type { ResourceKind } from "./resource-kind.ts";
@@ -160,9 +160,10 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
+    const { client, labelSelector } = this.#options;
     const seen = new Set<string>();
     let version = "";
-    for await (const page of this.#pages(signal)) {
+    for await (const page of client.pages(this.kind, undefined, { labelSelector }, signal)) {
       for (const item of page.items) {
         seen.add(keyOf(item));
         this.#set(item);
@@ -174,19 +175,6 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     this.#resourceVersion = version;
     this.#synced = true;
     this.#heardAt = monotonicNow();
-  }
-
-  /** The pages of a list. The server works on the next one while this process works on one. */
-  async *#pages(signal: AbortSignal): AsyncGenerator<ListPage<KubernetesObject>> {
-    const { client, labelSelector } = this.#options;
-    const pageFrom = (token: string | undefined) =>
-      client.listPage(this.kind, { limit: 500, continue: token, labelSelector }, undefined, signal);
-    for (let asked: ReturnType<typeof pageFrom> | undefined = pageFrom(undefined); asked; ) {
-      const page: ListPage<KubernetesObject> = await asked;
-      asked = page.continue ? pageFrom(page.continue) : undefined;
-      asked?.catch(() => {}); // whoever asks for the next page hears of it
-      yield page;
-    }
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

@@ -294,7 +294,7 @@ describe("what comes back", () => {
     const said = await call("https://api.example.com/", { timeoutMs: 1500 });
     expect(said).toMatch(expected);
     expect(said.length).toBeLessThan(100_000);
-    expect(process.memoryUsage().rss - before).toBeLessThan(64 << 20);
+    expect(process.memoryUsage().rss - before).toBeLessThan(256 << 20); // an answer without end is gigabytes in that time
   });
 });
 

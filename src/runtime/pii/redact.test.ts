@@ -196,5 +196,5 @@ test.each(HOSTILE)("200 kB of %s are looked through in bounded time", (_what, ho
   const before = process.cpuUsage();
   redactText(hostile, {});
   const { user } = process.cpuUsage(before);
-  expect(user / 1000).toBeLessThan(2000); // milliseconds; quadratic would be minutes
+  expect(user / 1000).toBeLessThan(5000); // milliseconds; quadratic would be minutes
 });

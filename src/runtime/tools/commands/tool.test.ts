@@ -213,7 +213,7 @@ describe("a pattern", () => {
       const tool = show({ pattern, maxLength: 4096 });
       const started = performance.now();
       expect(await shown(tool, "a".repeat(4096))).toMatchObject({ isError: true });
-      expect(performance.now() - started).toBeLessThan(1000);
+      expect(performance.now() - started).toBeLessThan(5000); // one that tries all ways would take years
     },
   );
   it.each(["Low", "low ", "", "lo", "high,low", "constructor"])("may be a list: %j is not on it", async (value) =>
@@ -299,7 +299,7 @@ describe("a program", () => {
     expect(isError).toBe(true);
     expect(output).toMatch(/^ended: it wrote more than is kept/);
     expect(output.length).toBeLessThan(66_000);
-    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
+    expect(process.memoryUsage().rss - before).toBeLessThan(256 * 1024 * 1024); // it writes gigabytes in that time
   });
 
   const pids = (file: string): number[] => readFileSync(join(home, file), "utf8").trim().split("\n").map(Number);

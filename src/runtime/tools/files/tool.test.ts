@@ -295,7 +295,7 @@ describe("what is not a plain file or directory is refused", () => {
     for (const it of actions) {
       const started = performance.now();
       expect(await ask({ ...it, path: "odd" })).toMatchObject({ isError: true });
-      expect(performance.now() - started).toBeLessThan(2000); // opened, a pipe would wait for its other end
+      expect(performance.now() - started).toBeLessThan(5000); // opened, a pipe would wait for its other end
     }
     expect((await ask({ action: "list" })).output).toContain('"special"');
   };
@@ -348,7 +348,7 @@ describe("a race", () => {
       const started = performance.now();
       const passed = () => performance.now() - started;
       const seenBoth = () => Math.min(outcomes.inside, outcomes.refused) > 10;
-      while (passed() < 1000 || (!seenBoth() && passed() < 10_000)) {
+      while (passed() < 1000 || (!seenBoth() && passed() < 25_000)) {
         const all = await Promise.all([
           ask({ action: "read", path: "dir/secret" }),
           ask({ action: "read", path: "secret" }),

@@ -18,7 +18,7 @@ describe("a pattern of a stranger's schema", () => {
     const input = `${"a".repeat(50_000)}!`;
     const start = performance.now();
     expect(check({ p0: input, p1: input, p2: input })).toContain("p0 must match pattern");
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(5000);
   });
   it.each([
     ["takes more than linear time", "^.{1,64}$", "x".repeat(65)],
