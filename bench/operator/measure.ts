@@ -157,7 +157,6 @@ export async function measureRestartsAndRest(
         watcher: fleet.agents,
         agents,
         namespace: fleet.names[0] ?? "",
-        round,
       }),
     );
     fleet.operator = operator;

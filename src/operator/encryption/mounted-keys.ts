@@ -1,7 +1,6 @@
-import { readdir, readFile, realpath } from "node:fs/promises";
-import { join } from "node:path";
 import { decodeKey } from "../../database/encryption/data-keys.ts";
 import { open, seal } from "../../database/encryption/seal.ts";
+import { readSecretFiles } from "../../process/secret-files.ts";
 import { type KeyProvider, KeyProviderProblem, type Wrapped } from "./key-provider.ts";
 
 /** The file that names the key in use. */
@@ -56,7 +55,7 @@ export class MountedKeys implements KeyProvider {
   /** @throws KeyProviderProblem when one file is not as it should be */
   async #load(): Promise<KeySet> {
     const files = await this.#files();
-    const id = files.get(CURRENT_FILE)?.trim();
+    const id = files.get(CURRENT_FILE);
     if (!id)
       throw invalid(
         `the key-encryption keys have no file ${CURRENT_FILE}, or it is empty: it must name the key in use, such as "key-1"`,
@@ -77,11 +76,7 @@ export class MountedKeys implements KeyProvider {
 
   async #files(): Promise<Map<string, string>> {
     try {
-      const behind = await realpath(join(this.#directory, "..data")).catch(() => this.#directory);
-      const names = (await readdir(behind)).filter((it) => !it.startsWith(".")).sort();
-      return new Map(
-        await Promise.all(names.map(async (it) => [it, await readFile(join(behind, it), "utf8")] as [string, string])),
-      );
+      return new Map(Object.entries(await readSecretFiles(this.#directory)));
     } catch (cause) {
       throw new KeyProviderProblem(
         "EncryptionKeyMissing",

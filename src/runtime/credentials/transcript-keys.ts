@@ -1,4 +1,3 @@
-import { readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { TranscriptCipher } from "../../database/encryption/cipher.ts";
 import { type DataKeys, isDataKeyFile, parseDataKeys } from "../../database/encryption/data-keys.ts";
@@ -9,9 +8,7 @@ import { Watched } from "../../process/watched.ts";
 
 /** @throws when there are no keys, or what is there is not whole: the last good ones stay in use then */
 async function readDataKeys(directory: string): Promise<DataKeys> {
-  const behind = await realpath(join(directory, "..data")).catch(() => directory);
-  const files = await readSecretFiles(behind, (await readdir(behind)).filter(isDataKeyFile));
-  const keys = parseDataKeys(files);
+  const keys = parseDataKeys(await readSecretFiles(directory, isDataKeyFile));
   if (Object.keys(keys.keys).length === 0)
     throw new Error(`there are no transcript keys in ${directory} (files key-1 and current)`);
   return keys;

@@ -1,0 +1,63 @@
+// From nothing to a first answer by the commands of the README, as they are written: a cluster and a Postgres that know nothing of us.
+// It takes away what is installed, so it comes after all other files of this suite (vitest.config.ts).
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { query } from "../../src/cli/demo/database-window.ts";
+import { helmValues } from "../../src/cli/demo/helm-values.ts";
+import { POSTGRES_HOST } from "../../src/cli/demo/manifests.ts";
+import { KubernetesClient } from "../../src/kubernetes/client.ts";
+import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Desk, openDesk } from "./documented-commands.ts";
+import { operatorPods } from "./operators.ts";
+import { remains } from "./remains.ts";
+import { openAsSuperuser } from "./superuser.ts";
+
+const { kubeconfig } = inject("demo");
+let config: PooledKubeConfig;
+let client: KubernetesClient;
+let desk: Desk;
+let database: Awaited<ReturnType<typeof openAsSuperuser>>;
+let image: string;
+
+beforeAll(async () => {
+  config = loadKubeConfig(kubeconfig);
+  client = new KubernetesClient(config);
+  desk = await openDesk(kubeconfig);
+  image = (await operatorPods(client))[0]?.spec.containers[0]?.image ?? "";
+  database = await openAsSuperuser(client, config);
+  await desk.follow("docs/operations.md", "Remove everything, the tenants' data too");
+  await eventually(
+    () => remains(client),
+    (left) => left.length === 0,
+    60,
+    1000,
+  );
+  await query(database.settings, "DROP DATABASE agentpg", "DROP ROLE agentpg_operator");
+});
+afterAll(async () => {
+  await database?.close();
+  await config?.close();
+  await desk?.clear();
+});
+
+test("the README's commands bring a first answer", { retry: 0, timeout: 300_000 }, async () => {
+  const { settings } = database;
+  const [repository = "", tag = ""] = image.split(/:(?=[^:]*$)/);
+  await desk.writeFile("connection.json", JSON.stringify(settings));
+  await desk.addProgram(
+    "psql",
+    `exec ${process.execPath} ${join(import.meta.dirname, "psql.ts")} connection.json "$@"`,
+  );
+  await desk.writeFile("ca.crt", (settings.tls !== "disable" && settings.tls.ca) || "");
+  await desk.writeFile("api-key", "sk-ant-simulated");
+  // What is not as on a real cluster: the image has a tag of its own, and the model is simulated.
+  await desk.writeValues({ image: { tag }, model: helmValues({ kind: "simulated" }, image).model }, "here.yaml");
+  await desk.follow("README.md", "1. A role and a database for the operator (as a Postgres superuser)", {
+    "charts/agentpg": "charts/agentpg --values here.yaml",
+    "REGISTRY/agentpg-operator": repository,
+    "postgres.example.com": POSTGRES_HOST,
+  });
+  const said = await desk.follow("examples/minimal/README.md", "");
+  expect(said).toContain('About "Hello"');
+});
