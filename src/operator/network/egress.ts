@@ -36,8 +36,8 @@ export const publicPeers = () => [
   { ipBlock: { cidr: "::/0", except: NOT_PUBLIC_6 } },
 ];
 
-/** NetworkPolicy peers for every address, but the link-local ones. */
-export const anyPeers: readonly ReturnType<typeof cidrPeer>[] = [cidrPeer("0.0.0.0/0"), cidrPeer("::/0")];
+/** NetworkPolicy peers for every address, but the link-local ones. Pods by themselves: to some network plugins a pod has no address that a CIDR names. */
+export const anyPeers: readonly object[] = [cidrPeer("0.0.0.0/0"), cidrPeer("::/0"), { namespaceSelector: {} }];
 
 export const tcp = (...ports: number[]) => ports.map((port) => ({ protocol: "TCP", port }));
 
