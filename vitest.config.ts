@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Whoever waits for real clusters on a busy CI machine gets one more try, and the reporter shows it; at a desk a flaw shows at once. */
+/** Whoever waits for real clusters, processes or sockets on a busy CI machine gets one more try, and the reporter shows it; at a desk a flaw shows at once. */
 const retry = process.env["CI"] ? 1 : 0;
 
 /** What V8 made of a module is kept: programs of ours are started hundreds of times, and each worker loads the same libraries. */
@@ -16,7 +16,7 @@ const project = (name: string, include: string[], more: object = {}) => ({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     pool: "forks" as const,
-    retry: name === "unit" ? 0 : retry,
+    retry,
     ...more,
   },
 });
