@@ -25,9 +25,9 @@ test.each([["all there are", undefined] as const, ["those that are named", NAMES
   "%s are of one version and whole, while others are published without pause",
   async (_what, wanted) => {
     await publish(0);
-    let isOver = false;
+    const over = new AbortController();
     const publishing = (async () => {
-      for (let version = 1; !isOver; version++) await publish(version);
+      for (let version = 1; !over.signal.aborted; version++) await publish(version);
     })();
     try {
       const seen = new Set<string>();
@@ -38,7 +38,7 @@ test.each([["all there are", undefined] as const, ["those that are named", NAMES
         seen.add(found["a"] ?? "");
       }
     } finally {
-      isOver = true;
+      over.abort();
       await publishing;
     }
   },

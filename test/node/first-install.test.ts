@@ -34,6 +34,8 @@ beforeAll(async () => {
     1000,
   );
   await query(database.settings, "DROP DATABASE agentpg", "DROP ROLE agentpg_operator");
+  // The example's namespace was handed over, and stays with its Secret.
+  await desk.shell("kubectl delete namespace lamps --ignore-not-found");
 });
 afterAll(async () => {
   await database?.close();

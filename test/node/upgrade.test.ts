@@ -112,6 +112,9 @@ async function rolledDuring(work: () => Promise<unknown>): Promise<number[]> {
 describe("the chart's life", { retry: 0 }, () => {
   test("removed with all data, it leaves nothing in the cluster and nothing in Postgres", async () => {
     const { data } = await client.get<Secret>(kinds.SECRET, ADMIN_SECRET, OPERATOR_NAMESPACE);
+    // Those that docs.test.ts has deleted: one that goes between two commands of the page would be an error.
+    const going = async () => (await client.list(TENANT)).flatMap((it) => it.metadata["deletionTimestamp"] ?? []);
+    await eventually(going, (left) => left.length === 0, 60);
     await desk.follow(OPERATIONS, "Remove everything, the tenants' data too");
     await eventually(() => remains(client), none, 60, 1000);
     expect(await query(superuser, "SELECT rolname FROM pg_roles WHERE rolname LIKE 't\\_%'")).toEqual([]);
