@@ -60,6 +60,10 @@ test("the README's commands bring a first answer", { retry: 0, timeout: 300_000 
     "REGISTRY/agentpg-operator": repository,
     "postgres.example.com": POSTGRES_HOST,
   });
-  const said = await desk.follow("examples/minimal/README.md", "");
-  expect(said).toContain('About "Hello"');
+  await desk.follow("examples/minimal/README.md", "");
+  const list = async (what: string) =>
+    JSON.parse(await desk.shell(`agentpg ${what} -n lamps -o json`)) as { id: string; state: string }[];
+  const [session] = await list("sessions helper");
+  const runs = await list(`runs helper --session ${session?.id}`);
+  expect(runs.map(({ state }) => state)).toEqual(["completed"]);
 });
