@@ -133,7 +133,10 @@ export function measureEffect(fleet: Fleet, names: readonly AgentName[], { progr
   return progress.step("specs are changed", () => effectOfChanges(fleet.client, fleet.deployments, names));
 }
 
-/** Once the first security checks are written nothing is left to be said; stops the operator and starts it again; then nothing happens for a while. */
+/** Until the Tenant's status says that the new Agents are gone again. */
+const AFTERMATH_MS = 5_000;
+
+/** Once the first security checks are written nothing is left to be said; stops the operator and starts it again, several times; then nothing happens for a while. */
 export async function measureRestartsAndRest(
   fleet: Fleet,
   { agents, progress }: Plan,
@@ -161,6 +164,7 @@ export async function measureRestartsAndRest(
     );
     fleet.operator = operator;
     measured.push(times);
+    await sleep(AFTERMATH_MS);
     await untilWorkedOff(operator, agents);
   }
   const steady = await progress.step("nothing changes", () => steadyState(fleet.world, restSeconds));

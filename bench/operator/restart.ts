@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError } from "../../src/kubernetes/errors.ts";
-import { keyOf } from "../../src/kubernetes/object.ts";
+import { keyOf, type KubernetesObject } from "../../src/kubernetes/object.ts";
 import type { KubernetesClient } from "../../src/kubernetes/client.ts";
-import { NETWORK_POLICY } from "../../src/kubernetes/resource-kind.ts";
+import {
+  CONFIG_MAP,
+  DEPLOYMENT,
+  NETWORK_POLICY,
+  SERVICE,
+  SERVICE_ACCOUNT,
+} from "../../src/kubernetes/resource-kind.ts";
 import { AGENT } from "../../src/operator/caches.ts";
+import { selectorOf } from "../../src/operator/labelled-pods.ts";
+import { AGENT_LABEL } from "../../src/operator/labels.ts";
 import { conditionOf, type Conditioned } from "../../test/support/operator-harness.ts";
 import { benchAgent, type AgentName } from "./fleet.ts";
 import { ASK_EVERY_MS, untilWorkedOff, type OperatorProgram } from "./operator-process.ts";
@@ -25,18 +32,16 @@ async function servedSeconds(
   return seconds(started);
 }
 
-/** Deletes an Agent, and waits until the operator has taken away what was the Agent's: the fleet is as it was before. */
+/** Deletes an Agent, and waits until all that was its own is gone: the fleet is as it was before. */
 async function deleteAgent(client: KubernetesClient, { name, namespace }: AgentName): Promise<void> {
   await client.delete(AGENT, name, namespace);
-  const isThere = () =>
-    client.get(NETWORK_POLICY, `agent-${name}`, namespace).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof ApiError && error.status === 404) return false;
-        throw error;
-      },
-    );
-  while (await isThere()) await sleep(200);
+  const labelSelector = selectorOf({ [AGENT_LABEL]: name });
+  // Nobody collects garbage here.
+  for (const kind of [DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, CONFIG_MAP])
+    for (const { metadata } of await client.list<KubernetesObject>(kind, namespace, { labelSelector }))
+      await client.delete(kind, metadata.name, namespace);
+  // The operator takes this one away.
+  while ((await client.list(NETWORK_POLICY, namespace, { labelSelector })).length > 0) await sleep(200);
 }
 
 /** Seconds since the process was started, or, of an Agent, since that was created. */

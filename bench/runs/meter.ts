@@ -10,9 +10,6 @@ export interface Counters {
   fullPageImages: number;
 }
 
-/** So few in a table are no work for autovacuum (autovacuum_vacuum_threshold is 50, and a fifth of the table comes to it). */
-const FEW_DEAD_ROWS = 50;
-
 /** A superuser's look at the server. */
 export async function openMeter(superuser: ConnectionSettings) {
   const client = new Client(clientOptions(superuser, "bench meter"));
@@ -23,14 +20,7 @@ export async function openMeter(superuser: ConnectionSettings) {
     client,
     /** Does what the server would else do in the midst of what is measured: an autovacuum of earlier rows writes each of their pages in full. */
     async settle(): Promise<void> {
-      // What a transaction under way may still see stays: autovacuum would come for it later.
-      for (let left = Number.POSITIVE_INFINITY, tries = 0; left > FEW_DEAD_ROWS && tries < 5; tries++) {
-        await client.query("VACUUM (ANALYZE)");
-        const { rows } = await client.query<{ dead: string }>(
-          "SELECT coalesce(max(n_dead_tup), 0) AS dead FROM pg_stat_user_tables",
-        );
-        left = Number(rows[0]?.dead);
-      }
+      await client.query("VACUUM (ANALYZE)");
       await client.query("CHECKPOINT");
     },
     /** @param login whose statements count */

@@ -188,18 +188,16 @@ describe("limits", () => {
   }, 30_000);
 
   it("gives agents of a tenant their share of its concurrent runs", async () => {
-    world.claude.config.latencyMs = 40;
+    world.claude.config.latencyMs = 400; // all of the flood takes 20 s and more
     const tenantLimits = { runsPerMinute: 100_000, concurrentRuns: 4 };
     const flood = await world.start({ name: "flood", tenantLimits });
     const quiet = await world.start({ name: "quiet", tenantLimits });
     const sessions = await Promise.all(Array.from({ length: 200 }, () => flood.client.createSession()));
     await Promise.all(sessions.map((it) => flood.client.startRun(it.id, "Hello")));
-    const started = Date.now();
     await quiet.client.ask((await quiet.client.createSession()).id, "Hello");
     const [left] = await world.sql<{ count: string }>(
       "SELECT count(*) FROM runs WHERE state = 'pending' AND agent = 'flood'",
     );
-    expect(Number(left?.count)).toBeGreaterThan(0);
-    expect(Date.now() - started).toBeLessThan(5000);
+    expect(Number(left?.count)).toBeGreaterThan(50);
   }, 30_000);
 });
