@@ -133,8 +133,9 @@ export function measureEffect(fleet: Fleet, names: readonly AgentName[], { progr
   return progress.step("specs are changed", () => effectOfChanges(fleet.client, fleet.deployments, names));
 }
 
-/** Until the Tenant's status says that the new Agents are gone again. */
-const AFTERMATH_MS = 5_000;
+/** How many Agents the status of the first Tenant counts: that is where new ones come and go. */
+const countedAgents = async ({ client, names }: Fleet): Promise<unknown> =>
+  (await client.get<Conditioned>(TENANT, names[0] ?? "")).status?.["agents"];
 
 /** Once the first security checks are written nothing is left to be said; stops the operator and starts it again, several times; then nothing happens for a while. */
 export async function measureRestartsAndRest(
@@ -151,6 +152,7 @@ export async function measureRestartsAndRest(
       await sleep(2_000);
     }
   });
+  const counted = await countedAgents(fleet);
   const measured: RestartTimes[] = [];
   for (let round = 1; round <= restarts; round++) {
     await fleet.operator.stop();
@@ -164,7 +166,7 @@ export async function measureRestartsAndRest(
     );
     fleet.operator = operator;
     measured.push(times);
-    await sleep(AFTERMATH_MS);
+    while ((await countedAgents(fleet)) !== counted) await sleep(500); // a Tenant counts anew some seconds later
     await untilWorkedOff(operator, agents);
   }
   const steady = await progress.step("nothing changes", () => steadyState(fleet.world, restSeconds));
