@@ -15,12 +15,12 @@ import { AGENT, TENANT } from "../src/operator/caches.ts";
 import { AgentClient } from "../src/runtime/client.ts";
 import { silentProgress, terminalProgress } from "../src/telemetry/progress.ts";
 import { waitFor } from "../src/cli/wait.ts";
+import { median } from "./median.ts";
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "5" } } });
 const runs = Number(values.runs);
 const name = "agentpg-bench";
 
-const median = (list: number[]): number => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 const rounded = (n: number, digits = 2): number => Number(n.toFixed(digits));
 
 type Watched = KubernetesObject & {

@@ -10,6 +10,7 @@ import { Field } from "../test/support/field/field.ts";
 import { type CellResult, runCell } from "./runs/cell.ts";
 import { openMeter } from "./runs/meter.ts";
 import { postmasterOf, startBenchPostgres } from "./runs/server.ts";
+import { median } from "./median.ts";
 
 const { values } = parseArgs({
   options: {
@@ -32,8 +33,6 @@ const QUESTION =
   "What can we send back, until when, and who pays for the parcel? Please answer in a sentence or two.";
 
 const progress = terminalProgress(process.stderr, 5_000);
-const median = (numbers: number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 
 function costOf(pairs: { without: CellResult; guarded: CellResult }[]) {
   const of = (read: (pair: (typeof pairs)[number]) => number): number => median(pairs.map(read));

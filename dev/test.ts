@@ -54,16 +54,18 @@ class Output {
 function counted(suite: string, code: number | null): typeof total {
   try {
     const report = JSON.parse(readFileSync(join(results, `${suite}.json`), "utf8")) as Report;
+    let failed = report.numFailedTests;
     for (const { name, status, message, assertionResults } of report.testResults) {
       const file = relative(root, name);
       // A file that does not load has no tests, and still has failed.
-      if (status === "failed" && assertionResults.length === 0) failures.push(`${suite}: ${file}: ${message}`);
+      if (status === "failed" && assertionResults.length === 0) {
+        failed++;
+        failures.push(`${suite}: ${file}: ${message}`);
+      }
       for (const test of assertionResults)
         if (test.status === "failed")
           failures.push(`${suite}: ${file}: ${test.fullName}\n${test.failureMessages.join("\n").slice(0, 4000)}`);
     }
-    const broken = report.testResults.filter((it) => it.status === "failed" && it.assertionResults.length === 0).length;
-    let failed = report.numFailedTests + broken;
     if (failed === 0 && code !== 0) {
       failed = 1;
       failures.push(`${suite}: every test passed, yet it ended with ${code}: an error that no test caught, see above`);

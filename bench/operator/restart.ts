@@ -12,6 +12,7 @@ import { AGENT } from "../../src/operator/caches.ts";
 import { selectorOf } from "../../src/operator/labelled-pods.ts";
 import { AGENT_LABEL } from "../../src/operator/labels.ts";
 import { conditionOf, type Conditioned } from "../../test/support/operator-harness.ts";
+import { median } from "../median.ts";
 import { benchAgent, type AgentName } from "./fleet.ts";
 import { ASK_EVERY_MS, untilWorkedOff, type OperatorProgram } from "./operator-process.ts";
 import type { Watcher } from "./watcher.ts";
@@ -55,8 +56,7 @@ export interface RestartTimes {
 
 /** One start is 10 % faster or slower than the next on a machine that others use too. */
 export function medianTimes(all: RestartTimes[]): RestartTimes {
-  const of = (key: keyof RestartTimes) =>
-    all.map((it) => it[key]).toSorted((a, b) => a - b)[(all.length - 1) >> 1] ?? Number.NaN;
+  const of = (key: keyof RestartTimes) => median(all.map((it) => it[key]));
   return {
     restartSyncSeconds: of("restartSyncSeconds"),
     restartFirstReconcileSeconds: of("restartFirstReconcileSeconds"),

@@ -7,10 +7,9 @@ import { helmValues } from "../../src/cli/demo/helm-values.ts";
 import { POSTGRES_HOST } from "../../src/cli/demo/manifests.ts";
 import { KubernetesClient } from "../../src/kubernetes/client.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../src/kubernetes/kube-config.ts";
-import { eventually } from "../support/eventually.ts";
 import { type Desk, openDesk } from "./documented-commands.ts";
 import { operatorPods } from "./operators.ts";
-import { remains } from "./remains.ts";
+import { removeEverything } from "./remains.ts";
 import { openAsSuperuser } from "./superuser.ts";
 
 const { kubeconfig } = inject("demo");
@@ -26,13 +25,7 @@ beforeAll(async () => {
   desk = await openDesk(kubeconfig);
   image = (await operatorPods(client))[0]?.spec.containers[0]?.image ?? "";
   database = await openAsSuperuser(client, config);
-  await desk.follow("docs/operations.md", "Remove everything, the tenants' data too");
-  await eventually(
-    () => remains(client),
-    (left) => left.length === 0,
-    60,
-    1000,
-  );
+  await removeEverything(desk, client);
   await query(database.settings, "DROP DATABASE agentpg", "DROP ROLE agentpg_operator");
   // The example's namespace was handed over, and stays with its Secret.
   await desk.shell("kubectl delete namespace lamps --ignore-not-found");
@@ -45,7 +38,7 @@ afterAll(async () => {
 
 test("the README's commands bring a first answer", { retry: 0, timeout: 300_000 }, async () => {
   const { settings } = database;
-  const [repository = "", tag = ""] = image.split(/:(?=[^:]*$)/);
+  const { image: of, model } = helmValues({ kind: "simulated" }, image);
   await desk.writeFile("connection.json", JSON.stringify(settings));
   await desk.addProgram(
     "psql",
@@ -54,10 +47,10 @@ test("the README's commands bring a first answer", { retry: 0, timeout: 300_000 
   await desk.writeFile("ca.crt", (settings.tls !== "disable" && settings.tls.ca) || "");
   await desk.writeFile("api-key", "sk-ant-simulated");
   // What is not as on a real cluster: the image has a tag of its own, and the model is simulated.
-  await desk.writeValues({ image: { tag }, model: helmValues({ kind: "simulated" }, image).model }, "here.yaml");
+  await desk.writeValues({ image: { tag: of.tag }, model }, "here.yaml");
   await desk.follow("README.md", "1. A role and a database for the operator (as a Postgres superuser)", {
     "charts/agentpg": "charts/agentpg --values here.yaml",
-    "REGISTRY/agentpg-operator": repository,
+    "REGISTRY/agentpg-operator": of.repository,
     "postgres.example.com": POSTGRES_HOST,
   });
   await desk.follow("examples/minimal/README.md", "");

@@ -24,7 +24,7 @@ import { type Desk, openDesk } from "./documented-commands.ts";
 import * as lasting from "./lasting-tenant.ts";
 import { lookedAt, operatorPods } from "./operators.ts";
 import { buildPreviousImage, PREVIOUS_CHART, PREVIOUS_SCHEMA } from "./previous-release.ts";
-import { remains } from "./remains.ts";
+import { removeEverything } from "./remains.ts";
 import { openAsSuperuser } from "./superuser.ts";
 
 const UPGRADE = "docs/upgrade.md";
@@ -112,11 +112,7 @@ async function rolledDuring(work: () => Promise<unknown>): Promise<number[]> {
 describe("the chart's life", { retry: 0 }, () => {
   test("removed with all data, it leaves nothing in the cluster and nothing in Postgres", async () => {
     const { data } = await client.get<Secret>(kinds.SECRET, ADMIN_SECRET, OPERATOR_NAMESPACE);
-    // Those that docs.test.ts has deleted: one that goes between two commands of the page would be an error.
-    const going = async () => (await client.list(TENANT)).flatMap((it) => it.metadata["deletionTimestamp"] ?? []);
-    await eventually(going, (left) => left.length === 0, 60);
-    await desk.follow(OPERATIONS, "Remove everything, the tenants' data too");
-    await eventually(() => remains(client), none, 60, 1000);
+    await removeEverything(desk, client);
     expect(await query(superuser, "SELECT rolname FROM pg_roles WHERE rolname LIKE 't\\_%'")).toEqual([]);
     await query(superuser, "DROP DATABASE agentpg", "DROP ROLE agentpg_operator");
     // A database for the next.
