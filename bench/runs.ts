@@ -3,7 +3,7 @@
 //   npm run bench:runs [-- --seconds 15] [--quick] [--statements]      the last line is one JSON object
 //   --quick: only the cells without a slow model, 10 s each      --processes 1,2: with how many processes of the agent
 //   --pii Off: personal data is not looked for (Redact by default)
-//   --statements: also which statements a run costs              --profile DIRECTORY: a .cpuprofile of each process
+//   --statements: also which statements and log records a run costs     --profile DIRECTORY: a .cpuprofile of each process
 import { parseArgs } from "node:util";
 import { agentConfig } from "../src/api/agent-config.ts";
 import { terminalProgress } from "../src/telemetry/progress.ts";

@@ -23,15 +23,20 @@ export function findPgbench(): string | undefined {
   return versions.map((it) => join(root, it, "bin", "pgbench")).find((it) => existsSync(it));
 }
 
+async function run(postgres: TestPostgres, database: string, ...statements: string[]): Promise<void> {
+  const client = new Client(clientOptions(postgres.adminSettings(database), "bench bound"));
+  await client.connect();
+  for (const statement of statements) await client.query(statement);
+  await client.end();
+}
+
+const dropDatabase = (postgres: TestPostgres) =>
+  run(postgres, "postgres", "DROP DATABASE IF EXISTS bound WITH (FORCE)");
+
 async function freshDatabase(postgres: TestPostgres): Promise<void> {
-  const run = async (database: string, ...statements: string[]) => {
-    const client = new Client(clientOptions(postgres.adminSettings(database), "bench bound"));
-    await client.connect();
-    for (const statement of statements) await client.query(statement);
-    await client.end();
-  };
-  await run("postgres", "DROP DATABASE IF EXISTS bound WITH (FORCE)", "CREATE DATABASE bound");
-  await run("bound", BOUND_SCHEMA, "CHECKPOINT");
+  await dropDatabase(postgres);
+  await run(postgres, "postgres", "CREATE DATABASE bound");
+  await run(postgres, "bound", BOUND_SCHEMA, "CHECKPOINT");
 }
 
 function pgbench(program: string, postgres: TestPostgres, script: string, clients: number, seconds: number): number {
@@ -45,7 +50,10 @@ function pgbench(program: string, postgres: TestPostgres, script: string, client
   return Number(found[1]);
 }
 
-/** Takes the limit on this server: with pgbench where there is one, else by sending the same statements. */
+/**
+ * Takes the limit on this server: with pgbench where there is one, else by sending the same statements. Its database does not stay:
+ * an autovacuum of these rows, a minute later, would write each of their pages in full, into the log that a later cell measures.
+ */
 export async function measureBound(
   postgres: TestPostgres,
   folder: string,
@@ -61,5 +69,9 @@ export async function measureBound(
     pgbench(program, postgres, script, clients, 2); // warms up
     return pgbench(program, postgres, script, clients, seconds);
   };
-  return { by: program ? "pgbench" : "replay", plain: await take(0), tools: await take(2) };
+  try {
+    return { by: program ? "pgbench" : "replay", plain: await take(0), tools: await take(2) };
+  } finally {
+    await dropDatabase(postgres);
+  }
 }

@@ -14,7 +14,7 @@ import { postmasterOf, startBenchPostgres } from "./server.ts";
 export interface RunsOptions {
   seconds: number;
   quick: boolean;
-  /** Whether it tells which statements a run costs. */
+  /** Whether it tells which statements and which records of the log a run costs. */
   statements: boolean;
   /** Numbers of the agent's processes to try. */
   processes: number[];
@@ -83,16 +83,20 @@ async function cellWith(
     const seconds = options.seconds;
     const parts = { ...ground, agents, tenant, tokens };
     const result = await runCell(parts, { message, clients, seconds, warmUpSeconds: WARM_UP_SECONDS });
-    if (options.statements) await tellStatements(ground, tenant, result);
+    if (options.statements) await tellCosts(ground, tenant, result);
     return result;
   } finally {
     await Promise.all(agents.map((it) => it.child.end("SIGTERM")));
   }
 }
 
-async function tellStatements({ meter, progress }: Ground, tenant: FieldTenant, { runs }: CellResult): Promise<void> {
+async function tellCosts({ meter, progress }: Ground, tenant: FieldTenant, { runs }: CellResult): Promise<void> {
   for (const { calls, query } of await meter.topStatements(tenant.connection.user))
     progress.note(`   ${(calls / runs).toFixed(2)} × ${query}`);
+  for (const { relation, record, bytes, fullPages } of await meter.topWal())
+    progress.note(
+      `   ${(bytes / runs).toFixed(0)} B (${(fullPages / runs).toFixed(3)} full pages) ${relation}: ${record}`,
+    );
 }
 
 interface Best {
