@@ -10,7 +10,7 @@ export interface Ran {
 }
 
 interface Report {
-  testResults: { assertionResults: { fullName: string; status: string }[] }[];
+  testResults: { message?: string; assertionResults: { fullName: string; status: string }[] }[];
 }
 
 /** Longer than any of the files takes. */
@@ -52,5 +52,6 @@ export async function runTests(tree: string, file: string, names: string | undef
     .filter(({ status }) => status === "passed" || status === "failed")
     .map(({ fullName, status }) => ({ name: fullName, passed: status === "passed" }));
   if (ran.length > 0) return ran;
-  throw new Error(`${file}: no test of the name "${names ?? ""}" ran:\n${said.slice(-2000)}`);
+  const why = testResults.map((it) => it.message ?? "").join("\n");
+  throw new Error(`${file}: no test of the name "${names ?? ""}" ran:\n${`${why}\n${said}`.slice(-2000)}`);
 }

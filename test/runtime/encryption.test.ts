@@ -62,6 +62,8 @@ async function dump(): Promise<string> {
     .map((it) => it.row)
     .join("\n");
 }
+const stateOf = (run: string) => async () =>
+  (await world.sql<{ state: string }>("SELECT state FROM runs WHERE id = $1", [run]))[0]?.state;
 const generationsOf = (session: string) =>
   world.sql<{ key: number | null }>(
     "SELECT (content->>'key')::int AS key FROM messages WHERE session_id = $1 ORDER BY seq",
@@ -307,5 +309,35 @@ it("an export decodes encrypted and plain rows alike", async () => {
   expect(decodeRow(cipher, "tool_execution", execution ?? {})).toMatchObject({
     input: { person: "Rapunzel" },
     output: expect.stringContaining("walnut"),
+  });
+});
+
+describe("a run whose tool call cannot be read", () => {
+  const waiting = async () => {
+    const approvals = { tools: ["lookup"], timeoutSeconds: 60, onTimeout: "Deny" as const };
+    const agent = await encrypting({ tools: [LOOKUP], approvals });
+    const { client } = agent;
+    const session = await client.createSession();
+    const { id } = await client.startRun(session.id, "Please look up Rumpelstiltskin");
+    await expect.poll(stateOf(id), { timeout: 10_000 }).toBe("awaiting_approval");
+    await world.sql("UPDATE tool_executions SET input = jsonb_set(input, '{key}', '99') WHERE run_id = $1", [id]);
+    return { ...agent, session, id };
+  };
+  const callOf = (run: string) => world.sql("SELECT state FROM tool_executions WHERE run_id = $1", [run]);
+
+  it("ends when it is cancelled, and its session can be erased", async () => {
+    const { client, url, session, id } = await waiting();
+    await client.cancel(id);
+    await expect.poll(stateOf(id), { timeout: 5000 }).toBe("cancelled");
+    expect(await callOf(id)).toEqual([{ state: "failed" }]);
+    expect((await fetch(`${url}/v1/sessions/${session.id}`, { method: "DELETE" })).status).toBe(204);
+  });
+
+  it("fails with the reason when it would go on", async () => {
+    const { client, id } = await waiting();
+    await world.sql("UPDATE runs SET wake_at = now() WHERE id = $1", [id]);
+    await expect.poll(stateOf(id), { timeout: 5000 }).toBe("failed");
+    expect((await client.getRun(id)).error?.type).toBe("transcript_unreadable");
+    expect(await world.sql("SELECT fence FROM runs WHERE id = $1", [id])).toEqual([{ fence: 2 }]);
   });
 });

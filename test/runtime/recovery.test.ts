@@ -423,6 +423,30 @@ describe("a run that is ours only in the database", () => {
   });
 });
 
+describe("a run that takes longer to open than two heartbeats", () => {
+  const slowOpening = (session: string) =>
+    world.sql(`CREATE FUNCTION slow_question() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$;
+      CREATE TRIGGER slow_question BEFORE INSERT ON messages FOR EACH ROW
+        WHEN (NEW.role = 'user' AND NEW.session_id = '${session}') EXECUTE FUNCTION slow_question()`);
+
+  it("is opened once, and the model asked once", async () => {
+    await world.fresh({ latencyMs: 1000 });
+    const { client } = await world.start({ tenantLimits: { runsPerMinute: 100_000, concurrentRuns: 1 } });
+    const [busy, waiting] = [await client.createSession(), await client.createSession()];
+    await slowOpening(waiting.id);
+    try {
+      const first = await client.startRun(busy.id, "Hello");
+      const { id } = await client.startRun(waiting.id, "Hello too"); // is queued, and claimed later
+      await expect.poll(state(id), { timeout: 20_000 }).toBe("completed");
+      expect(await state(first.id)()).toBe("completed");
+      expect(await world.sql("SELECT fence FROM runs WHERE id = $1", [id])).toEqual([{ fence: 1 }]);
+      expect(world.claude.stats.modelCalls).toBe(2);
+    } finally {
+      await world.sql("DROP TRIGGER slow_question ON messages; DROP FUNCTION slow_question()");
+    }
+  });
+});
+
 describe("more runs than the tenant may have at once", () => {
   it("wait their turn", async () => {
     await world.fresh({ latencyMs: 50 });

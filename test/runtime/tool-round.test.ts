@@ -309,6 +309,26 @@ describe("a tool", () => {
     expect(await executions(id)).toMatchObject([{ state: "completed", attempts: 1, output: "at last" }]);
   });
 
+  it("that is done keeps its result when its pod goes while another call of the message runs", async () => {
+    const both = ["note", "hang"].map((name) => ({ type: "tool_use", id: `toolu_${name}`, name, input: {} }));
+    await world.fresh({ sayings: [{ match: "both", content: both, stopReason: "tool_use" }] });
+    const first = await withTools();
+    const { id } = await first.client.startRun((await first.client.createSession()).id, "both");
+    await eventually(
+      async () => calls.length,
+      (it) => it === 2,
+    );
+    await first.stop(0);
+    world.forget(first);
+    await withTools();
+    await until(id, "completed");
+    expect(calls).toHaveLength(2);
+    expect(await executions(id)).toMatchObject([
+      { name: "hang", state: "failed" },
+      { name: "note", state: "completed", output: "noted" },
+    ]);
+  });
+
   it("that is tried again has its attempts counted", async () => {
     const agent = await withTools();
     const run = await agent.client.ask((await agent.client.createSession()).id, "USE_TOOL 1 retry");

@@ -130,10 +130,15 @@ export async function claimRuns(
 }
 
 /** Lets go of runs so that any worker may take them at once. They stay `running`: that keeps their place in the session. */
-export async function releaseRuns(db: Queryable, worker: string, runs: string[]): Promise<void> {
+export async function releaseRuns(
+  db: Queryable,
+  worker: string,
+  runs: readonly { id: string; fence: number }[],
+): Promise<void> {
   await db.query(
     "release_runs",
-    "UPDATE runs SET lease_owner = NULL, fence = fence + 1 WHERE lease_owner = $1 AND id = ANY($2::uuid[]) AND state = 'running'",
-    [worker, runs],
+    `UPDATE runs r SET lease_owner = NULL, fence = r.fence + 1 FROM unnest($2::uuid[], $3::integer[]) AS held (id, fence)
+     WHERE r.id = held.id AND r.fence = held.fence AND r.lease_owner = $1 AND r.state = 'running'`,
+    [worker, runs.map((it) => it.id), runs.map((it) => it.fence)],
   );
 }

@@ -1,7 +1,7 @@
 import { type MessageRow, readConversation, writeQuestion } from "../encryption/messages.ts";
 import { executionPlace, type Place, runPlace } from "../encryption/place.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
-import type { Conversation, QueuedRun, RunError, RunState, ToolExecution } from "./run.ts";
+import type { Conversation, QueuedRun, RunError, RunState, ToolExecution, UnreadExecution } from "./run.ts";
 import { storableJson } from "./storable.ts";
 
 interface Row {
@@ -68,9 +68,8 @@ interface ExecutionRow {
   child_error: unknown;
 }
 
-/** The tool calls of a run, with how far the child runs are. @throws TranscriptUnreadable */
-export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): Promise<ToolExecution[]> {
-  const rows = await db.query<ExecutionRow>(
+const executionRows = (db: TranscriptDatabase, runId: string): Promise<ExecutionRow[]> =>
+  db.query<ExecutionRow>(
     "tool_executions_of",
     `SELECT t.tool_use_id, t.name, t.state, t.attempts, t.is_error, t.output, t.input, t.idempotency_key, t.child_run,
             extract(epoch FROM t.approval_until - now())::float8 AS approval_seconds_left,
@@ -79,22 +78,35 @@ export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): P
      WHERE t.run_id = $1`,
     [runId],
   );
+
+/** What of a call is stored as it is. */
+const unread = (row: ExecutionRow): UnreadExecution => ({
+  toolUseId: row.tool_use_id,
+  name: row.name,
+  state: row.state,
+  attempts: row.attempts,
+  isError: row.is_error,
+  idempotencyKey: row.idempotency_key,
+  approvalSecondsLeft: row.approval_seconds_left,
+  childRun: row.child_run,
+  childState: row.child_state,
+  childGivenUp: row.child_given_up ?? false,
+});
+
+/** The tool calls of a run, with how far the child runs are. @throws TranscriptUnreadable */
+export async function toolExecutionsOf(db: TranscriptDatabase, runId: string): Promise<ToolExecution[]> {
   const { transcripts } = db;
   const text = (stored: string | null, place: Place) => (stored === null ? null : transcripts.readText(stored, place));
-  return rows.map((row) => ({
-    toolUseId: row.tool_use_id,
-    name: row.name,
-    state: row.state,
-    attempts: row.attempts,
-    isError: row.is_error,
+  return (await executionRows(db, runId)).map((row) => ({
+    ...unread(row),
     input: transcripts.readJson(row.input, executionPlace("input", runId, row.tool_use_id)),
     output: text(row.output, executionPlace("output", runId, row.tool_use_id)),
-    idempotencyKey: row.idempotency_key,
-    approvalSecondsLeft: row.approval_seconds_left,
-    childRun: row.child_run,
-    childState: row.child_state,
-    childGivenUp: row.child_given_up ?? false,
     childResponse: text(row.child_response, runPlace("response", row.child_run ?? "")),
     childError: transcripts.readJson(row.child_error, runPlace("error", row.child_run ?? "")) as RunError | null,
   }));
+}
+
+/** The same for who has to end a run whose calls cannot be read. */
+export async function unreadExecutionsOf(db: TranscriptDatabase, runId: string): Promise<UnreadExecution[]> {
+  return (await executionRows(db, runId)).map(unread);
 }

@@ -116,3 +116,6 @@ export interface ToolExecution {
   childResponse: string | null;
   childError: RunError | null;
 }
+
+/** What is known of a call without its texts, which may be encrypted. */
+export type UnreadExecution = Omit<ToolExecution, "input" | "output" | "childResponse" | "childError">;

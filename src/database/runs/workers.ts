@@ -24,6 +24,7 @@ export interface WorkerReport {
 
 export interface HeldRun {
   id: string;
+  fence: number;
   cancelRequested: boolean;
 }
 
@@ -46,7 +47,7 @@ export async function renewLeases(
      ), gone AS (
        DELETE FROM workers WHERE agent = $2 AND expires_at < now() - interval '1 hour'
      )
-     SELECT id, cancel_requested AS "cancelRequested" FROM runs
+     SELECT id, fence, cancel_requested AS "cancelRequested" FROM runs
      WHERE agent = $2 AND lease_owner = $1
        AND state IN ${OPEN_STATES}`,
     [worker, agent, leaseSeconds, JSON.stringify(report)],

@@ -32,9 +32,14 @@ export function cancelledBeforeWork(
   };
 }
 
+/** What the client is told when a conversation, or a call, cannot be decrypted. */
+export const UNREADABLE: RunError = {
+  type: "transcript_unreadable",
+  message: "this conversation cannot be read: ask your administrator",
+};
+
 /** Ends a claimed run whose conversation nobody can read: put back, it would be claimed again and again. */
 export function failedUnread(config: AgentConfig, run: QueuedRun, worker: string): RunStep {
-  const error = { type: "transcript_unreadable", message: "this conversation cannot be read: ask your administrator" };
   const { id, fence, step, iteration, tokens, usd } = run;
   return {
     ...NOTHING_DONE,
@@ -47,7 +52,7 @@ export function failedUnread(config: AgentConfig, run: QueuedRun, worker: string
     iteration,
     tokens,
     usd,
-    error,
-    audit: [auditLine(config, run, "run.failed", { success: false, error: error.type })],
+    error: UNREADABLE,
+    audit: [auditLine(config, run, "run.failed", { success: false, error: UNREADABLE.type })],
   };
 }

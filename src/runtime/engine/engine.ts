@@ -7,7 +7,7 @@ import { requestCancel, requestCancelOfChildren } from "../../database/runs/canc
 import { claimRuns, releaseRuns } from "../../database/runs/claim-runs.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { spendOfChildren } from "../../database/runs/spend-of-children.ts";
-import { openConversation, toolExecutionsOf } from "../../database/runs/open-conversation.ts";
+import { openConversation, toolExecutionsOf, unreadExecutionsOf } from "../../database/runs/open-conversation.ts";
 import type { ClaimedRun, Conversation, QueuedRun } from "../../database/runs/run.ts";
 import { wake } from "../../database/runs/wake.ts";
 import { endWorker, type WorkerReport } from "../../database/runs/workers.ts";
@@ -90,6 +90,10 @@ export class Engine {
   readonly #served = new ServedUsers();
   /** Runs that are being accepted: they take room already. */
   #accepting = 0;
+  /** Runs that are being accepted or opened: not worked on yet, and not forgotten either. */
+  readonly #beginning = new Set<string>();
+  /** Ends with the time that a drain leaves for what is under way. */
+  readonly #handback = new AbortController();
   #draining = false;
 
   constructor(options: EngineOptions) {
@@ -135,6 +139,7 @@ export class Engine {
         return applied;
       },
       toolExecutions: (runId) => toolExecutionsOf(db, runId),
+      unreadExecutions: (runId) => unreadExecutionsOf(db, runId),
       wake: (agents) => this.#wake(agents),
       cancelChildren: async (runId) => this.#wake(await requestCancelOfChildren(db, runId)),
     };
@@ -148,7 +153,7 @@ export class Engine {
       agent: config.agent.name,
       leaseSeconds,
       report,
-      worksOn: (id) => this.#jobs.get(id) !== undefined,
+      worksOn: (id) => this.#jobs.get(id) !== undefined || this.#beginning.has(id),
       cancel: (id) => this.#jobs.stop(id, "cancelled"),
       released: () => this.#claimer.nudge(),
       alongside: async () => {
@@ -208,6 +213,7 @@ export class Engine {
     const startNow = !this.#draining && this.#room > 0;
     const slot = startNow ? 1 : 0;
     this.#accepting += slot;
+    this.#beginning.add(runId);
     try {
       const accepted = await this.#take(runId, question, startNow);
       if (accepted.outcome === "repeated") return { accepted, runId: accepted.runId };
@@ -222,6 +228,7 @@ export class Engine {
       return { accepted, runId };
     } finally {
       this.#accepting -= slot;
+      this.#beginning.delete(runId);
     }
   }
 
@@ -267,8 +274,8 @@ export class Engine {
     }
     clearTimeout(timer);
     this.budget.forget(run.id);
-    if (end === "faulty") await sleep(FAULT_PAUSE_MS, undefined, { signal: abort.signal }).catch(() => {});
-    if (end === "released" || end === "faulty") await this.#release(run.id);
+    if (end === "faulty") await sleep(FAULT_PAUSE_MS, undefined, { signal: this.#handback.signal }).catch(() => {});
+    if (end === "released" || end === "faulty") await this.#release(run);
     this.#jobs.remove(job);
     channel.close();
     if (end === "completed" || end === "failed" || end === "cancelled") {
@@ -278,10 +285,10 @@ export class Engine {
     if (end === "parked" || this.#claimer.mayBeMore) this.#claimer.nudge();
   }
 
-  async #release(runId: string): Promise<void> {
+  async #release(run: { id: string; fence: number }): Promise<void> {
     const { db, log } = this.#options;
-    await releaseRuns(db, this.worker, [runId]).catch((error) =>
-      log.warn({ run: runId, err: error }, "a run was not put back; its lease runs out"),
+    await releaseRuns(db, this.worker, [run]).catch((error) =>
+      log.warn({ run: run.id, err: error }, "a run was not put back; its lease runs out"),
     );
   }
 
@@ -345,6 +352,7 @@ export class Engine {
   }
 
   async #resume(run: QueuedRun): Promise<void> {
+    this.#beginning.add(run.id);
     try {
       const conversation = await openConversation(this.#options.db, run);
       if (conversation) this.#begin({ ...run, variables: conversation.variables }, conversation, true);
@@ -352,7 +360,9 @@ export class Engine {
       const unreadable = error instanceof TranscriptUnreadable;
       const then = unreadable ? "it fails" : "it is put back";
       this.#options.log.error({ run: run.id, err: error as Error }, `a claimed run could not be read; ${then}`);
-      await (unreadable ? this.#failUnreadable(run) : this.#release(run.id));
+      await (unreadable ? this.#failUnreadable(run) : this.#release(run));
+    } finally {
+      this.#beginning.delete(run.id);
     }
   }
 
@@ -374,6 +384,7 @@ export class Engine {
     await Promise.race([this.#jobs.done(), grace]);
     timeUp.abort();
     if (this.#jobs.size) log.info({ runs: this.#jobs.size }, "the grace period is over: runs are handed back");
+    this.#handback.abort();
     this.#jobs.stopAll("handback");
     await this.#jobs.done();
     await this.batches.stop();

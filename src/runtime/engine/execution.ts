@@ -1,4 +1,5 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
+import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
 import { isTransient } from "../../database/runs/database.ts";
 import { type FinishedExecution, NOTHING_DONE, type RunStep } from "../../database/runs/apply-steps.ts";
 import type { Rewrite } from "../../database/runs/compact-conversation.ts";
@@ -11,6 +12,7 @@ import type {
   RunError,
   Tokens,
   ToolExecution,
+  UnreadExecution,
 } from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Hooks } from "../hooks/hook.ts";
@@ -29,6 +31,7 @@ import { closingResults, isOver, toolUsesOf } from "./pending-tools.ts";
 import { ParkRun, RunFailed, StopWork } from "./stop.ts";
 import { runTools } from "./tool-round.ts";
 import { unfinished } from "./unfinished.ts";
+import { UNREADABLE } from "./end-without-work.ts";
 
 /** What an execution needs of the process around it. */
 export interface ExecutionHost {
@@ -45,7 +48,9 @@ export interface ExecutionHost {
   write(step: RunStep): Promise<{ applied: boolean; parentAgent: string | null }>;
   /** The step, and with it another conversation in the place of the stored one. @returns whether it was applied */
   rewrite(step: RunStep & { sessionId: string }, rewrite: Rewrite): Promise<boolean>;
+  /** @throws TranscriptUnreadable */
   toolExecutions(runId: string): Promise<ToolExecution[]>;
+  unreadExecutions(runId: string): Promise<UnreadExecution[]>;
   /** Tells the pods of these agents that there is work. */
   wake(agents: string[]): void;
   cancelChildren(runId: string): Promise<void>;
@@ -295,7 +300,12 @@ export class Execution {
     if (error instanceof ParkRun) return this.#park(error);
     if (error instanceof RunFailed) return this.#endEarly("failed", error.forClient, "the run failed");
     if (isTransient(error)) throw error;
-    this.host.log.error({ run: this.run.id, err: error as Error }, "a fault of ours ends a run");
+    const { id: run } = this.run;
+    if (error instanceof TranscriptUnreadable) {
+      this.host.log.error({ run, err: error }, "what was written of a run could not be read; it fails");
+      return this.#endEarly("failed", UNREADABLE, "the run failed");
+    }
+    this.host.log.error({ run, err: error as Error }, "a fault of ours ends a run");
     return this.#endEarly(
       "failed",
       { type: "internal_error", message: "something went wrong on our side" },
@@ -320,11 +330,21 @@ export class Execution {
     };
   }
 
+  /** What was written of the calls of this run: without their texts, when those cannot be read. */
+  async #writtenCalls(): Promise<(UnreadExecution & Partial<ToolExecution>)[]> {
+    try {
+      return await this.host.toolExecutions(this.run.id);
+    } catch (error) {
+      if (!(error instanceof TranscriptUnreadable)) throw error;
+      return this.host.unreadExecutions(this.run.id);
+    }
+  }
+
   async #endEarly(state: "failed" | "cancelled", error: RunError | null, why: string): Promise<ExecutionEnd> {
     const last = this.messages.at(-1);
     const open = toolUsesOf(last).length > 0;
     if (open && !this.callsAreStored) this.messages.pop(); // nobody has seen them: they are left out
-    const executions = open && this.callsAreStored ? await this.host.toolExecutions(this.run.id) : [];
+    const executions = open && this.callsAreStored ? await this.#writtenCalls() : [];
     const cut = executions.filter((it) => !isOver(it));
     const closing = open && this.callsAreStored ? closingResults(last, executions, why) : undefined;
     for (const it of cut) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { releaseRuns } from "../../database/runs/claim-runs.ts";
-import { renewLeases, type WorkerReport } from "../../database/runs/workers.ts";
+import { type HeldRun, renewLeases, type WorkerReport } from "../../database/runs/workers.ts";
 import type { Logger } from "../../telemetry/log.ts";
 
 /** What a heartbeat needs of the engine. */
@@ -12,7 +12,7 @@ export interface HeartbeatHost {
   agent: string;
   leaseSeconds: number;
   report: () => WorkerReport;
-  /** Whether this process works on the run. */
+  /** Whether this process works on the run, or is about to. */
   worksOn(runId: string): boolean;
   /** The run was asked to be cancelled, here or elsewhere. */
   cancel(runId: string): void;
@@ -65,16 +65,16 @@ export class Heartbeat {
     const held = await renewLeases(db, worker, agent, leaseSeconds, report());
     this.#renewedAt = began;
     for (const { id, cancelRequested } of held) if (cancelRequested) cancel(id);
-    await this.#releaseForgotten(held.map((it) => it.id).filter((id) => !worksOn(id)));
+    await this.#releaseForgotten(held.filter(({ id }) => !worksOn(id)));
   }
 
   /**
    * Runs that are ours in the database but not here: the answer to a write got lost with its connection. Put back when seen twice,
-   * because one that is being accepted just now looks the same.
+   * because the database's list may be older than what this process has begun since.
    */
-  async #releaseForgotten(ids: string[]): Promise<void> {
-    const twice = ids.filter((id) => this.#forgotten.has(id));
-    this.#forgotten = new Set(ids);
+  async #releaseForgotten(runs: HeldRun[]): Promise<void> {
+    const twice = runs.filter(({ id }) => this.#forgotten.has(id));
+    this.#forgotten = new Set(runs.map(({ id }) => id));
     if (twice.length === 0) return;
     await releaseRuns(this.#host.db, this.#host.worker, twice);
     this.#host.released();

@@ -115,6 +115,13 @@ describe("calls that the end of a run leaves open", () => {
       { type: "tool_result", tool_use_id: "b", content: "the end", is_error: true },
     ]);
   });
+  it("say so of a call whose result is there and cannot be read", () => {
+    const { output: _, ...unread } = anExecution({ toolUseId: "a", state: "completed", isError: false });
+    const content = [{ type: "tool_use", id: "a", name: "plain", input: {} }];
+    expect(closingResults({ role: "assistant", content }, [unread], "the end")?.content).toEqual([
+      { type: "tool_result", tool_use_id: "a", content: "The result of this call cannot be read." },
+    ]);
+  });
   it("need nothing when there are none", () =>
     expect(closingResults({ role: "user", content: [] }, [], "x")).toBeUndefined());
 });

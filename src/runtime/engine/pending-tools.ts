@@ -1,4 +1,4 @@
-import type { ContentBlock, Message, ToolExecution } from "../../database/runs/run.ts";
+import type { ContentBlock, Message, ToolExecution, UnreadExecution } from "../../database/runs/run.ts";
 import type { Annotations } from "../hooks/hook.ts";
 import { invalidInput } from "../model/fit-content.ts";
 import type { Tools } from "../tools/registry.ts";
@@ -57,6 +57,7 @@ const failed = (output: string): ToolOutcome => ({ output, isError: true });
 
 const INTERRUPTED =
   "This call was interrupted: it may or may not have taken effect, and it was not repeated. Find out before you try again.";
+const UNREADABLE = "The result of this call cannot be read.";
 const NOBODY_DECIDED = "This call needs a person's approval, and nobody gave it in time. It was not made.";
 
 function ofChild(execution: ToolExecution): ToolOutcome {
@@ -134,12 +135,15 @@ export const resultBlock = (toolUseId: string, outcome: ToolOutcome): ContentBlo
   ...(outcome.isError ? { is_error: true } : {}),
 });
 
-export const isOver = ({ state }: ToolExecution): boolean => state === "completed" || state === "failed";
+export const isOver = ({ state }: UnreadExecution): boolean => state === "completed" || state === "failed";
 
-/** Answers to all open calls of the conversation's last message, when the run ends before they are answered: their pairs must not be parted. */
+/**
+ * Answers to all open calls of the conversation's last message, when the run ends before they are answered: their pairs must not be parted.
+ * @param executions what was written of the calls; without the results, when those cannot be read
+ */
 export function closingResults(
   last: Message | undefined,
-  executions: ToolExecution[],
+  executions: (UnreadExecution & Partial<ToolExecution>)[],
   why: string,
 ): Message | undefined {
   const uses = toolUsesOf(last);
@@ -147,7 +151,11 @@ export function closingResults(
   const written = new Map(executions.map((it) => [it.toolUseId, it]));
   const content = uses.map(({ id }) => {
     const it = written.get(id);
-    return resultBlock(id, it && isOver(it) ? { output: it.output ?? "", isError: it.isError ?? false } : failed(why));
+    if (!it || !isOver(it)) return resultBlock(id, failed(why));
+    return resultBlock(id, {
+      output: it.output === undefined ? UNREADABLE : (it.output ?? ""),
+      isError: it.isError ?? false,
+    });
   });
   return { role: "user", content };
 }

@@ -16,18 +16,26 @@ export interface Postponed {
   seconds: number;
 }
 
-/** Runs calls of one message, side by side. @throws the signal's reason */
-export async function executeAll(
-  execution: Execution,
-  calls: StartedCall[],
-): Promise<{ executed: Finished[]; postponed: Postponed[] }> {
+export interface Executions {
+  executed: Finished[];
+  postponed: Postponed[];
+  /** Why the others were cut short: the signal's reason. Left out: there are none. */
+  cut?: { reason: unknown };
+}
+
+/** Runs calls of one message, side by side. */
+export async function executeAll(execution: Execution, calls: StartedCall[]): Promise<Executions> {
   const results: (Finished | Postponed)[] = [];
   const waiting = calls.entries();
   const lane = async () => {
     for (const [i, call] of waiting) results[i] = await executeOne(execution, call);
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, calls.length) }, lane));
+  let cut: Executions["cut"];
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, calls.length) }, lane)).catch((reason: unknown) => {
+    cut = { reason };
+  });
   return {
+    ...(cut && { cut }),
     executed: results.filter((it): it is Finished => "use" in it),
     postponed: results.filter((it): it is Postponed => "seconds" in it),
   };

@@ -8,7 +8,7 @@ import { auditLine } from "./audit.ts";
 import type { Execution } from "./execution.ts";
 import { checkedCalls, checkedTasks } from "./message-hooks.ts";
 import { isOver, resultBlock, type ToolTask, type ToolUse, toolTasks, toolUsesOf } from "./pending-tools.ts";
-import { executeAll } from "./run-tools.ts";
+import { executeAll, type Postponed } from "./run-tools.ts";
 
 export type Of<Kind extends ToolTask["do"]> = Extract<ToolTask, { do: Kind }>;
 const only = <Kind extends ToolTask["do"]>(tasks: ToolTask[], kind: Kind): Of<Kind>[] =>
@@ -216,6 +216,17 @@ function noteExpired(execution: Execution, earlier: ToolExecution[], onTimeout: 
   }
 }
 
+/** Other calls were cut short: what these gave must not be lost with them, nor be called anew. */
+async function keepResults(execution: Execution, executed: Finished[], postponed: Postponed[]): Promise<void> {
+  if (executed.length === 0 && postponed.length === 0) return;
+  await execution.store({
+    finished: executed.map(finishedRow),
+    postponed: postponed.map((it) => it.toolUseId),
+    audit: executed.map((it) => auditOf(execution, it)),
+  });
+  tellFinished(execution, executed);
+}
+
 /**
  * Brings the tool calls of the last message to their results: written before they run, run at the same time, and answered together
  * in one message. While other agents or people are waited for, or a tool wants to be called later, the run is parked, with what is
@@ -233,7 +244,9 @@ export async function runTools(execution: Execution): Promise<"answered" | "park
   if (round.children.length) host.wake(round.children.map((it) => it.agent));
   if (mustWait && !calls.length) return "parked";
 
-  const { executed, postponed } = await executeAll(execution, calls);
+  const { executed, postponed, cut } = await executeAll(execution, calls);
+  if (cut) await keepResults(execution, executed, postponed);
+  if (cut) throw cut.reason;
   const later = postponed.map((it) => it.seconds);
   const parks = mustWait || later.length > 0;
   const all = [...answered(execution, round.tasks, earlier), ...executed];
