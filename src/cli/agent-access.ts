@@ -42,8 +42,14 @@ export async function requestToken(
 }
 
 async function whyNoPod(client: KubernetesClient, namespace: string, name: string): Promise<Error> {
-  const missing = await client.get(AGENT, name, namespace).then(() => false, isNotFound);
-  if (missing) return noSuch(client, AGENT, name, namespace);
+  const agent = await client
+    .get<KubernetesObject & { spec?: { replicas?: number } }>(AGENT, name, namespace)
+    .catch((error: unknown) => (isNotFound(error) ? "missing" : undefined));
+  if (agent === "missing") return noSuch(client, AGENT, name, namespace);
+  if (agent?.spec?.replicas === 0)
+    return new Error(
+      `Agent ${namespace}/${name} is scaled to zero: \`kubectl -n ${namespace} scale agent ${name} --replicas 1\` starts it`,
+    );
   return new Error(
     `Agent ${namespace}/${name} has no ready pod: see \`kubectl -n ${namespace} describe agent ${name}\``,
   );

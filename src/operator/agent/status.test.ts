@@ -72,7 +72,7 @@ test("an unknown model is the configuration's fault, a refused key the credentia
 
 test("scaled to zero is no failure", () => {
   expect(summary({ agent: anAgent(0), deployment: deployment({}) })).toMatchObject({
-    Ready: "True Ready",
+    Ready: "True ScaledToZero",
     Available: "True ScaledToZero",
   });
 });
@@ -87,4 +87,17 @@ test("a new pod that does not start is named, and old pods keep the Agent availa
 
 test("no pod yet is said to be so, not an error of the configuration", () => {
   expect(summary({ deployment: undefined })).toMatchObject({ Ready: "False NoPods", ConfigurationValid: "True Valid" });
+});
+
+test("pods that are refused are the reason for as long as they are, and nothing keeps serving that never was", () => {
+  const refused = { type: "ReplicaFailure", status: "True", reason: "FailedCreate", message: "exceeded quota: agents" };
+  const late = { type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded" };
+  const conditions = (list: object[]) => agentConditions(facts({ deployment: deployment({ conditions: list }) }));
+  for (const list of [[refused], [late, refused]]) {
+    const ready = conditions(list).find((it) => it.type === "Ready");
+    expect(ready).toMatchObject({ reason: "PodsRefused", message: expect.stringContaining("exceeded quota: agents") });
+  }
+  const stuck = conditions([late]).find((it) => it.type === "Ready");
+  expect(stuck).toMatchObject({ status: "False", reason: "RolloutStuck" });
+  expect(stuck?.message).not.toContain("the old ones");
 });

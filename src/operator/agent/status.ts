@@ -45,20 +45,12 @@ function available({ agent, deployment }: AgentFacts): ConditionInput {
 
 function progressing({ agent, deployment, startProblem }: AgentFacts): ConditionInput {
   if (!deployment) return condition("Progressing", "False", "Waiting", "nothing is rolled out");
-  const { updatedReplicas = 0, conditions = [] } = deploymentStatus(deployment);
+  const { updatedReplicas = 0, readyReplicas = 0, conditions = [] } = deploymentStatus(deployment);
   const wanted = agent.spec.replicas;
   if (isRolledOut(deployment, wanted)) {
     return condition("Progressing", "False", "RolledOut", "all pods run the current configuration");
   }
   if (startProblem) return condition("Progressing", "False", startProblem.reason, startProblem.message);
-  const stuck = conditions.find((it) => it.type === "Progressing" && it.reason === "ProgressDeadlineExceeded");
-  if (stuck)
-    return condition(
-      "Progressing",
-      "False",
-      "RolloutStuck",
-      "new pods do not become ready; the old ones keep serving. Look at `kubectl describe pod` and `kubectl logs` of the newest pod",
-    );
   const failure = conditions.find((it) => it.type === "ReplicaFailure" && it.status === "True");
   if (failure)
     return condition(
@@ -66,6 +58,14 @@ function progressing({ agent, deployment, startProblem }: AgentFacts): Condition
       "False",
       "PodsRefused",
       `pods are refused (${failure.message ?? failure.reason ?? "no reason given"}): raise the Tenant's quota, or ask for less`,
+    );
+  const stuck = conditions.find((it) => it.type === "Progressing" && it.reason === "ProgressDeadlineExceeded");
+  if (stuck)
+    return condition(
+      "Progressing",
+      "False",
+      "RolloutStuck",
+      `new pods do not become ready${readyReplicas > 0 ? "; the old ones keep serving" : ""}. Look at \`kubectl describe pod\` and \`kubectl logs\` of the newest pod`,
     );
   return condition(
     "Progressing",
@@ -79,6 +79,9 @@ function warned(agent: Agent): string {
   const warning = workspaceWarning(agent);
   return warning === undefined ? "the configuration can run" : `the configuration can run, but ${warning}`;
 }
+
+/** Reasons of Progressing that say why there is no pod to answer. */
+const HINDRANCES: ReadonlySet<string> = new Set(["PodsRefused", "RolloutStuck"]);
 
 /** The conditions of an Agent. */
 export function agentConditions(facts: AgentFacts): ConditionInput[] {
@@ -94,11 +97,15 @@ export function agentConditions(facts: AgentFacts): ConditionInput[] {
     : condition("CredentialsReady", "True", "Published", "API key and database login are there");
   const list = [available(facts), progressing(facts), configuration, credentials];
   const [availability, progress] = list as [ConditionInput, ConditionInput];
+  const hindered = facts.startProblem !== undefined || HINDRANCES.has(progress.reason);
   const culprit =
     [configuration, credentials].find((it) => it.status !== "True") ??
-    (availability.status === "True" ? undefined : facts.startProblem ? progress : availability);
+    (availability.status === "True" ? undefined : hindered ? progress : availability);
+  const asleep = facts.agent.spec.replicas === 0 && facts.deployment !== undefined;
   const ready = culprit
     ? condition("Ready", "False", culprit.reason, culprit.message)
-    : condition("Ready", "True", "Ready", "pods answer and the configuration is valid");
+    : asleep
+      ? condition("Ready", "True", availability.reason, availability.message)
+      : condition("Ready", "True", "Ready", "pods answer and the configuration is valid");
   return [ready, ...list];
 }

@@ -115,3 +115,20 @@ test("a token that cannot be had is told as it was found", () => {
     message: "spec.tools: wiki",
   });
 });
+
+const NOTES = { name: "notes", description: "d", sql: { statement: "SELECT 1" } };
+const WIKI = { name: "wiki", description: "d", mcp: { url: "https://wiki.example/mcp", allowedTools: ["read"] } };
+test.each([
+  ["a name that no tool has", ["note"], "there is no tool note: correct the name (there is notes, wiki, wiki_read, b)"],
+  ["a tool of an MCP server that is not offered", ["wiki_write"], "there is no tool wiki_write"],
+  ["another agent", ["b"], "in its own spec.approvals.tools"],
+])("approvals of %s are refused: the tool that is meant would run unasked", (_what, names, message) => {
+  const tools = [NOTES, WIKI, { name: "b", description: "d", agent: { name: "b" } }];
+  const agent = (approvals: string[], more = {}) => anAgent("a", { tools, approvals: { tools: approvals }, ...more });
+  expect(problem(agent(names), [anAgent("b")])).toEqual({
+    reason: "ToolInvalid",
+    message: expect.stringMatching(/^spec\.approvals\.tools: /),
+  });
+  expect(problem(agent(names), [anAgent("b")])?.message).toContain(message);
+  expect(problem(agent(["notes", "wiki", "wiki_read"]), [anAgent("b")])).toBeUndefined();
+});

@@ -1,4 +1,5 @@
 import { type Agent, type ToolSpec } from "../../api/agent.ts";
+import { approvalsProblem } from "../../api/approvals-problem.ts";
 import { mcpNameProblem } from "../../api/mcp-tool-name.ts";
 import type { Tenant } from "../../api/tenant.ts";
 import { commandsAreWrong } from "./workspace-problem.ts";
@@ -139,6 +140,13 @@ const mcpNamesDoNotFit: Check = ({ agent: { spec } }) => {
   return problem === undefined ? undefined : { reason: "ToolInvalid", message: `spec.tools: ${problem}` };
 };
 
+/** What tools a module has is known to the pods alone: they look at the names when there is one. */
+const approvalsNameNoTool: Check = ({ agent: { spec } }) => {
+  const { approvals, modules, tools } = spec;
+  const problem = approvals && modules.length === 0 ? approvalsProblem(approvals.tools, tools) : undefined;
+  return problem === undefined ? undefined : { reason: "ToolInvalid", message: `spec.approvals.tools: ${problem}` };
+};
+
 const mcpTokenIsMissing: Check = ({ noMcpToken }) =>
   noMcpToken === undefined ? undefined : { reason: "McpTokenMissing", message: noMcpToken };
 
@@ -152,6 +160,7 @@ const CHECKS: readonly Check[] = [
   parametersAreNoObjectSchema,
   sqlArgumentsDoNotFit,
   mcpNamesDoNotFit,
+  approvalsNameNoTool,
   mcpTokenIsMissing,
   commandsAreWrong,
 ];

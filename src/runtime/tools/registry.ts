@@ -1,3 +1,4 @@
+import { approvalsProblem } from "../../api/approvals-problem.ts";
 import { toolKind, type ToolSpec } from "../../api/agent.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { ConfigError } from "../config.ts";
@@ -114,5 +115,7 @@ export function createTools(specs: ToolSpec[], host: ToolHost): Map<string, Tool
       throw new ConfigError(`the tool ${tool.name} is in spec.tools and in a module of spec.modules: rename one`);
     tools.set(tool.name, tool);
   }
+  const problem = approvalsProblem(host.approvals ?? [], specs, [...tools.keys()]);
+  if (problem !== undefined) throw new ConfigError(`spec.approvals.tools: ${problem}`);
   return tools;
 }
