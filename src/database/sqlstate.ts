@@ -9,6 +9,7 @@ export const SQLSTATE = {
   undefinedSchema: "3F000",
   undefinedDatabase: "3D000",
   insufficientPrivilege: "42501",
+  syntaxError: "42601",
   invalidPassword: "28P01",
   invalidAuthorization: "28000",
   lockNotAvailable: "55P03",

@@ -36,6 +36,7 @@ import { type HttpNetwork, INTERNET } from "./tools/http.ts";
 import { bearerToken } from "./credentials/bearer-token.ts";
 import { McpServers } from "./tools/mcp/servers.ts";
 import { createTools } from "./tools/registry.ts";
+import { statementProblem } from "./tools/statements.ts";
 import { startSweep } from "./tools/workspace/sweep.ts";
 import { Workspace } from "./tools/workspace/workspace.ts";
 import { startTracing } from "./tracing/start.ts";
@@ -202,6 +203,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
   await untilReady(health, log);
   await untilTranscriptKeys(keys, cipher, log);
 
+  const invalidStatement = await statementProblem(agent.tools, toolDb, log);
   let errorsRedacted: boolean | null = null;
   const security = securityReport(agent, env.AGENTPG_CONFIG_REVISION, tools, () => errorsRedacted);
   const ready = new Engine({
@@ -221,7 +223,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
       pod: env.AGENTPG_POD_NAME,
       credentials: health?.status.revision ?? "",
       transcriptKeys: cipher.readable,
-      problem: modelHealth.problem,
+      problem: modelHealth.problem ?? invalidStatement,
       security: security(),
     }),
     patience: parts.patience,

@@ -381,6 +381,24 @@ describe("the sql tool", () => {
     expect((await executions(run.runId))[0]?.output).toContain('"customer":"ann"');
   });
 
+  it.each([
+    [
+      "a statement that is none",
+      "selct * from orders",
+      /^spec\.tools: mine\.sql\.statement: syntax error at or near "selct"/,
+    ],
+    ["one that changes rows", "DELETE FROM orders", /^spec\.tools: mine\.sql\.statement: syntax error/],
+    ["one that would leave the tool role", "SELECT set_config('role', 'x', true)", /must not contain set_config/],
+    ["a table that is not there yet", "SELECT * FROM orders_to_come WHERE id = $1", undefined],
+  ])("of %s is told to the operator as soon as the pod runs", async (_what, statement, message) => {
+    await world.start({ tools: [{ ...mine, sql: { ...mine.sql, statement } }] });
+    const [worker] = await world.sql<{ problem: { reason: string; message: string } | null }>(
+      "SELECT report->'problem' AS problem FROM workers ORDER BY id DESC LIMIT 1",
+    );
+    if (message === undefined) expect(worker?.problem).toBeNull();
+    else expect(worker?.problem).toEqual({ reason: "ToolInvalid", message: expect.stringMatching(message) });
+  });
+
   it("says which variable is missing", async () => {
     const { client } = await world.start({ tools: [mine] });
     const run = await client.ask((await client.createSession()).id, "USE_TOOL 1 mine");

@@ -31,6 +31,33 @@ function refuseToLeaveRole(statement: string): void {
   throw Object.assign(new Error(message), { code: SQLSTATE.insufficientPrivilege });
 }
 
+/** Begins what the tool role may do: read, in the tenant's data schema. Ended by ROLLBACK, so that no role or setting stays behind. */
+function prologueOf({ schema }: AgentDatabase, timeoutMs: number): string {
+  const { tool, dataSchema } = namesOf(schema);
+  return `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(timeoutMs)}', true), set_config('client_connection_check_interval', '1000', true), set_config('role', '${tool}', true)`;
+}
+
+const CHECK_MS = 5000;
+
+/**
+ * Has the server read a tool's statement, without running it.
+ * @throws Error with the SQLSTATE of what is wrong with it
+ */
+export async function checkToolQuery(db: AgentDatabase, statement: string): Promise<void> {
+  refuseToLeaveRole(statement);
+  const text = `PREPARE agentpg_check AS ${onlyFirst(statement, 1)}`;
+  const failure = await db.withConnection(async (client) => {
+    await client.query(prologueOf(db, CHECK_MS));
+    const found = await client.query({ text, queryMode: "extended" }).then(
+      () => client.query("DEALLOCATE agentpg_check").then(() => undefined),
+      (error: unknown) => ({ error }),
+    );
+    await client.query("ROLLBACK");
+    return found;
+  });
+  if (failure) throw failure.error;
+}
+
 /**
  * Runs a tool's statement as the tenant's tool role: read-only, in the tenant's data schema, one statement (extended protocol),
  * always rolled back, so that no role or setting stays behind on the connection.
@@ -45,8 +72,6 @@ export async function runToolQuery(
   signal?: AbortSignal,
 ): Promise<ToolQueryResult> {
   refuseToLeaveRole(statement);
-  const { tool, dataSchema } = namesOf(db.schema);
-  const prologue = `BEGIN READ ONLY; SELECT set_config('search_path', '${dataSchema}, pg_temp', true), set_config('statement_timeout', '${Math.ceil(limits.timeoutMs)}', true), set_config('client_connection_check_interval', '1000', true), set_config('role', '${tool}', true)`;
   const query = {
     text: onlyFirst(statement, limits.maxRows + 1),
     values,
@@ -54,7 +79,7 @@ export async function runToolQuery(
     queryMode: "extended",
   }; // one statement, also without values
   const outcome = await db.withConnection(async (client) => {
-    await client.query(prologue);
+    await client.query(prologueOf(db, limits.timeoutMs));
     signal?.throwIfAborted();
     const answer = client.query(query).then(
       (it) => ({ rows: it.rows as Record<string, unknown>[] }),
