@@ -1,7 +1,8 @@
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import type { ClaimedRun, Message } from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
-import { type AskHost, countAnswer, requestOf } from "../engine/ask.ts";
+import { type AskHost, requestOf } from "../engine/ask.ts";
+import { countAnswer } from "../engine/call-budget.ts";
 import type { Execution } from "../engine/execution.ts";
 import type { ModelAnswer } from "../model/accumulate.ts";
 import { askInBatch, type BatchAskHost } from "./ask-in-batch.ts";

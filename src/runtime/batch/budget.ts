@@ -1,8 +1,9 @@
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { type IntendedRun, intendBatch, intendWithinBudget } from "../../database/runs/intend-batch.ts";
 import { type BudgetUse, budgetUse, NOBODY } from "../../database/runs/reserve-budget.ts";
-import { type AskHost, type Asker, checkRunBudget } from "../engine/ask.ts";
+import type { AskHost } from "../engine/ask.ts";
 import { leftOf, refusedByBudget } from "../engine/budget.ts";
+import { type Asker, checkRunBudget } from "../engine/call-budget.ts";
 import { RunFailed } from "../engine/stop.ts";
 import { worstOf } from "../engine/worst-case.ts";
 import type { ModelRequest } from "../model/client.ts";

@@ -67,6 +67,9 @@ export async function compactSession(
     await work.settle();
     const unchanged = { outcome: "unchanged" as const, tokensBefore: tokens, tokensAfter: tokens };
     return { runId: work.written ? work.run.id : null, ...(work.result ?? unchanged) };
+  } catch (error) {
+    await work.settle().catch(() => {}); // of two reasons the first one is told
+    throw error;
   } finally {
     if (work.written) host.budget.written(work.run.id);
     host.budget.forget(work.run.id);

@@ -3,6 +3,7 @@ import type { Rewrite } from "../../database/runs/compact-conversation.ts";
 import type { ClaimedRun, Message, Tokens } from "../../database/runs/run.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { auditLine } from "../engine/audit.ts";
+import type { Asker } from "../engine/call-budget.ts";
 import type { RunChannel } from "../engine/events.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { ModelAnswer } from "../model/accumulate.ts";
@@ -31,6 +32,6 @@ export interface CompactorHost {
   count(request: ModelRequest, signal: AbortSignal): Promise<number>;
   window(model: string): number | undefined;
   /** A model call beside the conversation, within the budget. @throws RunFailed, or the signal's reason */
-  aside(request: ModelRequest, asker: { run: ClaimedRun; signal: AbortSignal }): Promise<ModelAnswer>;
+  aside(request: ModelRequest, asker: Asker): Promise<ModelAnswer>;
   stored(sessionId: string): Promise<Entry[]>;
 }

@@ -1,8 +1,7 @@
 import type { Message } from "../../database/runs/run.ts";
 import type { ModelRequest } from "../model/client.ts";
+import { tokensOfBytes } from "../model/tokens-of-bytes.ts";
 
-/** Real text has three to four bytes a token; what is denser (digits, base64) has about half of that. */
-const BYTES_PER_TOKEN = 3;
 /** How far the truth may be above an estimate. */
 const DOUBT = 2;
 /** What a message costs beside its blocks. */
@@ -15,8 +14,6 @@ export function bytesOf(value: unknown): number {
   if (Array.isArray(value)) return value.reduce<number>((sum, it) => sum + bytesOf(it) + 1, 2);
   return Object.entries(value).reduce((sum, [key, it]) => sum + key.length + 4 + bytesOf(it), 2);
 }
-
-export const tokensOfBytes = (bytes: number): number => Math.ceil(bytes / BYTES_PER_TOKEN);
 
 /** About how many tokens a message has. */
 export const estimateMessage = ({ content }: Pick<Message, "content">): number =>

@@ -29,7 +29,8 @@ export async function summaryFor(
   const timeUp = AbortSignal.timeout(SUMMARY_MS);
   try {
     const signal = AbortSignal.any([work.signal, timeUp]);
-    const answer = await askForSummary(host, { run: work.run, signal }, entries);
+    const spent: SummarisedWork["spent"] = (...it) => work.spent(...it);
+    const answer = await askForSummary(host, { run: work.run, signal, spent }, entries);
     work.spent(model, answer.tokens);
     const summary = summaryOf(answer);
     if (summary === undefined)
@@ -45,7 +46,7 @@ export async function summaryFor(
 
 async function askForSummary(
   { config, aside, window }: SummaryHost,
-  asker: Pick<SummarisedWork, "run" | "signal">,
+  asker: SummarisedWork,
   entries: Entry[],
 ): Promise<ModelAnswer> {
   const model = config.compaction.summarizerModel;

@@ -1,5 +1,5 @@
-import { NO_SPEND, type Spend } from "../../database/runs/load.ts";
-import { type Message, tokensInAll } from "../../database/runs/run.ts";
+import type { Spend } from "../../database/runs/load.ts";
+import type { Message, Tokens } from "../../database/runs/run.ts";
 import type { ModelAnswer } from "../model/accumulate.ts";
 import { askPatiently, ModelCallFailed, type Patience } from "../model/ask-patiently.ts";
 import type { Model, ModelRequest } from "../model/client.ts";
@@ -9,16 +9,14 @@ import { modelErrorLabel } from "../metrics/labels.ts";
 import type { RuntimeMetrics } from "../metrics/metrics.ts";
 import type { Protection } from "../pii/protection.ts";
 import type { AgentConfig } from "../../api/agent-config.ts";
-import { costOf } from "../prices.ts";
 import type { Tools } from "../tools/registry.ts";
 import type { AgentTracing } from "../tracing/agent-tracing.ts";
 import { exemplarOf } from "../tracing/exemplar.ts";
 import { answered, brokenOff } from "../tracing/outcome.ts";
-import { refusedByRunBudget } from "./budget.ts";
 import type { BudgetKeeper } from "./budget-keeper.ts";
+import { type Asker, CallBudget } from "./call-budget.ts";
 import type { Execution } from "./execution.ts";
 import { RunFailed } from "./stop.ts";
-import { worstOf } from "./worst-case.ts";
 
 export interface AskHost {
   config: AgentConfig;
@@ -53,64 +51,38 @@ export function requestOf(
 
 /** Asks the model for the next message of an execution, within the tenant's budget, and tells its channel the text as it comes. */
 export function askModel(host: AskHost, messages: Message[], execution: Execution): Promise<ModelAnswer> {
-  return withinBudget(host, execution, requestOf(host, messages), (request) => talk(host, request, execution));
+  const request = requestOf(host, messages);
+  return withinBudget(host, execution, request, (budget) => talk(host, request, execution, budget));
 }
 
 /** Asks something that nobody hears, as a summary is: within the tenant's budget too. @throws RunFailed, or the signal's reason */
 export function askAside(host: AskHost, request: ModelRequest, asker: Asker): Promise<ModelAnswer> {
-  return withinBudget(host, asker, request, () => askQuietly(host, request, asker));
+  return withinBudget(host, asker, request, (budget) => askQuietly(host, request, asker, budget));
 }
-
-/** The run that a call is for. */
-export type Asker = Pick<Execution, "run" | "signal">;
 
 async function withinBudget(
   host: AskHost,
   asker: Asker,
   request: ModelRequest,
-  ask: (request: ModelRequest) => Promise<ModelAnswer>,
+  ask: (budget: CallBudget) => Promise<ModelAnswer>,
 ): Promise<ModelAnswer> {
-  const { budget, config } = host;
-  const limited = budget.limited || config.agentBudget.perRun !== undefined;
-  const worst = limited ? worstOf(request) : NO_SPEND;
-  if (config.agentBudget.perRun) await checkRunBudget(host, asker, worst);
-  await budget.reserve(worst, asker.signal);
-  let answer: ModelAnswer;
+  const budget = new CallBudget(host, asker, request);
+  await budget.reserve();
   try {
-    answer = await ask(request);
-  } catch (error) {
-    budget.failed(worst);
-    throw error;
+    const answer = await ask(budget);
+    budget.answered(answer);
+    return answer;
+  } finally {
+    budget.close();
   }
-  const usd = costOf(request.model, answer.tokens);
-  budget.answered(asker.run.id, worst, { usd, tokens: tokensInAll(answer.tokens) });
-  countAnswer(host.metrics, request.model, answer);
-  return answer;
 }
 
-/** @throws RunFailed when the call may cost more than the run has left of its own budget */
-export async function checkRunBudget(
-  { config, spentByChildren }: AskHost,
-  { run }: Asker,
-  worst: Spend,
-): Promise<void> {
-  const delegates = config.tools.some((it) => it.agent) && run.iteration + run.fence > 1;
-  const children = delegates ? await spentByChildren(run.id) : NO_SPEND;
-  const spent = { usd: run.usd + children.usd, tokens: tokensInAll(run.tokens) + children.tokens };
-  const refusal = refusedByRunBudget(config.agentBudget, spent, worst);
-  if (refusal) throw new RunFailed("budget_exceeded", refusal.message);
-}
-
-/** The answer in the metrics. */
-export function countAnswer(metrics: RuntimeMetrics, model: string, { tokens, batched }: ModelAnswer): void {
-  metrics.modelUsd.inc({ model }, costOf(model, tokens, batched));
-  if (tokens.input) metrics.modelTokens.inc({ type: "input", model }, tokens.input);
-  if (tokens.output) metrics.modelTokens.inc({ type: "output", model }, tokens.output);
-  if (tokens.cacheRead) metrics.modelTokens.inc({ type: "cache_read", model }, tokens.cacheRead);
-  if (tokens.cacheWrite) metrics.modelTokens.inc({ type: "cache_write", model }, tokens.cacheWrite);
-}
-
-async function talk(host: AskHost, request: ModelRequest, execution: Execution): Promise<ModelAnswer> {
+async function talk(
+  host: AskHost,
+  request: ModelRequest,
+  execution: Execution,
+  budget: CallBudget,
+): Promise<ModelAnswer> {
   const { health, metrics, model } = host;
   const asked = performance.now();
   const exemplar = exemplarOf(execution.run.trace);
@@ -127,6 +99,7 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
       first = false;
       tell(redactor ? redactor.push(text) : text);
     },
+    ...payingFrom(budget),
     onRestart(reason: string) {
       redactor = host.protection?.stream();
       execution.channel.part({ type: "restarted", data: { reason } });
@@ -156,12 +129,23 @@ async function talk(host: AskHost, request: ModelRequest, execution: Execution):
   }
 }
 
+const payingFrom = (budget: CallBudget) => ({
+  onBroken: (tokens: Tokens) => budget.broken(tokens),
+  beforeAgain: () => budget.reserve(),
+});
+
 /** Its failures are not the agent's: they say nothing of the model that the agent answers with. */
-async function askQuietly(host: AskHost, request: ModelRequest, { run, signal }: Asker): Promise<ModelAnswer> {
+async function askQuietly(
+  host: AskHost,
+  request: ModelRequest,
+  { run, signal }: Asker,
+  budget: CallBudget,
+): Promise<ModelAnswer> {
   const { health, metrics, model } = host;
   const span = host.tracing?.modelCall(run, request);
   const asking = {
     onText: () => {},
+    ...payingFrom(budget),
     onRestart: () => {},
     onFailure: (failure: ModelFailure) => metrics.modelFailed(failure),
     onRetry: ({ kind }: ModelFailure) => metrics.modelRetries.inc({ kind }),

@@ -56,9 +56,10 @@ export class BudgetKeeper {
 
   /**
    * Reserves the worst case of a call; {@link answered} or {@link failed} follows.
+   * @param run that it is for: what it has spent already is not going to be less
    * @throws RunFailed `budget_exceeded`, which names the limit and when it resets; or the signal's reason
    */
-  async reserve(worst: Spend, signal: AbortSignal): Promise<void> {
+  async reserve(worst: Spend, signal: AbortSignal, run: string): Promise<void> {
     if (!this.#limited) return;
     this.#lastUse = Date.now();
     const until = Date.now() + WAIT_MS;
@@ -66,7 +67,7 @@ export class BudgetKeeper {
       const use = await this.#inTurn(() => this.#grow(worst));
       if (this.#take(worst)) return;
       const refusal = use && refusedByBudget(this.#budgets, use, plus(this.#used, worst), new Date());
-      if (refusal && this.#nothingUnderWay) throw new RunFailed("budget_exceeded", refusal.message);
+      if (refusal && this.#nothingUnderWay(run)) throw new RunFailed("budget_exceeded", refusal.message);
       if (Date.now() > until) {
         const message = refusal?.message ?? "other calls have reserved what is left of the budget: try again later";
         throw new RunFailed("budget_exceeded", message);
@@ -76,9 +77,9 @@ export class BudgetKeeper {
     }
   }
 
-  /** Calls under way here may turn out cheaper than feared: while there are any, a refusal is not certain. */
-  get #nothingUnderWay(): boolean {
-    return this.#used.usd <= 1e-9 && this.#used.tokens <= 0;
+  /** Calls under way here may turn out cheaper than feared: while there are any but this run's, a refusal is not certain. */
+  #nothingUnderWay(run: string): boolean {
+    return fits(plus(this.#used, this.#unwritten.get(run) ?? NO_SPEND, -1), NO_SPEND);
   }
 
   #take(worst: Spend): boolean {
@@ -87,13 +88,14 @@ export class BudgetKeeper {
     return true;
   }
 
-  /** The call gave an answer that cost so much; it is still to be written with the run. */
+  /** The call gave an answer, or a part of one, that cost so much; it is still to be written with the run. */
   answered(run: string, worst: Spend, cost: Spend): void {
     if (!this.#limited) return;
     this.#used = plus(plus(this.#used, worst, -1), cost);
     this.#unwritten.set(run, plus(this.#unwritten.get(run) ?? NO_SPEND, cost));
   }
 
+  /** The call has cost nothing. */
   failed(worst: Spend): void {
     if (this.#limited) this.#used = plus(this.#used, worst, -1);
   }
@@ -139,12 +141,12 @@ export class BudgetKeeper {
   async #set(slice: (left: Spend) => Spend): Promise<BudgetUse | undefined> {
     let seen: BudgetUse | undefined;
     let held = this.#held;
-    let before = this.#writtenInAll;
+    // From before the look on: what is written while it is under way may be in it or not, and is taken for one that is not.
+    const before = this.#writtenInAll;
     // Calls that start meanwhile may take no more than what is left of the slice before and after.
     await reserveBudget(this.#db, this.#worker, this.#agent, (use) => {
       seen = use;
       held = slice(leftOf(this.#budgets, use, new Date()));
-      before = this.#writtenInAll;
       this.#held = { usd: Math.min(this.#held.usd, held.usd), tokens: Math.min(this.#held.tokens, held.tokens) };
       return held;
     });

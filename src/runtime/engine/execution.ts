@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { AgentConfig } from "../../api/agent-config.ts";
 import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
 import { isTransient } from "../../database/runs/database.ts";
@@ -68,6 +69,9 @@ interface Closing {
   finished?: FinishedExecution[];
 }
 
+/** How long a process that ends waits for the spend of a run to be written, in milliseconds. */
+const HANDBACK_MS = 3000;
+
 /** The work on one run by one worker, from where it stands to its end, or to where it has to wait. */
 export class Execution {
   readonly run: ClaimedRun;
@@ -82,6 +86,8 @@ export class Execution {
   iteration: number;
   #response: string | null = null;
   #notes: RunStep["audit"] = [];
+  /** As the last write has it. */
+  #written: Pick<ClaimedRun, "usd" | "iteration" | "batchGroup">;
 
   constructor(
     host: ExecutionHost,
@@ -99,6 +105,7 @@ export class Execution {
     this.#lastSeq = conversation.lastSeq;
     this.#step = run.step;
     this.iteration = run.iteration;
+    this.#written = { usd: run.usd, iteration: run.iteration, batchGroup: run.batchGroup };
     this.executions = resumed ? undefined : [];
   }
 
@@ -189,6 +196,7 @@ export class Execution {
       this.host.write({ ...this.#nextStep(), ...change, messages: fresh, audit }),
     );
     if (!outcome.applied) throw new StopWork("lost");
+    this.#noteWritten();
     for (const { role, content } of fresh) {
       const last = this.messages.at(-1);
       if (last?.content !== content) this.messages.push({ role, content });
@@ -196,6 +204,12 @@ export class Execution {
     this.#lastSeq += fresh.length;
     this.channel.commit(this.#lastSeq);
     return outcome;
+  }
+
+  /** The database has it all. */
+  #noteWritten(): void {
+    const { usd, batchGroup } = this.run;
+    this.#written = { usd, batchGroup, iteration: this.iteration };
   }
 
   /** A line for the audit log, written with what is stored next. */
@@ -240,6 +254,7 @@ export class Execution {
   async rewrite(rewrite: Rewrite, messages: Message[], audit: RunStep["audit"]): Promise<void> {
     const applied = await this.#numbered(() => this.host.rewrite({ ...this.#nextStep(), audit }, rewrite));
     if (!applied) throw new StopWork("lost");
+    this.#noteWritten();
     this.messages.splice(0, this.messages.length, ...messages);
   }
 
@@ -295,7 +310,7 @@ export class Execution {
       if (reason.why === "cancelled") return this.#endEarly("cancelled", null, "the run was cancelled");
       if (reason.why === "timeout")
         return this.#endEarly("failed", this.#timeoutError(), "the run took too long and was ended");
-      return reason.why === "lost" ? "lost" : "released";
+      return reason.why === "lost" ? "lost" : this.#handBack();
     }
     if (error instanceof ParkRun) return this.#park(error);
     if (error instanceof RunFailed) return this.#endEarly("failed", error.forClient, "the run failed");
@@ -321,6 +336,23 @@ export class Execution {
       throw cause;
     }
     return "parked";
+  }
+
+  /** Whoever goes on asks anew: what an answer has cost that is not kept is written before. One of a batch is there to be fetched again. */
+  async #handBack(): Promise<ExecutionEnd> {
+    const { run, host } = this;
+    const { usd, iteration, batchGroup } = this.#written;
+    if (run.usd === usd || batchGroup !== null) return "released";
+    this.#notes.length = 0; // of what is done anew
+    try {
+      await Promise.race([this.store({ iteration }), sleep(HANDBACK_MS, undefined, { ref: false })]);
+    } catch (cause) {
+      host.log.warn(
+        { run: run.id, err: cause as Error },
+        "what a run has cost was not written before it was handed back",
+      );
+    }
+    return "released";
   }
 
   #timeoutError(): RunError {

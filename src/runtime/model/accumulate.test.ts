@@ -59,6 +59,24 @@ describe("a streamed message", () => {
     expect(() => read()).toThrow(StreamInterrupted);
   });
 
+  it("that ends early has cost its input, and what came of it", () => {
+    const message = new MessageAccumulator();
+    expect(message.spent(100)).toBeUndefined();
+    message.add(start);
+    expect(message.spent(100)).toEqual({ input: 7, output: 1, cacheRead: 3, cacheWrite: 0 });
+    message.add(block(0, { type: "thinking", thinking: "" }));
+    message.add(delta(0, { type: "thinking_delta", thinking: "hm ".repeat(10) }));
+    message.add(block(1, { type: "tool_use", id: "t", name: "n", input: {} }));
+    message.add(delta(1, { type: "input_json_delta", partial_json: `{"a":"${"é".repeat(15)}"}` }));
+    const output = Math.ceil((30 + 38 + "{}".length) / 3); // three bytes a token
+    expect(message.spent(100)?.output).toBe(output);
+    expect(message.spent(10)?.output).toBe(10); // the request's limit
+    message.add({ type: "content_block_stop", index: 1 } as never);
+    expect(message.spent(100)?.output).toBe(Math.ceil(68 / 3));
+    message.add({ type: "message_delta", delta: {}, usage: { output_tokens: 50 } } as never);
+    expect(message.spent(100)?.output).toBe(50);
+  });
+
   it("is refused when it begins in the middle", () => {
     expect(() => read(delta(0, { type: "text_delta", text: "x" }))).toThrow(StreamInterrupted);
   });

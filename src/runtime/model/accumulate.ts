@@ -1,5 +1,6 @@
 import { type ContentBlock, type Message, NO_TOKENS, type Tokens } from "../../database/runs/run.ts";
 import { toolInput } from "./fit-content.ts";
+import { tokensOfBytes } from "./tokens-of-bytes.ts";
 
 /** The stream broke the protocol or ended before `message_stop`: a fault to try again after, never an answer. */
 export class StreamInterrupted extends Error {
@@ -133,6 +134,27 @@ export class MessageAccumulator {
 
   get isWhole(): boolean {
     return this.#stopped;
+  }
+
+  /**
+   * What a message has cost that ends here: input as its start says, output as it says or, when that is more, as what has come of it
+   * is estimated. Undefined when it has not begun: then it is not billed.
+   * @param mostOutput the request's limit, in tokens
+   */
+  spent(mostOutput: number): Tokens | undefined {
+    if (!this.#started) return undefined;
+    const estimated = Math.min(mostOutput, tokensOfBytes(this.#bytes()));
+    return { ...this.#tokens, output: Math.max(this.#tokens.output, estimated) };
+  }
+
+  /** Of what the model has written until now, without the names of fields. */
+  #bytes(): number {
+    const said = this.#blocks.flatMap(({ text, thinking, input }) => [
+      string(text),
+      string(thinking),
+      input ? JSON.stringify(input) : "",
+    ]);
+    return [...said, ...this.#json.values()].reduce((sum, it) => sum + Buffer.byteLength(it), 0);
   }
 
   /** @throws StreamInterrupted unless the message is whole */

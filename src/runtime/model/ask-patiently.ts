@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ModelAnswer } from "./accumulate.ts";
-import type { Model, ModelRequest } from "./client.ts";
+import type { AnswerListener, Model, ModelRequest } from "./client.ts";
 import { classifyModelError, type ModelFailure } from "./failure.ts";
 
 /** No answer, and none to be had by asking again. `type` and `message` are for the client. */
@@ -22,8 +22,9 @@ export interface Patience {
 }
 export const PATIENCE: Patience = { interruptedAttempts: 5, firstMs: 500, longestMs: 30_000 };
 
-export interface Asking {
-  onText(text: string): void;
+export interface Asking extends AnswerListener {
+  /** Before each attempt but the first. @throws when it is not to be made */
+  beforeAgain(): Promise<void>;
   /** Text that was passed on is void; only called when there was any. */
   onRestart(reason: string): void;
   onFailure(failure: ModelFailure): void;
@@ -41,7 +42,7 @@ const backOff = (attempt: number, { firstMs, longestMs }: Patience): number =>
 /**
  * Asks until there is a whole answer. Overload and limits are waited out for as long as `signal` allows (the API's own `retry-after`
  * is obeyed); a broken stream is asked for again a few times; what cannot succeed fails at once.
- * @throws ModelCallFailed, or the signal's reason
+ * @throws ModelCallFailed, what `beforeAgain` throws, or the signal's reason
  */
 export async function askPatiently(
   model: Model,
@@ -52,10 +53,15 @@ export async function askPatiently(
 ): Promise<ModelAnswer> {
   let interrupted = 0;
   for (let attempt = 0; ; attempt++) {
+    if (attempt) await asking.beforeAgain();
     const key = asking.keyFingerprint();
     let told = false;
+    const listener = {
+      onText: (text: string) => ((told = true), asking.onText(text)),
+      onBroken: asking.onBroken,
+    };
     try {
-      return await model.ask(request, (text) => ((told = true), asking.onText(text)), signal);
+      return await model.ask(request, listener, signal);
     } catch (error) {
       signal.throwIfAborted();
       const failure = classifyModelError(error, request.model);

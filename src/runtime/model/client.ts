@@ -1,5 +1,5 @@
 import { APIError } from "@anthropic-ai/sdk";
-import type { Message } from "../../database/runs/run.ts";
+import type { Message, Tokens } from "../../database/runs/run.ts";
 import type { Watched } from "../../process/watched.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { type BatchApi, batchApi } from "./batch-api.ts";
@@ -24,10 +24,18 @@ export interface ModelRequest {
   maxTokens: number;
 }
 
+/** Hears of an attempt at an answer while it is made. Neither may throw. */
+export interface AnswerListener {
+  /** Gets the text as it comes. */
+  onText(text: string): void;
+  /** The answer had begun and broke off, or was broken off: what it has cost all the same. At most once, before the attempt fails. */
+  onBroken(tokens: Tokens): void;
+}
+
 /** One attempt at an answer. Tests and later modes put their own in its place. */
 export interface Model {
-  /** @param onText gets the text as it comes; must not throw. @throws when there is no whole answer */
-  ask(request: ModelRequest, onText: (text: string) => void, signal: AbortSignal): Promise<ModelAnswer>;
+  /** @throws when there is no whole answer */
+  ask(request: ModelRequest, listener: AnswerListener, signal: AbortSignal): Promise<ModelAnswer>;
   /** Whether the API knows the model and takes the key. @throws as the API answers */
   verify(model: string): Promise<void>;
   /** How many tokens the input of a request is. @throws as the API answers */
@@ -114,8 +122,9 @@ export class Claude implements Model {
     return counted.input_tokens;
   }
 
-  async ask(request: ModelRequest, onText: (text: string) => void, signal: AbortSignal): Promise<ModelAnswer> {
+  async ask(request: ModelRequest, listener: AnswerListener, signal: AbortSignal): Promise<ModelAnswer> {
     const controller = new AbortController();
+    const message = new MessageAccumulator();
     let stalled = false;
     let whole = false;
     const giveUp = () => controller.abort();
@@ -131,10 +140,12 @@ export class Claude implements Model {
         stalled = true;
         controller.abort();
       }, this.#stallMs);
-      const answer = await read(response, watchdog, onText);
+      const answer = await read(response, message, watchdog, listener);
       whole = true;
       return answer;
     } catch (error) {
+      const spent = message.spent(request.maxTokens);
+      if (spent) listener.onBroken(spent);
       if (stalled) throw new StreamInterrupted(`the stream was silent for ${this.#stallMs / 1000} s`);
       signal.throwIfAborted();
       throw unwrapped(error);
@@ -149,11 +160,11 @@ export class Claude implements Model {
 /** Reads to the end of the body, not only to `message_stop`: then the connection can be used again. */
 async function read(
   response: Response,
+  message: MessageAccumulator,
   watchdog: NodeJS.Timeout,
-  onText: (text: string) => void,
+  { onText }: AnswerListener,
 ): Promise<ModelAnswer> {
   if (!response.body) throw new StreamInterrupted("the answer has no body");
-  const message = new MessageAccumulator();
   const events = new ServerEvents();
   try {
     for await (const chunk of response.body) {
