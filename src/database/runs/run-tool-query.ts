@@ -45,10 +45,11 @@ const CHECK_MS = 5000;
  */
 export async function checkToolQuery(db: AgentDatabase, statement: string): Promise<void> {
   refuseToLeaveRole(statement);
-  const text = `PREPARE agentpg_check AS ${onlyFirst(statement, 1)}`;
+  // Extended: one statement, and no other behind it.
+  const prepare = { text: `PREPARE agentpg_check AS ${onlyFirst(statement, 1)}`, values: [], queryMode: "extended" };
   const failure = await db.withConnection(async (client) => {
     await client.query(prologueOf(db, CHECK_MS));
-    const found = await client.query({ text, queryMode: "extended" }).then(
+    const found = await client.query(prepare).then(
       () => client.query("DEALLOCATE agentpg_check").then(() => undefined),
       (error: unknown) => ({ error }),
     );
