@@ -186,6 +186,103 @@ describe("another agent as a tool", () => {
     await expect.poll(asleep, { timeout: 5000 }).toBe(0);
   }, 40_000);
 
+  const asking = (name: string) => ({ tools: [{ name: "next", description: "d", agent: { name } }] });
+  const SLOW = {
+    tools: [{ name: "next", description: "d", sql: { statement: "SELECT pg_sleep(60)::text AS slept" } }],
+    limits: { toolTimeoutSeconds: 90 },
+  };
+  const statesBelow = (id: string) => async () =>
+    (
+      await world.sql<{ it: string }>(
+        `WITH RECURSIVE tree AS (
+           SELECT * FROM runs WHERE parent_run = $1 UNION ALL SELECT r.* FROM tree JOIN runs r ON r.parent_run = tree.id)
+         SELECT agent || ' ' || state AS it FROM tree ORDER BY depth`,
+        [id],
+      )
+    ).map(({ it }) => it);
+  const NEXT = [{ match: ".", tool: "next", input: { task: "go on" }, answer: "{{result}}" }];
+  const erase = async (url: string, session: string) =>
+    (await fetch(`${url}/v1/sessions/${session}`, { method: "DELETE" })).status;
+
+  it("is ended in the queue with the run that asked it, when it has no pod; the session can be erased", async () => {
+    const { client, url } = await world.start({ tools: [RESEARCHER] });
+    const session = await client.createSession();
+    const { id } = await client.startRun(session.id, "Ask the researcher about cats");
+    await expect.poll(async () => (await client.getRun(id)).state).toBe("awaiting_agent");
+    await client.cancel(id);
+    await expect.poll(statesBelow(id), { timeout: 10_000 }).toEqual(["researcher cancelled"]);
+    const [child] = await world.sql<{ id: string }>("SELECT id FROM runs WHERE parent_run = $1", [id]);
+    const [line] = await world.sql<{ record: string }>("SELECT record FROM audit WHERE record LIKE $1", [
+      `%"run":"${child?.id}"%`,
+    ]);
+    expect(JSON.parse(line?.record ?? "")).toMatchObject({
+      agent: "researcher",
+      action: "run.cancelled",
+      queued: true,
+    });
+    await expect.poll(() => erase(url, session.id), { timeout: 10_000 }).toBe(204);
+  });
+
+  it("is ended in the middle of a call with the run that asked it, when its pods are gone for good", async () => {
+    await world.fresh({ rules: NEXT });
+    const { client, url } = await world.start({ name: "a", ...asking("b") });
+    const pod = await world.start({ name: "b", ...SLOW });
+    const session = await client.createSession();
+    const { id } = await client.startRun(session.id, "go");
+    const calls = () =>
+      world.sql("SELECT FROM tool_executions WHERE name = 'next' AND state = 'running' AND child_run IS NULL");
+    await expect.poll(async () => (await calls()).length, { timeout: 10_000 }).toBe(1);
+    await pod.stop(0);
+    world.forget(pod);
+    await client.cancel(id);
+    await expect.poll(statesBelow(id), { timeout: 10_000 }).toEqual(["b cancelled"]);
+    const said = await world.sql<{ run: string; content: { type: string }[] }>(
+      "SELECT m.run_id AS run, m.content FROM messages m JOIN runs r ON r.id = m.run_id WHERE r.parent_run = $1 ORDER BY m.seq",
+      [id],
+    );
+    expect(said.map((it) => it.content[0]?.type)).toEqual(["text", "tool_use", "tool_result"]);
+    expect(await calls()).toEqual([]);
+    const lines = await world.sql<{ record: string }>("SELECT record FROM audit WHERE record LIKE $1 ORDER BY seq", [
+      `%"run":"${said[0]?.run}"%`,
+    ]);
+    expect(lines.map((it) => JSON.parse(it.record)).at(-1)).toMatchObject({ agent: "b", action: "run.cancelled" });
+    await expect.poll(() => erase(url, session.id), { timeout: 10_000 }).toBe(204);
+  }, 40_000);
+
+  it("is cancelled although the database refuses to note it when the run that asked it has ended", async () => {
+    await world.fresh({ rules: NEXT });
+    const { client } = await world.start({ name: "a", ...asking("b") });
+    await world.start({ name: "b", ...SLOW });
+    const { id } = await client.startRun((await client.createSession()).id, "go");
+    await expect.poll(statesBelow(id), { timeout: 10_000 }).toEqual(["b running"]);
+    await world.sql(`CREATE SEQUENCE refused; GRANT USAGE ON SEQUENCE refused TO PUBLIC;
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM nextval('${world.names.schema}.refused');
+        RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE OF cancel_requested ON runs FOR EACH ROW
+        WHEN (NEW.parent_run = '${id}' AND current_query() LIKE '%parent_run = $1%') EXECUTE FUNCTION refuse()`);
+    try {
+      await client.cancel(id);
+      await expect.poll(statesBelow(id), { timeout: 20_000 }).toEqual(["b cancelled"]);
+      expect(await world.sql("SELECT is_called FROM refused")).toEqual([{ is_called: true }]);
+    } finally {
+      await world.sql("DROP TRIGGER refuse ON runs; DROP FUNCTION refuse; DROP SEQUENCE refused");
+    }
+  }, 40_000);
+
+  it("that was given up while it waited for another takes that one with it", async () => {
+    await world.fresh({ rules: NEXT });
+    const { client } = await world.start({ name: "a", ...asking("b"), limits: { delegateAbsenceSeconds: 1 } });
+    const between = await world.start({ name: "b", ...asking("c") });
+    await world.start({ name: "c", ...SLOW });
+    const { id } = await client.startRun((await client.createSession()).id, "go");
+    await expect.poll(statesBelow(id), { timeout: 15_000 }).toEqual(["b awaiting_agent", "c running"]);
+    await between.stop(0);
+    world.forget(between);
+    await expect.poll(async () => (await client.getRun(id)).state, { timeout: 15_000 }).toBe("completed");
+    await expect.poll(statesBelow(id), { timeout: 20_000 }).toEqual(["b cancelled", "c cancelled"]);
+  }, 60_000);
+
   it("asks itself at most five deep", async () => {
     const self = { name: "again", description: "d", agent: { name: "loop" } };
     await world.fresh({ rules: [{ match: ".", tool: "again", input: { task: "go on" }, answer: "{{result}}" }] });

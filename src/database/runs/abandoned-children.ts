@@ -14,7 +14,8 @@ export interface AbandonedChild {
 
 const OPEN = "('pending', 'running', 'awaiting_agent', 'awaiting_approval', 'awaiting_batch')";
 /** The condition that an agent has a living worker. */
-const alive = (agent: string) => `EXISTS (SELECT 1 FROM workers w WHERE w.agent = ${agent} AND w.expires_at > now())`;
+export const alive = (agent: string) =>
+  `EXISTS (SELECT 1 FROM workers w WHERE w.agent = ${agent} AND w.expires_at > now())`;
 
 /** What this agent's runs wait for although nobody is there to do it. */
 export function abandonedChildren(db: Queryable, agent: string): Promise<AbandonedChild[]> {

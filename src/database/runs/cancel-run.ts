@@ -12,15 +12,3 @@ export async function requestCancel(db: Queryable, runId: string): Promise<RunSt
   );
   return rows[0]?.state;
 }
-
-/** Notes the same for the runs that this one has asked for. Gives the agents that work on them. */
-export async function requestCancelOfChildren(db: Queryable, runId: string): Promise<string[]> {
-  const rows = await db.query<{ agent: string }>(
-    "request_cancel_of_children",
-    `UPDATE runs SET cancel_requested = true
-     WHERE parent_run = $1 AND state IN ${OPEN_STATES}
-     RETURNING agent`,
-    [runId],
-  );
-  return rows.map((it) => it.agent);
-}

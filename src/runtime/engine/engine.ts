@@ -3,7 +3,7 @@ import type { AgentConfig } from "../../api/agent-config.ts";
 import { TranscriptUnreadable } from "../../database/encryption/errors.ts";
 import type { Accepted, Concurrency } from "../../database/runs/accept-run.ts";
 import type { RunStep, StepOutcome } from "../../database/runs/apply-steps.ts";
-import { requestCancel, requestCancelOfChildren } from "../../database/runs/cancel-run.ts";
+import { requestCancel } from "../../database/runs/cancel-run.ts";
 import { claimRuns, releaseRuns } from "../../database/runs/claim-runs.ts";
 import type { AgentDatabase } from "../../database/runs/database.ts";
 import { spendOfChildren } from "../../database/runs/spend-of-children.ts";
@@ -35,6 +35,7 @@ import { LoadMonitor } from "./load-monitor.ts";
 import { ServedUsers } from "./served-users.ts";
 import { StepWriter } from "./step-writer.ts";
 import { StopWork } from "./stop.ts";
+import { UnwantedRuns } from "./unwanted-runs.ts";
 
 const NOTHING_TO_REPORT: WorkerReport = { pod: "", credentials: "", problem: null };
 
@@ -84,6 +85,7 @@ export class Engine {
   readonly #heartbeat: Heartbeat;
   readonly #claimer: Claimer;
   readonly #delegates: DelegateWatch;
+  readonly #unwanted: UnwantedRuns;
   readonly #writer: StepWriter;
   readonly #accepter: AcceptWriter;
   readonly #host: ExecutionHost;
@@ -115,6 +117,7 @@ export class Engine {
     this.#claimer = this.#claimerOf(options);
     const write = (step: RunStep) => this.#writer.write(step);
     this.#delegates = new DelegateWatch({ config, db, write, answered: () => this.hint() });
+    this.#unwanted = this.#unwantedOf(options);
     this.compactor = createCompactor(asking, db, log);
     const wakeAgent = () => this.#wake([config.agent.name]);
     this.batches = new BatchMode(asking, { db, log, worker: this.worker, settings: options.batch, wake: wakeAgent });
@@ -141,7 +144,7 @@ export class Engine {
       toolExecutions: (runId) => toolExecutionsOf(db, runId),
       unreadExecutions: (runId) => unreadExecutionsOf(db, runId),
       wake: (agents) => this.#wake(agents),
-      cancelChildren: async (runId) => this.#wake(await requestCancelOfChildren(db, runId)),
+      cancelChildren: (runId) => this.#unwanted.below(runId),
     };
   }
 
@@ -160,6 +163,7 @@ export class Engine {
         await this.load.refresh().catch(() => {});
         await this.budget.giveBack().catch(() => {});
         await this.#delegates.look().catch(() => {});
+        void this.#unwanted.look().catch(() => {}); // what it writes must not hold up the next beat
       },
     });
   }
@@ -171,6 +175,19 @@ export class Engine {
       room: () => this.#room,
       claim: (room) => this.#claim(room),
       resume: (run) => this.#resume(run),
+    });
+  }
+
+  #unwantedOf({ config, db, log }: EngineOptions): UnwantedRuns {
+    return new UnwantedRuns({
+      config,
+      db,
+      log,
+      worker: this.worker,
+      write: (step) => this.#writer.write(step),
+      execution: () => this.#host,
+      cancel: (id) => this.#jobs.stop(id, "cancelled"),
+      wake: (agents) => this.#wake(agents),
     });
   }
 
