@@ -53,6 +53,8 @@ export function clientOptions(settings: ConnectionSettings, applicationName: str
     application_name: applicationName,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    // Then a probe a second (libuv's): a connection on which nothing is asked, such as one that listens, is found dead within 20 s.
+    keepAliveInitialDelayMillis: 10_000,
   };
 }
 

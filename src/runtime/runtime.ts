@@ -303,7 +303,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     keys.stop();
     apiKey.stop();
     certificates?.stop();
-    await listener.close();
+    listener.close();
     await Promise.all([db.close(), toolDb.close()]);
     await tracing?.stop(TRACING_GRACE_MS);
     await metricsServer.close(1000);

@@ -64,6 +64,17 @@ describe("another agent as a tool", () => {
       .toBe("It says: All there is to know about dogs");
   });
 
+  it("takes the room of the run that asked and waits, without waiting for the next figures of the tenant", async () => {
+    await world.fresh({ rules: RULES, latencyMs: 1500 });
+    const tenantLimits = { runsPerMinute: 100_000, concurrentRuns: 1 };
+    const { client } = await world.start({ tools: [RESEARCHER], tenantLimits });
+    const { id } = await client.startRun((await client.createSession()).id, "Ask the researcher about cats");
+    await world.start({ name: "researcher", tenantLimits }); // it sees a full tenant, and would look again after 15 s
+    await expect
+      .poll(async () => (await client.getRun(id)).response, { timeout: 14_000 })
+      .toBe("It says: All there is to know about cats");
+  });
+
   it("is told of a failure, and goes on", async () => {
     const { client } = await world.start({ tools: [RESEARCHER] });
     await world.start({ name: "researcher", model: "unknown-model" });

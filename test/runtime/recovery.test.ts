@@ -5,14 +5,15 @@ import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { decideApproval } from "../../src/database/runs/approvals.ts";
 import { applySteps, type RunStep } from "../../src/database/runs/apply-steps.ts";
-import { AgentDatabase } from "../../src/database/runs/database.ts";
+import { AgentDatabase, isTransient } from "../../src/database/runs/database.ts";
 import { z } from "zod";
 import { clientOptions } from "../../src/database/connection.ts";
 import { contentsOf } from "../../src/runtime/modules/contents.ts";
 import { defineTool } from "../../src/runtime/modules/interface.ts";
 import { type AgentProcess, startProcess } from "./agent-process.ts";
-import { all, secretFiles, World } from "./fixture.ts";
+import { all, SecretVolume, secretFiles, World } from "./fixture.ts";
 import { mounted } from "./module-folder.ts";
+import { SilentProxy } from "./silent-proxy.ts";
 
 let world: World;
 let processes: AgentProcess[] = [];
@@ -381,6 +382,72 @@ describe("a database that goes away for a moment", () => {
     await world.postgres.restart();
     for (const { id } of runs) await expect.poll(state(id), { timeout: 20_000 }).toBe("completed");
     for (const { id } of sessions) expect(await roles(id)).toEqual(["user", "assistant"]);
+  });
+});
+
+describe("connections to the database that fall silent", () => {
+  let proxy: SilentProxy;
+  beforeEach(async () => {
+    proxy = await SilentProxy.to(world.connection);
+  });
+  afterEach(async () => {
+    proxy.breakSilent(); // what waits on them holds up the end
+    await world.stopAgents();
+    proxy.close();
+  });
+
+  it("are given up with the first that keeps a heartbeat waiting, and others are opened", async () => {
+    const volume = new SecretVolume(join(world.folder, "database-proxy"));
+    await volume.publish(secretFiles(proxy.connection, world.names.schema));
+    const { client, engine } = await world.start({}, {}, { AGENTPG_DATABASE_DIR: volume.path });
+    const session = await client.createSession();
+    expect((await client.ask(session.id, "Hello")).state).toBe("completed");
+    const before = proxy.opened;
+    proxy.fallSilent();
+    await expect.poll(() => proxy.opened, { timeout: 15_000 }).toBeGreaterThan(before);
+    await expect.poll(() => engine.holdsLeases, { timeout: 15_000 }).toBe(true);
+    await expect
+      .poll(() => client.ask(session.id, "Hello again").then((it) => it.state, String), { timeout: 40_000 })
+      .toBe("completed");
+  }, 90_000);
+
+  it("fail what waits as an outage does, and whoever comes next waits for none of them", async () => {
+    const limits = { max: 3, min: 3, idleMs: 60_000, lifetimeSeconds: 600 };
+    const db = new AgentDatabase(world.names.schema, proxy.connection, "test", limits, () => {});
+    try {
+      const sleeps = (ms: number, silentMs?: number) =>
+        db.query("sleeps", "SELECT pg_sleep($1)", [ms / 1000], silentMs);
+      await Promise.all([sleeps(100), sleeps(100), sleeps(100)]);
+      expect(proxy.opened).toBe(3);
+      proxy.fallSilent();
+      expect(isTransient(await sleeps(0, 300).catch((error: unknown) => error))).toBe(true);
+      await Promise.all([sleeps(100), sleeps(100), sleeps(100)]); // the silent ones would take the 20 s of any statement, and fail
+      expect(proxy.opened).toBe(6);
+      expect(db.gauges).toMatchObject({ total: 3, idle: 3 });
+    } finally {
+      await db.close();
+    }
+  });
+
+  it("do so too in the middle of a transaction; one on which something comes is not silent", async () => {
+    const limits = { max: 1, min: 0, idleMs: 60_000, lifetimeSeconds: 600 };
+    const db = new AgentDatabase(world.names.schema, proxy.connection, "test", limits, () => {});
+    try {
+      const chatty = db.withConnection(async (client) => {
+        for (let i = 0; i < 20; i++) await client.query("SELECT pg_sleep(0.1)");
+        return "done";
+      }, 1000);
+      expect(await chatty).toBe("done");
+      const broken = db.withConnection(async (client) => {
+        await client.query("BEGIN");
+        proxy.fallSilent();
+        await client.query("SELECT 1");
+      }, 300);
+      expect(isTransient(await broken.catch((error: unknown) => error))).toBe(true);
+      expect(await db.query("one", "SELECT 1 AS one")).toEqual([{ one: 1 }]);
+    } finally {
+      await db.close();
+    }
   });
 });
 

@@ -5,14 +5,25 @@ import { TranscriptCipher } from "../encryption/cipher.ts";
 import { databaseError, DatabaseOutage } from "../errors.ts";
 import { withFreshPlans } from "./fresh-plans.ts";
 import { fitPool, type PoolSize, whenThereIsRoom } from "./fit-pool.ts";
+import { hangUp, Silence } from "./silence.ts";
 
 /**
  * What the queries of the runtime need. Statements are named, so that the server parses and plans each of them once a
  * connection; behind a pooler in transaction mode they have no names, as the next one may run on another connection.
  */
 export interface Queryable {
-  query<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>;
+  /** @param silentMs for how long the server may say nothing before the connection is taken for dead, in milliseconds */
+  query<Row>(name: string, text: string, values?: unknown[], silentMs?: number): Promise<Row[]>;
 }
+
+/** How long an answer may take to a statement that finds all it needs by an index, in milliseconds: longer than a lock is waited for. */
+export const ANSWER_MS = 20_000;
+/** When the server itself ends a statement, in milliseconds. */
+const STATEMENT_MS = 60_000;
+/** How long an answer may take to a statement that the server may work on for as long as to any, in milliseconds. */
+export const LONG_ANSWER_MS = STATEMENT_MS + 5000;
+/** After so long the server ends a statement that nobody waits for any more, in milliseconds. */
+const ABANDONED_MS = 5000;
 
 export interface PoolGauges {
   /** The most there may be now. */
@@ -32,6 +43,7 @@ const BY_INDEX =
 /** One pool and how many calls are on it. */
 interface Generation {
   pool: Pool;
+  silence: Silence;
   calls: number;
   /** Calls that have no connection yet: they may still log in. */
   connecting: Set<Promise<unknown>>;
@@ -72,7 +84,10 @@ export class AgentDatabase implements Queryable {
 
   #open(settings: ConnectionSettings): Generation {
     // A pooler in transaction mode refuses such settings: the operator gives them to the login itself too.
-    const session = { options: `-c search_path=${this.schema},pg_temp${this.#planner}`, statement_timeout: 60_000 };
+    const session = {
+      options: `-c search_path=${this.schema},pg_temp -c client_connection_check_interval=${ABANDONED_MS}${this.#planner}`,
+      statement_timeout: STATEMENT_MS,
+    };
     const pool = createPool(
       settings,
       this.#name,
@@ -80,7 +95,9 @@ export class AgentDatabase implements Queryable {
       { ...this.#limits, ...this.#size },
       settings.pooler ? {} : session,
     );
-    return { pool, calls: 0, connecting: new Set(), settings };
+    const silence = new Silence();
+    pool.on("connect", (client) => silence.heard(client));
+    return { pool, silence, calls: 0, connecting: new Set(), settings };
   }
 
   get settings(): ConnectionSettings {
@@ -133,15 +150,17 @@ export class AgentDatabase implements Queryable {
   }
 
   /** @throws DatabaseOutage when the database is at fault; what it has against the statement itself is thrown as it came */
-  query<Row>(name: string, text: string, values: unknown[] = []): Promise<Row[]> {
+  query<Row>(name: string, text: string, values: unknown[] = [], silentMs = ANSWER_MS): Promise<Row[]> {
     return this.#on(async (generation) => {
       const { pooler } = generation.settings;
       const query = pooler ? { text, values } : { name, text, values };
       const client = await this.#connect(generation);
       let failure: Error | undefined;
       try {
-        if (!pooler) await withFreshPlans(client);
-        return (await client.query(query)).rows as Row[];
+        return await generation.silence.limit(client, silentMs, async () => {
+          if (!pooler) await withFreshPlans(client);
+          return (await client.query(query)).rows as Row[];
+        });
       } catch (error) {
         failure = error as Error;
         return throwOutage(`the statement ${name}`)(error);
@@ -151,8 +170,8 @@ export class AgentDatabase implements Queryable {
     });
   }
 
-  async #connect({ pool, connecting }: Generation): Promise<PoolClient> {
-    const client = whenThereIsRoom(pool, () => pool.connect());
+  async #connect({ pool, silence, connecting }: Generation): Promise<PoolClient> {
+    const client = whenThereIsRoom(pool, () => connectTo(pool, silence));
     connecting.add(client);
     try {
       return await client;
@@ -165,14 +184,15 @@ export class AgentDatabase implements Queryable {
 
   /**
    * One connection for `work`; it is thrown away when `work` throws, because nobody knows what state it is in.
+   * @param silentMs for how long the server may say nothing before the connection is taken for dead, in milliseconds
    * @throws DatabaseOutage when the database is at fault; else what `work` throws
    */
-  withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+  withConnection<T>(work: (client: PoolClient) => Promise<T>, silentMs = LONG_ANSWER_MS): Promise<T> {
     return this.#on(async (generation) => {
       const client = await this.#connect(generation);
       let broken = true;
       try {
-        const result = await work(client);
+        const result = await generation.silence.limit(client, silentMs, () => work(client));
         broken = false;
         return result;
       } catch (error) {
@@ -185,6 +205,16 @@ export class AgentDatabase implements Queryable {
 
   async close(): Promise<void> {
     await this.#close(this.#current);
+  }
+}
+
+/** A connection that need not be feared to be as silent as another that was given up. */
+async function connectTo(pool: Pool, silence: Silence): Promise<PoolClient> {
+  for (;;) {
+    const client = await pool.connect();
+    if (!silence.isFeared(client)) return client;
+    client.release(true);
+    hangUp(client);
   }
 }
 

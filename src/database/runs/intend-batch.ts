@@ -1,4 +1,4 @@
-import type { AgentDatabase, Queryable } from "./database.ts";
+import { type AgentDatabase, ANSWER_MS, type Queryable } from "./database.ts";
 import type { Spend } from "./load.ts";
 import { type BudgetUse, lockBudget, NOBODY } from "./reserve-budget.ts";
 
@@ -41,5 +41,5 @@ export async function intendWithinBudget(
     const { rows } = await client.query<{ id: string }>(INTEND, [agent, group, JSON.stringify(chosen)]);
     await client.query("COMMIT");
     return rows.map((it) => it.id);
-  });
+  }, ANSWER_MS);
 }

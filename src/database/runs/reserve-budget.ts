@@ -1,5 +1,5 @@
 import type { PoolClient } from "pg";
-import type { AgentDatabase, Queryable } from "./database.ts";
+import { type AgentDatabase, ANSWER_MS, type Queryable } from "./database.ts";
 import type { Spend } from "./load.ts";
 import { OPEN_STATES } from "./run.ts";
 
@@ -103,5 +103,5 @@ export async function reserveBudget(
       ]);
     }
     await client.query("COMMIT");
-  });
+  }, ANSWER_MS);
 }

@@ -59,6 +59,9 @@ export async function checkToolQuery(db: AgentDatabase, statement: string): Prom
   if (failure) throw failure.error;
 }
 
+/** How long after the server should have ended a statement its connection is taken for dead, in milliseconds. */
+const BEYOND_MS = 5000;
+
 /**
  * Runs a tool's statement as the tenant's tool role: read-only, in the tenant's data schema, one statement (extended protocol),
  * always rolled back, so that no role or setting stays behind on the connection.
@@ -89,7 +92,7 @@ export async function runToolQuery(
     const result = await (signal ? unlessAborted(answer, signal) : answer);
     await client.query("ROLLBACK");
     return result;
-  });
+  }, limits.timeoutMs + BEYOND_MS);
   if ("failure" in outcome) throw outcome.failure;
   return { rows: outcome.rows.slice(0, limits.maxRows), cut: outcome.rows.length > limits.maxRows };
 }

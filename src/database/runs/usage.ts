@@ -1,4 +1,4 @@
-import type { Queryable } from "./database.ts";
+import { LONG_ANSWER_MS, type Queryable } from "./database.ts";
 import type { Tokens } from "./run.ts";
 
 /** Spend that belongs together. */
@@ -72,6 +72,7 @@ export async function usageOfRuns(
        GROUP BY 1 ORDER BY sum(r.usd) DESC LIMIT ${MOST_LINES}
      ) most ORDER BY key`,
     userId === null ? [from, to] : [from, to, userId],
+    LONG_ANSWER_MS,
   );
   return rows.map(toLine);
 }

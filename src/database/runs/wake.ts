@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { clientOptions, type ConnectionSettings } from "../connection.ts";
-import type { Queryable } from "./database.ts";
+import { ANSWER_MS, type Queryable } from "./database.ts";
+import { hangUp } from "./silence.ts";
 
 /**
  * The channel on which an agent's pods are told to look for work. Channels are database-wide and anyone may listen or send:
@@ -45,7 +46,7 @@ export class WakeListener {
   async #listen(): Promise<void> {
     const settings = this.#settings();
     if (!settings) return;
-    const client = new Client(clientOptions(settings, "agentpg-wake"));
+    const client = new Client({ ...clientOptions(settings, "agentpg-wake"), query_timeout: ANSWER_MS });
     const ended = new Promise<void>((resolve) => void client.on("error", () => resolve()).once("end", () => resolve()));
     this.#client = client;
     try {
@@ -55,17 +56,17 @@ export class WakeListener {
       if (!this.#stop.signal.aborted) await ended;
     } finally {
       this.#client = undefined;
-      await client.end().catch(() => {});
+      hangUp(client);
     }
   }
 
   /** Connects again, with the settings of now. */
   reconnect(): void {
-    void this.#client?.end().catch(() => {});
+    if (this.#client) hangUp(this.#client);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#stop.abort();
-    await this.#client?.end().catch(() => {});
+    this.reconnect();
   }
 }

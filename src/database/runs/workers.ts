@@ -1,4 +1,4 @@
-import type { Queryable } from "./database.ts";
+import { ANSWER_MS, type Queryable } from "./database.ts";
 import { OPEN_STATES } from "./run.ts";
 
 /** What a runtime process says of itself; the operator reads it (`src/database/worker-reports.ts`). */
@@ -29,7 +29,8 @@ export interface HeldRun {
 }
 
 /**
- * Says that the worker is alive, which keeps its leases on all its runs; gives the runs that it holds.
+ * Says that the worker is alive, which keeps its leases on all its runs; gives the runs that it holds. A connection on which that
+ * gets no answer for as long as the leases held is given up.
  * @param leaseSeconds how long the leases hold from now on
  */
 export async function renewLeases(
@@ -51,6 +52,7 @@ export async function renewLeases(
      WHERE agent = $2 AND lease_owner = $1
        AND state IN ${OPEN_STATES}`,
     [worker, agent, leaseSeconds, JSON.stringify(report)],
+    Math.min(ANSWER_MS, leaseSeconds * 1000),
   );
 }
 

@@ -9,6 +9,8 @@ export interface ClaimerHost {
   pollMs: number;
   /** How many runs may be begun now. */
   room(): number;
+  /** Looks again at what takes the room elsewhere, unless that was done within so many milliseconds. */
+  lookForRoom(ms: number): Promise<void>;
   claim(room: number): Promise<QueuedRun[]>;
   /** Begins to work on a claimed run. Must not throw. */
   resume(run: QueuedRun): Promise<void>;
@@ -16,6 +18,9 @@ export interface ClaimerHost {
 
 /** Runs that are taken at once, at most: the others are left for other pods. */
 const MOST_AT_ONCE = 20;
+
+/** How old the figures may be that say there is no room, in milliseconds: when there is work as it seems, and otherwise. */
+const STALE_MS = { nudged: 1000, polled: 2000 };
 
 /** Looks for work: when it is nudged, and every so often. */
 export class Claimer {
@@ -63,18 +68,20 @@ export class Claimer {
   /** Runs until {@link stop}. */
   async run(): Promise<void> {
     const { log, pollMs } = this.#host;
+    let cause: keyof typeof STALE_MS = "nudged";
     while (!this.#stopped) {
-      const nudged = new Promise<void>((resolve) => (this.#nudge = resolve));
-      const full = await this.#claimSome().catch((error) => {
+      const nudged = new Promise<"nudged">((resolve) => (this.#nudge = () => resolve("nudged")));
+      const full = await this.#claimSome(STALE_MS[cause]).catch((error) => {
         log.warn({ err: error }, "the queue could not be read");
         return false;
       });
-      if (!full) await Promise.race([nudged, sleep(pollMs * (0.8 + Math.random() * 0.2))]);
+      if (!full) cause = await Promise.race([nudged, sleep(pollMs * (0.8 + Math.random() * 0.2), "polled" as const)]);
     }
   }
 
   /** @returns whether there may be more */
-  async #claimSome(): Promise<boolean> {
+  async #claimSome(staleMs: number): Promise<boolean> {
+    if (this.#host.room() <= 0) await this.#host.lookForRoom(staleMs);
     const room = Math.min(MOST_AT_ONCE, this.#host.room());
     if (room <= 0) return false;
     this.#mayBeMore = false;

@@ -173,6 +173,7 @@ export class Engine {
       log,
       pollMs,
       room: () => this.#room,
+      lookForRoom: (ms) => this.load.refreshIfFull(this.#taken, ms),
       claim: (room) => this.#claim(room),
       resume: (run) => this.#resume(run),
     });
@@ -220,7 +221,10 @@ export class Engine {
   }
 
   get #room(): number {
-    return this.load.room(this.#jobs.size + this.#accepting + this.#claimer.taking);
+    return this.load.room(this.#taken);
+  }
+  get #taken(): number {
+    return this.#jobs.size + this.#accepting + this.#claimer.taking;
   }
 
   /** Takes a run: written first, then worked on, here if there is room. */

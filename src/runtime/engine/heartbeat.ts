@@ -18,7 +18,7 @@ export interface HeartbeatHost {
   cancel(runId: string): void;
   /** Runs were put back: somebody should look for work. */
   released(): void;
-  /** What else is done with each beat. Must not throw. */
+  /** What else is done with each beat, unless it still goes on since an earlier one. Must not throw. */
   alongside(): Promise<void>;
 }
 
@@ -29,6 +29,7 @@ export class Heartbeat {
   /** By the monotonic clock. */
   #renewedAt = -Infinity;
   #stopped = false;
+  #alongside = false;
 
   constructor(host: HeartbeatHost) {
     this.#host = host;
@@ -55,7 +56,9 @@ export class Heartbeat {
       await sleep((leaseSeconds * 1000) / 4);
       if (this.#stopped) return;
       await this.#beat().catch((error) => log.warn({ err: error }, "leases were not renewed"));
-      await alongside();
+      if (this.#alongside) continue;
+      this.#alongside = true;
+      void alongside().finally(() => (this.#alongside = false)); // not waited for: its connection may have fallen silent
     }
   }
 

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isTransient } from "../../database/runs/database.ts";
 import { patiently } from "../../database/runs/patiently.ts";
+import { hasCode, SQLSTATE } from "../../database/sqlstate.ts";
 
 interface Waiting<Item, Outcome> {
   item: Item;
@@ -22,6 +24,10 @@ export interface LaneOptions<Item, Outcome> {
 
 /** How long items are waited for at most, in milliseconds, from the start of the write before. */
 const GATHER_MS = 12;
+
+/** Whether the database takes nothing now, from nobody; a lock that somebody holds may be in the way of one item alone. */
+const isAway = (error: unknown): boolean =>
+  isTransient(error) && !hasCode(error, SQLSTATE.lockNotAvailable, SQLSTATE.deadlockDetected);
 
 /**
  * One lane by which things are written: while a statement is under way, further items gather and go together with the next.
@@ -85,8 +91,7 @@ export class Lane<Item, Outcome> {
       const outcomes = await patiently(() => apply(batch.map((it) => it.item)), patienceMs);
       batch.forEach(({ resolve }, i) => resolve(outcomes[i] as Outcome));
     } catch (error) {
-      const [only] = batch;
-      if (batch.length === 1 && only) return only.reject(error);
+      if (batch.length === 1 || isAway(error)) return batch.forEach(({ reject }) => reject(error));
       for (const one of batch) await this.#apply([one]); // one that cannot be stored must not take the others with it
     }
   }

@@ -34,6 +34,7 @@ export class LoadMonitor {
   #queuedSince = 0;
   #lastUse = 0;
   #readAt = 0;
+  #reading: Promise<void> | undefined;
 
   constructor(db: Queryable, config: AgentConfig, worker: string) {
     this.#db = db;
@@ -45,7 +46,25 @@ export class LoadMonitor {
   async refresh(force = false): Promise<void> {
     const now = Date.now();
     const every = now - this.#lastUse < 10_000 ? 2000 : 15_000;
-    if (!force && now - this.#readAt < every) return;
+    if (force || now - this.#readAt >= every) await this.#read();
+  }
+
+  /**
+   * Reads the load where it says that runs elsewhere take the room, and it is older than `ms`: they may be over or parked.
+   * @throws as the database does
+   */
+  async refreshIfFull(activeHere: number, ms: number): Promise<void> {
+    const elsewhere = [...this.#load.agents.values()].some((it) => it.runningElsewhere > 0);
+    if (elsewhere && this.room(activeHere) <= 0 && Date.now() - this.#readAt >= ms) await this.#read();
+  }
+
+  #read(): Promise<void> {
+    this.#reading ??= this.#readNow().finally(() => (this.#reading = undefined));
+    return this.#reading;
+  }
+
+  async #readNow(): Promise<void> {
+    const now = Date.now();
     this.#readAt = now;
     const accepted = this.#acceptedSince;
     const queued = this.#queuedSince;

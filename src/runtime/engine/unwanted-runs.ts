@@ -80,7 +80,7 @@ export class UnwantedRuns {
     try {
       await this.#endClaimed(run, abandoned.agent);
     } catch (error) {
-      await releaseRuns(db, worker, [run.id]);
+      await releaseRuns(db, worker, [run]);
       throw error;
     }
   }
