@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import type { AgentClient } from "../runtime/client.ts";
+import { harmless } from "./agents/message-text.ts";
 import { type AgentOptions, withAgent } from "./agents/with-agent.ts";
 import { converse } from "./conversation.ts";
 import { type Interrupts, untilInterrupted } from "./chat-interrupt.ts";
@@ -27,7 +28,7 @@ async function talk(agent: AgentClient, options: ChatOptions): Promise<number> {
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   for await (const line of askLines(terminal)) {
-    await ask(line, terminal).catch((error: Error) => process.stderr.write(`\n${error.message}\n`));
+    await ask(line, terminal).catch((error: Error) => process.stderr.write(`\n${harmless(error.message)}\n`));
   }
   return 0;
 }

@@ -3,7 +3,8 @@ import { harmless } from "./agents/message-text.ts";
 
 type Out = Pick<NodeJS.WriteStream, "write"> & { isTTY?: boolean };
 
-const dim = (out: Out, text: string): string => (out.isTTY ? `\x1b[2m${text}\x1b[0m` : text);
+/** What happens beside the answer. Names and reasons in it come from a model, so they give the terminal no orders. */
+const dim = (out: Out, text: string): string => (out.isTTY ? `\x1b[2m${harmless(text)}\x1b[0m` : harmless(text));
 
 type Decided = Extract<RunEvent, { type: "approval.decided" }>["data"];
 
@@ -28,7 +29,7 @@ export async function converse(
     if (event.type === "run.queued" || event.type === "run.started") onRun(event.data.runId);
     switch (event.type) {
       case "text.delta":
-        out.write(event.data.text);
+        out.write(harmless(event.data.text));
         break;
       case "tool.started":
         out.write(dim(out, `\n    [calls tool ${event.data.name}]`));
@@ -47,7 +48,9 @@ export async function converse(
         break;
       case "run.failed":
       case "run.cancelled":
-        throw new Error(`the run ended as ${event.data.state}: ${event.data.error?.message ?? "no reason given"}`);
+        throw new Error(
+          harmless(`the run ended as ${event.data.state}: ${event.data.error?.message ?? "no reason given"}`),
+        );
       case "run.completed":
         out.write("\n");
         return event.data;

@@ -1,6 +1,6 @@
 import { AgentApiError, errorOf } from "./client/errors.ts";
 import { eventsOf, type FinalEvent, isFinal } from "./client/event-stream.ts";
-import { beforeNext, type Patience } from "./client/retry.ts";
+import { beforeNext, isPutOff, type Patience } from "./client/retry.ts";
 import type {
   AcceptedRun,
   ApprovalPage,
@@ -50,6 +50,15 @@ interface Send {
 
 const EVENTS = { accept: "text/event-stream" };
 
+/** @throws TypeError for what cannot be the name of anything, and would lead to another path */
+function segmentOf(id: string): string {
+  if (typeof id === "string" && !["", ".", ".."].includes(id)) return encodeURIComponent(id);
+  throw new TypeError(
+    `${JSON.stringify(id)} is no id of a session, run or tool call: give the one that the agent gave`,
+  );
+}
+const pathOf = (segments: string[]): string => `/v1/${segments.map(segmentOf).join("/")}`;
+
 function searchOf(query: NonNullable<Send["query"]>): string {
   const pairs = Object.entries(query).flatMap(([name, value]) =>
     value === undefined ? [] : [value].flat().map((it) => [name, String(it)] as [string, string]),
@@ -88,27 +97,28 @@ export class AgentClient {
     throw await errorOf(response);
   }
 
-  /** What may be sent twice is, when there was no answer; the rest only when the agent said that it did nothing. */
-  async #send(method: string, path: string, send: Send = {}, repeatable = method !== "POST"): Promise<Response> {
+  /** What may be sent twice is, when there was no answer; the rest only when the agent itself put it off. */
+  async #send(method: string, segments: string[], send: Send = {}, repeatable = method !== "POST"): Promise<Response> {
+    const path = pathOf(segments);
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.#once(method, path, send);
       } catch (error) {
-        if (!repeatable && !(error instanceof AgentApiError && error.status === 429)) throw error;
+        if (!repeatable && !isPutOff(error)) throw error;
         await beforeNext(error, attempt, this.#patience, send.signal);
       }
     }
   }
 
-  async #json<T>(method: string, path: string, send?: Send, repeatable?: boolean): Promise<T> {
-    return (await (await this.#send(method, path, send, repeatable)).json()) as T;
+  async #json<T>(method: string, segments: string[], send?: Send, repeatable?: boolean): Promise<T> {
+    return (await (await this.#send(method, segments, send, repeatable)).json()) as T;
   }
 
   createSession(metadata: Record<string, string> = {}): Promise<Session> {
-    return this.#json("POST", "/v1/sessions", { body: { metadata } });
+    return this.#json("POST", ["sessions"], { body: { metadata } });
   }
   session(id: string): Promise<Session> {
-    return this.#json("GET", `/v1/sessions/${id}`);
+    return this.#json("GET", ["sessions", id]);
   }
   /** @param query.metadata entries that the sessions have */
   sessions({
@@ -120,16 +130,16 @@ export class AgentClient {
     metadata?: Record<string, string>;
   } = {}): Promise<SessionPage> {
     const entries = Object.entries(metadata).map(([key, value]) => `${key}:${value}`);
-    return this.#json("GET", "/v1/sessions", { query: { ...query, metadata: entries } });
+    return this.#json("GET", ["sessions"], { query: { ...query, metadata: entries } });
   }
   changeSession(id: string, metadata: Record<string, string | null>): Promise<Session> {
-    return this.#json("PATCH", `/v1/sessions/${id}`, { body: { metadata } });
+    return this.#json("PATCH", ["sessions", id], { body: { metadata } });
   }
   /** Erases the session; waits while its runs are being cancelled. */
   async eraseSession(id: string, signal?: AbortSignal): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
-        await this.#send("DELETE", `/v1/sessions/${id}`, { signal });
+        await this.#send("DELETE", ["sessions", id], { signal });
         return;
       } catch (error) {
         const busy = error instanceof AgentApiError && error.code === "session-busy";
@@ -139,38 +149,38 @@ export class AgentClient {
     }
   }
   messages(sessionId: string, after = 0): Promise<MessagePage> {
-    return this.#json("GET", `/v1/sessions/${sessionId}/messages`, { query: { after } });
+    return this.#json("GET", ["sessions", sessionId, "messages"], { query: { after } });
   }
   context(sessionId: string): Promise<Context> {
-    return this.#json("GET", `/v1/sessions/${sessionId}/context`);
+    return this.#json("GET", ["sessions", sessionId, "context"]);
   }
   compact(sessionId: string): Promise<Compacted> {
-    return this.#json("POST", `/v1/sessions/${sessionId}/compact`);
+    return this.#json("POST", ["sessions", sessionId, "compact"]);
   }
   runs(sessionId: string, query: { limit?: number; before?: string; state?: Run["state"] } = {}): Promise<RunPage> {
-    return this.#json("GET", `/v1/sessions/${sessionId}/runs`, { query });
+    return this.#json("GET", ["sessions", sessionId, "runs"], { query });
   }
   getRun(id: string): Promise<Run> {
-    return this.#json("GET", `/v1/runs/${id}`);
+    return this.#json("GET", ["runs", id]);
   }
   runTree(id: string): Promise<RunTree> {
-    return this.#json("GET", `/v1/runs/${id}/tree`);
+    return this.#json("GET", ["runs", id, "tree"]);
   }
   cancel(id: string): Promise<Run> {
-    return this.#json("POST", `/v1/runs/${id}/cancel`, {}, true);
+    return this.#json("POST", ["runs", id, "cancel"], {}, true);
   }
   approvals(): Promise<ApprovalPage> {
-    return this.#json("GET", "/v1/approvals");
+    return this.#json("GET", ["approvals"]);
   }
   decide(runId: string, toolUseId: string, approve: boolean, reason?: string): Promise<Decided> {
-    const path = `/v1/runs/${runId}/approvals/${encodeURIComponent(toolUseId)}`;
-    return this.#json("POST", path, { body: { approve, ...(reason === undefined ? {} : { reason }) } }, true);
+    const body = { approve, ...(reason === undefined ? {} : { reason }) };
+    return this.#json("POST", ["runs", runId, "approvals", toolUseId], { body }, true);
   }
   usage(query: { from?: string; to?: string; by?: Usage["by"]; scope?: Usage["scope"] } = {}): Promise<Usage> {
-    return this.#json("GET", "/v1/usage", { query });
+    return this.#json("GET", ["usage"], { query });
   }
   limits(): Promise<Limits> {
-    return this.#json("GET", "/v1/limits");
+    return this.#json("GET", ["limits"]);
   }
 
   #question(message: string, { variables, idempotencyKey = crypto.randomUUID(), signal }: RunOptions): Send {
@@ -180,7 +190,7 @@ export class AgentClient {
 
   /** Starts a run and does not wait for it. */
   startRun(sessionId: string, message: string, options: RunOptions = {}): Promise<AcceptedRun> {
-    return this.#json("POST", `/v1/sessions/${sessionId}/runs`, this.#question(message, options), true);
+    return this.#json("POST", ["sessions", sessionId, "runs"], this.#question(message, options), true);
   }
 
   /**
@@ -190,7 +200,7 @@ export class AgentClient {
   async *run(sessionId: string, message: string, options: RunOptions = {}): AsyncGenerator<ReceivedEvent> {
     const question = this.#question(message, options);
     const send = { ...question, headers: { ...question.headers, ...EVENTS } };
-    const response = await this.#send("POST", `/v1/sessions/${sessionId}/runs`, send, true);
+    const response = await this.#send("POST", ["sessions", sessionId, "runs"], send, true);
     const runId = response.headers.get("location")?.split("/").at(-1) ?? "";
     yield* this.#follow(runId, undefined, options.signal, response);
   }
@@ -209,8 +219,9 @@ export class AgentClient {
     let last = after;
     let response = begun;
     for (let attempt = 0; ; attempt++) {
+      const path = response ? "" : pathOf(["runs", runId, "events"]);
       try {
-        response ??= await this.#once("GET", `/v1/runs/${runId}/events`, {
+        response ??= await this.#once("GET", path, {
           headers: { ...EVENTS, "last-event-id": last },
           signal,
         });

@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { ServedCertificate } from "../process/served-certificate.ts";
 import type { Watched } from "../process/watched.ts";
-import { answerMalformed } from "./http/malformed.ts";
+import { answerMalformed, withHost } from "./http/malformed.ts";
 
 export interface Listening {
   port: number;
@@ -14,12 +14,14 @@ export interface Listening {
   close(graceMs: number): Promise<void>;
 }
 
+const HTTP = { requireHostHeader: false } as const; // `withHost` says what is missing
+
 /** Shows the certificate as it is when a connection begins; those that are there go on. */
 function tlsServer(app: RequestListener, certificate: Watched<ServedCertificate>): Server {
   const { value } = certificate;
   if (!value) throw new Error("there is no certificate to serve with", { cause: certificate.problem });
   const options = { minVersion: "TLSv1.3" } as const; // both ends are this program
-  const server = createTlsServer({ ...options, ...value }, app);
+  const server = createTlsServer({ ...HTTP, ...options, ...value }, app);
   certificate.onChange((now) => server.setSecureContext({ ...options, ...now }));
   return server;
 }
@@ -36,7 +38,7 @@ export async function listen(
   leaveSeconds = 0,
   certificate?: Watched<ServedCertificate>,
 ): Promise<Listening> {
-  const server = certificate ? tlsServer(app, certificate) : createServer(app);
+  const server = certificate ? tlsServer(withHost(app), certificate) : createServer(HTTP, withHost(app));
   server.requestTimeout = 60_000;
   server.headersTimeout = 20_000;
   server.keepAliveTimeout = 75_000; // longer than a proxy's, so that the proxy closes first

@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -97,6 +98,49 @@ it("a refusal is an error that says what and why, and is not tried again", async
     code: "invalid-parameter",
     problem: { field: "?from" },
   });
+});
+
+/** Answers each request with the next of these, then with a session; and tells the paths that were asked for. */
+async function answering(answers: [status: number, body: object][]): Promise<{ client: AgentClient; asked: string[] }> {
+  const asked: string[] = [];
+  const server = createHttpServer((req, res) => {
+    const [status, body] = answers[asked.length] ?? [200, { id: "s" }];
+    asked.push(`${req.method} ${req.url}`);
+    res.writeHead(status, { "retry-after": "0", "content-type": "application/json" }).end(JSON.stringify(body));
+  });
+  proxies.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { client: new AgentClient({ baseUrl: `http://127.0.0.1:${port}` }), asked };
+}
+const told = (status: number, code: string): [number, object] => [
+  status,
+  { type: `urn:agentpg:problem:${code}`, title: "", status, detail: "later" },
+];
+
+it("what may not be sent twice is sent again when the agent itself put it off, and else not", async () => {
+  const { client, asked } = await answering([told(503, "unavailable"), told(429, "too-many-requests")]);
+  await client.createSession();
+  expect(asked).toHaveLength(3);
+  for (const answer of [[503, {}], [502, {}], told(500, "internal-error")] as [number, object][]) {
+    const other = await answering([answer]);
+    await expect(other.client.compact("s")).rejects.toMatchObject({ status: answer[0] });
+    expect(other.asked).toHaveLength(1);
+  }
+});
+
+it("an id leads to nothing but what it is the id of", async () => {
+  const { client, asked } = await answering([]);
+  await client.getRun("x/../../sessions/S?");
+  await client.cancel("a%2Fb#c");
+  expect(asked).toEqual(["GET /v1/runs/x%2F..%2F..%2Fsessions%2FS%3F", "POST /v1/runs/a%252Fb%23c/cancel"]);
+  for (const id of ["", ".", "..", undefined as unknown as string]) {
+    await expect(client.session(id)).rejects.toThrow("is no id");
+    await expect(client.decide("r", id, true)).rejects.toThrow("is no id");
+    await expect(all(client.run(id, "Hello"))).rejects.toThrow("is no id");
+    await expect(all(client.events(id))).rejects.toThrow("is no id");
+  }
+  expect(asked).toHaveLength(2);
 });
 
 it("a session is changed, found, looked at and erased", async () => {

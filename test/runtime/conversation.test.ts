@@ -1,6 +1,7 @@
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { clientOptions } from "../../src/database/connection.ts";
+import type { ReceivedEvent } from "../../src/runtime/client.ts";
 import { all, textOf, types, World } from "./fixture.ts";
 
 let world: World;
@@ -120,6 +121,22 @@ describe("a conversation", () => {
       "user",
       "assistant",
     ]);
+  });
+
+  it("tells whoever comes again after run.queued that the run has started, and once only", async () => {
+    await world.fresh({ latencyMs: 200 });
+    const { client } = await world.start();
+    const session = await client.createSession();
+    const first = await client.startRun(session.id, "First question");
+    let queued: ReceivedEvent | undefined;
+    for await (queued of client.run(session.id, "Second question")) break;
+    expect(queued).toMatchObject({ type: "run.queued", id: "" });
+    const runId = queued?.type === "run.queued" ? queued.data.runId : "";
+    const rest = await all(client.events(runId, { lastEventId: queued?.id ?? "" }));
+    expect(types(rest)).toEqual(["run.started", "text.delta", "run.completed"]);
+    const started = rest[0]?.id ?? "";
+    expect(types(await all(client.events(runId, { lastEventId: started })))).toEqual(["text.delta", "run.completed"]);
+    expect((await client.getRun(first.id)).state).toBe("completed");
   });
 
   it("takes one idempotency key for one run", async () => {

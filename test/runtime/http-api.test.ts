@@ -44,6 +44,8 @@ const NOBODY = "01890000-0000-7000-8000-000000000000";
 const S = () => `/v1/sessions/${session}`;
 const R = () => `/v1/runs/${run}`;
 const asked = (more: Record<string, unknown>) => json({ message: "Hello", ...more });
+/** `variables` with so many lists in each other. */
+const nested = (n: number) => `{"message":"Hello","variables":{"a":${"[".repeat(n)}${"]".repeat(n)}}}`;
 const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, "v"]));
 
 /** What is sent, the status, and what the problem says: its field or a part of its detail. */
@@ -165,6 +167,25 @@ const BAD: Bad[] = [
     400,
     "#/variables",
   ],
+  ["variables that are too deep", "POST", () => `${S()}/runs`, { body: nested(100) }, 400, '"field":"#/variables"'],
+  ["variables that are far too deep", "POST", () => `${S()}/runs`, { body: nested(400_000) }, 400, "at most 100 deep"],
+  [
+    "a variable called __proto__",
+    "POST",
+    () => `${S()}/runs`,
+    { body: '{"message":"a","variables":{"__proto__":1}}' },
+    400,
+    "#/variables/__proto__",
+  ],
+  [
+    "metadata called __proto__",
+    "POST",
+    () => "/v1/sessions",
+    { body: '{"metadata":{"__proto__":"x"}}' },
+    400,
+    "#/metadata/__proto__",
+  ],
+  ["a change of __proto__", "PATCH", S, { body: '{"metadata":{"__proto__":null}}' }, 400, "#/metadata/__proto__"],
   ["a model of one's own", "POST", () => `${S()}/runs`, asked({ model: "mine" }), 422, "#/model"],
   [
     "__proto__",
@@ -211,6 +232,10 @@ const BAD: Bad[] = [
   ["an approval of nothing", "POST", () => `${R()}/approvals/toolu_1`, json({ approve: true }), 404],
   ["an approval that says nothing", "POST", () => `${R()}/approvals/toolu_1`, json({}), 400, "#/approve"],
   ["an approval with more", "POST", () => `${R()}/approvals/toolu_1`, json({ approve: true, by: "x" }), 422, "#/by"],
+  ["an approval of NUL", "POST", () => `${R()}/approvals/%00`, json({ approve: true }), 404],
+  ["a denial of a name with NUL", "POST", () => `${R()}/approvals/a%00b`, json({ approve: false }), 404],
+  ["usage from the year 0", "GET", () => "/v1/usage?from=0000-01-01&to=0000-12-31", {}, 400, "?from"],
+  ["usage to the year 0", "GET", () => "/v1/usage?from=0000-01-01&to=0000-01-01", {}, 400, "0001-01-01"],
   ["usage by the hour", "GET", () => "/v1/usage?by=hour", {}, 400, "?by"],
   ["usage from no day", "GET", () => "/v1/usage?from=2026-02-30", {}, 400, "?from"],
   ["usage backwards", "GET", () => "/v1/usage?from=2026-02-02&to=2026-02-01", {}, 400, "?from"],
@@ -219,6 +244,11 @@ const BAD: Bad[] = [
   ["PUT of a run", "PUT", R, json({}), 405],
   ["GET of cancel", "GET", () => `${R()}/cancel`, {}, 405],
   ["PATCH of usage", "PATCH", () => "/v1/usage", json({}), 405],
+  ["OPTIONS of sessions", "OPTIONS", () => "/v1/sessions", {}, 405, "GET, HEAD, POST"],
+  ["OPTIONS of a run", "OPTIONS", R, {}, 405, "GET, HEAD"],
+  ["OPTIONS of nothing", "OPTIONS", () => "/v1/nothing", {}, 404],
+  ["PUT of the document", "PUT", () => "/openapi.json", json({}), 405, "GET, HEAD"],
+  ["OPTIONS of the document", "OPTIONS", () => "/openapi.json", {}, 405, "GET, HEAD"],
   ["a path that is not there", "GET", () => "/v1/nothing", {}, 404],
   ["a path beside the API", "GET", () => "/admin", {}, 404],
   ["headers that are too long", "GET", () => "/v1/sessions", { headers: { "x-a": "a".repeat(17_000) } }, 431, "16384"],
@@ -235,13 +265,31 @@ describe("bad input", () => {
     expect(status !== 405 || answer.headers.get("allow")).toBeTruthy();
   });
 
-  it("that is not HTTP gets an answer too", async () => {
+  it.each([
+    ["that is not HTTP", "GET /v1/sessions HTTP/9.9\r\nnonsense\r\n\r\n", 400, "malformed-request"],
+    ["without a host", "GET /v1/sessions HTTP/1.1\r\n\r\n", 400, '"field":"Host"'],
+    [
+      "that expects too much",
+      "GET /v1/sessions HTTP/1.1\r\nHost: a\r\nExpect: bananas\r\n\r\n",
+      417,
+      '"field":"Expect"',
+    ],
+  ])("%s gets an answer too", async (_what, request, status, says) => {
     const socket = connect(Number(new URL(url).port), "127.0.0.1");
     let heard = "";
     socket.on("data", (data) => (heard += data));
-    socket.write("GET /v1/sessions HTTP/9.9\r\nnonsense\r\n\r\n");
+    socket.write(request);
     await new Promise((resolve) => socket.once("close", resolve));
-    expect(heard).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json.*malformed-request/s);
+    expect(heard).toMatch(new RegExp(`^HTTP/1\\.1 ${status} .*application/problem\\+json.*${says}`, "s"));
+  });
+
+  it("is not what HTTP/1.0 is: it needs no host", async () => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    let heard = "";
+    socket.on("data", (data) => (heard += data));
+    socket.write("GET /v1/sessions HTTP/1.0\r\n\r\n");
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(heard).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
 
@@ -266,6 +314,12 @@ describe("sessions", () => {
     expect(changed).toMatchObject({ status: 200, body: { id, metadata: { a: "1", c: "3" } } });
     expect((await client.session(id)).metadata).toEqual({ a: "1", c: "3" });
     expect((await send("PATCH", `/v1/sessions/${id}`, json({ metadata: many(31) }))).status).toBe(400);
+  });
+
+  it("take and lose an entry whose name Postgres does not keep as it is", async () => {
+    const { id } = await client.createSession({ "a\u0000b": "1" });
+    expect((await client.session(id)).metadata).toEqual({ "a\uFFFDb": "1" });
+    expect((await client.changeSession(id, { "a\u0000b": null })).metadata).toEqual({});
   });
 
   it("are erased with all that was said, and leave an audit line", async () => {
@@ -308,6 +362,18 @@ describe("runs", () => {
     expect((await list(`?limit=1&before=${page.next}`)).items.map((it) => it.id)).toEqual([first]);
     expect((await list("?state=failed")).items).toEqual([]);
     expect((await list("?state=completed")).items).toHaveLength(2);
+  });
+
+  it("are streamed to whoever accepts events, in capitals too, and take variables of some depth", async () => {
+    const { id } = await client.createSession();
+    const events = { body: nested(99), headers: { accept: "Text/Event-Stream" } };
+    const response = await fetch(`${url}/v1/sessions/${id}/runs`, {
+      method: "POST",
+      ...events,
+      headers: { ...JSON_TYPE, ...events.headers },
+    });
+    expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
+    expect(await response.text()).toContain("event: run.completed");
   });
 
   it("that are sent twice under one key are one, told as it is by then", async () => {

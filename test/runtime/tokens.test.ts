@@ -3,11 +3,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AccessConfig } from "../../src/api/agent-config.ts";
 import { readEnvironment } from "../../src/runtime/config.ts";
 import { type AccessParts, createAccess } from "../../src/runtime/http/access.ts";
 import { FailedAttempts } from "../../src/runtime/http/failed-attempts.ts";
+import { KEY_AGES } from "../../src/runtime/http/issuer-keys.ts";
 import { problemHandler } from "../../src/runtime/http/problems.ts";
 import { callerOf } from "../../src/runtime/http/sessions.ts";
 import { VerifiedTokens } from "../../src/runtime/http/verified-tokens.ts";
@@ -25,6 +26,8 @@ let published: Record<string, unknown>[];
 /** What the issuer was asked for, and whether it answers. */
 let fetches = 0;
 let down = false;
+let silent = false;
+let unanswered = 0;
 const open: Listening[] = [];
 
 const jwk = async (keys: Keys, kid: string, alg: string) => ({ ...(await exportJWK(keys.publicKey)), kid, alg });
@@ -38,6 +41,7 @@ beforeAll(async () => {
   server = createServer((req, res) => {
     if (req.url === "/jwks") fetches++;
     if (down) return void req.socket.destroy();
+    if (silent) return void unanswered++;
     res.setHeader("content-type", "application/json");
     res.end(JSON.stringify(req.url === "/jwks" ? { keys: published } : { issuer, jwks_uri: `${issuer}/jwks` }));
   });
@@ -253,7 +257,7 @@ describe("the issuer's keys", () => {
   it("are fetched once more for a key that nobody knows, and then not for a while", async () => {
     const url = await guarded({
       ...lenient(),
-      ages: { refresh: 60_000, stale: 60_000, unreachable: 60_000, coolDown: 300 },
+      ages: { ...KEY_AGES, refresh: 60_000, stale: 60_000, unreachable: 60_000, coolDown: 300 },
     });
     expect((await call(url, `Bearer ${await signed(claims())}`)).status).toBe(200);
     const before = fetches;
@@ -273,7 +277,10 @@ describe("the issuer's keys", () => {
   });
 
   it("that were taken back are good for no longer, for a token that was seen before as well", async () => {
-    const url = await guarded({ ...lenient(), ages: { refresh: 100, stale: 200, unreachable: 60_000, coolDown: 20 } });
+    const url = await guarded({
+      ...lenient(),
+      ages: { ...KEY_AGES, refresh: 100, stale: 200, unreachable: 60_000, coolDown: 20 },
+    });
     const bearer = `Bearer ${await signed(claims(), { alg: "RS256", kid: "rsa" }, rsa.privateKey)}`;
     expect((await call(url, bearer)).status).toBe(200);
     published = published.filter(({ kid }) => kid !== "rsa");
@@ -287,7 +294,10 @@ describe("the issuer's keys", () => {
   });
 
   it("are waited for once they are stale: the first request after that is refused for a key that was taken back", async () => {
-    const url = await guarded({ ...lenient(), ages: { refresh: 0, stale: 0, unreachable: 60_000, coolDown: 0 } });
+    const url = await guarded({
+      ...lenient(),
+      ages: { ...KEY_AGES, refresh: 0, stale: 0, unreachable: 60_000, coolDown: 0 },
+    });
     const bearer = `Bearer ${await signed(claims(), { alg: "RS256", kid: "rsa" }, rsa.privateKey)}`;
     expect((await call(url, bearer)).status).toBe(200);
     published = published.filter(({ kid }) => kid !== "rsa");
@@ -296,7 +306,7 @@ describe("the issuer's keys", () => {
   });
 
   it("stay good for a while when the issuer is down; without any there is no telling", async () => {
-    const ages = { refresh: 10, stale: 20, unreachable: 60_000, coolDown: 10 };
+    const ages = { ...KEY_AGES, refresh: 10, stale: 20, unreachable: 60_000, coolDown: 10 };
     const [known, fresh] = [await guarded({ ...lenient(), ages }), await guarded({ ...lenient(), ages })];
     const bearer = `Bearer ${await signed(claims())}`;
     expect((await call(known, bearer)).status).toBe(200);
@@ -311,6 +321,48 @@ describe("the issuer's keys", () => {
       5,
       20,
     );
+  });
+
+  describe("of an issuer that does not answer", () => {
+    beforeEach(() => {
+      unanswered = 0;
+    });
+    afterEach(() => {
+      silent = false;
+      server.closeAllConnections();
+    });
+
+    it("are waited for once, and not long, while the last ones are good", async () => {
+      const ages = { ...KEY_AGES, refresh: 0, stale: 0, patience: 100, timeOut: 60_000 };
+      const url = await guarded({ ...lenient(), ages });
+      const bearer = `Bearer ${await signed(claims())}`;
+      expect((await call(url, bearer)).status).toBe(200);
+      silent = true;
+      const start = performance.now();
+      for (let i = 0; i < 20; i++) expect((await call(url, bearer)).status).toBe(200);
+      expect(performance.now() - start).toBeLessThan(30_000);
+      expect(unanswered).toBe(1);
+    });
+
+    it("are asked for again only a while after that failed", async () => {
+      const ages = { ...KEY_AGES, refresh: 0, stale: 60_000, coolDown: 250, timeOut: 300 };
+      const url = await guarded({ ...lenient(), ages });
+      const bearer = `Bearer ${await signed(claims())}`;
+      expect((await call(url, bearer)).status).toBe(200);
+      silent = true;
+      const start = performance.now();
+      while (unanswered < 4) expect((await call(url, bearer)).status).toBe(200);
+      expect(performance.now() - start).toBeGreaterThan(3 * (ages.timeOut + ages.coolDown) - 50);
+    });
+
+    it("are waited for by all together where there are none", async () => {
+      silent = true;
+      const url = await guarded({ ...lenient(), ages: { ...KEY_AGES, timeOut: 2000 } });
+      const bearer = `Bearer ${await signed(claims())}`;
+      const answers = await Promise.all(Array.from({ length: 10 }, () => call(url, bearer)));
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(503));
+      expect(unanswered).toBe(1);
+    });
   });
 });
 

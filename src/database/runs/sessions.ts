@@ -1,7 +1,7 @@
 import { type MessageRow as Encoded, readMessage } from "../encryption/messages.ts";
 import type { TranscriptDatabase } from "../encryption/transcript-database.ts";
 import type { Queryable } from "./database.ts";
-import { storableJson } from "./storable.ts";
+import { storableJson, storableText } from "./storable.ts";
 import type { Message, StoredMessage } from "./run.ts";
 
 export interface Session {
@@ -70,7 +70,7 @@ export async function changeMetadata(
     `UPDATE sessions SET metadata = (metadata || $2::jsonb) - $3::text[]
      WHERE id = $1 AND (SELECT count(*) FROM jsonb_object_keys((metadata || $2::jsonb) - $3::text[])) <= $4
      RETURNING id, agent, user_id, metadata, compactions, created_at`,
-    [id, storableJson(change), out, most],
+    [id, storableJson(change), out.map(storableText), most],
   );
   return rows[0] && toSession(rows[0]);
 }

@@ -12,6 +12,10 @@ export interface Patience {
 export const isPassing = (error: unknown): boolean =>
   error instanceof AgentApiError ? [429, 502, 503, 504].includes(error.status) : !(error instanceof SyntaxError);
 
+/** Whether the agent itself, and nothing on the way, has said to come again later. */
+export const isPutOff = (error: unknown): boolean =>
+  error instanceof AgentApiError && (error.status === 429 || (error.status === 503 && error.code === "unavailable"));
+
 export function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason as Error);

@@ -7,7 +7,11 @@ export type SessionChange = {
   metadata: Record<string, string | null>;
 };
 
-export type NewRun = { message: string; variables?: Record<string, unknown> };
+export type NewRun = {
+  message: string;
+  /** Objects and lists in each other at most 100 deep. */
+  variables?: Record<string, unknown>;
+};
 
 export type Decision = {
   /** true: the call is made. false: the model is told that it was denied. */
@@ -277,7 +281,7 @@ export type RunEvent =
   | EventRunCancelled;
 
 export type EventRunQueued = {
-  /** For Last-Event-ID. */
+  /** Empty: there is nothing before it. */
   id: string;
   type: "run.queued";
   /** It waits for its session, or for room. */

@@ -10,7 +10,7 @@ import { openApiDocument } from "./openapi.ts";
 import { eraseRoutes } from "./erase.ts";
 import { checkedMedia } from "./input.ts";
 import { BODY_LIMIT_BYTES, problemHandler } from "./problems.ts";
-import { noSuchRoute } from "./routes.ts";
+import { noSuchRoute, optionsLikeOthers } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { treeRoutes } from "./tree.ts";
 import { tracedRequests } from "./traced-requests.ts";
@@ -67,10 +67,10 @@ export function createApiApp(
   const v1 = express.Router();
   v1.use(guard);
   if (routes.tracing) v1.use(tracedRequests(routes.tracing)); // nobody unknown makes spans
-  v1.use(checkedMedia, body, ...routers, noSuchRoute(...routers));
+  v1.use(checkedMedia, optionsLikeOthers(...routers), body, ...routers, noSuchRoute(...routers));
   app.use("/v1", v1); // one layer with a path: what is below need not match it again
   const refused = (reason: string) => routes.metrics.requestsRefused.inc({ reason });
-  app.use(noSuchRoute(), problemHandler(log, refused));
+  app.use(noSuchRoute(app.router), problemHandler(log, refused));
   return app;
 }
 
@@ -88,6 +88,6 @@ export function createMetricsApp(
     res.set("content-type", type).send(text);
   });
   app.get("/status", (_req, res) => void res.json(status()));
-  app.use(noSuchRoute(), problemHandler(log));
+  app.use(noSuchRoute(app.router), problemHandler(log));
   return app;
 }

@@ -6,6 +6,7 @@ import {
   type DecisionOutcome,
 } from "../../database/runs/approvals.ts";
 import { runById } from "../../database/runs/read-run.ts";
+import { storableText } from "../../database/runs/storable.ts";
 import { auditLine } from "../engine/audit.ts";
 import { decidesAs, notYoursToDecide } from "./approval-rights.ts";
 import { cleanText } from "./clean.ts";
@@ -17,9 +18,10 @@ import { decision } from "./schemas.ts";
 import { callerOf, uuidParam } from "./sessions.ts";
 
 const MOST = 100;
+const noSuchCall = () => notFound("call that waits for an approval");
 
 function refuse(outcome: DecisionOutcome): void {
-  if (outcome === "not_found") throw notFound("call that waits for an approval");
+  if (outcome === "not_found") throw noSuchCall();
   if (outcome === "expired")
     throw new Problem(409, "nobody is waited for any more: the time is over, or the run has ended");
   if (outcome === "decided_otherwise") throw new Problem(409, "the opposite was decided before");
@@ -38,6 +40,7 @@ async function decide(routes: RunRoutes, req: Request, res: Response) {
   const toolUseId = String(req.params.toolUseId);
   const { approve, reason } = bodyOf(decision, req);
   const { run, as } = await decidable(routes, uuidParam(req, "id", "run"), callerOf(res));
+  if (storableText(toolUseId) !== toolUseId) throw noSuchCall();
   const { userId } = callerOf(res);
   const said = reason && routes.protection ? cleanText(routes.protection, "#/reason", reason) : reason;
   const outcome = await decideApproval(routes.db, {

@@ -7,10 +7,23 @@ const pointer = (path: PropertyKey[]): string =>
 /** Names come from the caller too: no longer than they have to be. */
 const short = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}…` : text);
 
+/** Where callers name entries themselves, zod drops one of this name without a word. @throws Problem 400 */
+function refuseProto(body: object): void {
+  for (const [field, value] of Object.entries(body)) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, "__proto__")) continue;
+    const detail = `${field}.__proto__: an entry cannot have this name: take another`;
+    throw new Problem(400, detail, {}, { code: "invalid-field", field: pointer([field, "__proto__"]) });
+  }
+}
+
 /** The body, as the schema has it. @throws Problem 400, or 422 for a field that nobody knows */
 export function bodyOf<T extends z.ZodType>(schema: T, req: Request): z.output<T> {
-  const parsed = schema.safeParse(req.body === undefined ? {} : req.body);
-  if (parsed.success) return parsed.data;
+  const body: unknown = req.body === undefined ? {} : req.body;
+  const parsed = schema.safeParse(body);
+  if (parsed.success) {
+    refuseProto(body as object);
+    return parsed.data;
+  }
   const issue = parsed.error.issues[0] as z.core.$ZodIssue;
   if (issue.code === "unrecognized_keys") {
     const key = short(issue.keys[0] ?? "");

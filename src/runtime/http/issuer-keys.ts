@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 import { Watched } from "../../process/watched.ts";
 
@@ -7,7 +8,7 @@ export class IssuerUnreachable extends Error {}
 
 /** The keys that tokens are checked with. */
 export interface IssuerKeys {
-  /** Settles when the keys are new enough. @throws IssuerUnreachable */
+  /** Settles when the keys are good enough to check with. Undefined: they are now. @throws IssuerUnreachable */
   fresh(): Promise<void> | undefined;
   /** Another one whenever the keys have changed: what was checked with the ones before is to be checked again. */
   readonly generation: number;
@@ -25,15 +26,26 @@ export interface KeyAges {
   refresh: number;
   /** From then on nothing is checked before newer ones are there: a key that was taken back is good for no longer. */
   stale: number;
+  /** An issuer that takes longer cannot be reached: nobody waits for it while the last keys are good. */
+  patience: number;
   /** While the issuer cannot be reached, the last keys are good for so long. */
   unreachable: number;
-  /** Between two fetches for keys that are not known. */
+  /** From the end of a fetch that failed, or that brought no such key, to the next one. */
   coolDown: number;
+  /** For each request to the issuer. */
+  timeOut: number;
 }
-export const KEY_AGES: KeyAges = { refresh: 25_000, stale: 50_000, unreachable: 600_000, coolDown: 5000 };
+export const KEY_AGES: KeyAges = {
+  refresh: 25_000,
+  stale: 50_000,
+  patience: 2000,
+  unreachable: 600_000,
+  coolDown: 5000,
+  timeOut: 10_000,
+};
 
-async function fetchJson<T>(url: string): Promise<T> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000), redirect: "error" });
+async function fetchJson<T>(url: string, timeOut: number): Promise<T> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(timeOut), redirect: "error" });
   if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
   const text = await response.text();
   if (text.length > MAX_BYTES) throw new Error(`${url}: the answer is too long`);
@@ -48,10 +60,13 @@ export class DiscoveredKeys implements IssuerKeys {
   #keysAt: string | undefined;
   #keys: Keys | undefined;
   #seen = "";
-  /** When the keys were asked for that are there; and when any were asked for. By the monotonic clock. */
+  /** When the keys were asked for that are there; when a fetch ended; and when one ended in vain. By the monotonic clock. */
   #fetchedAt = -Infinity;
   #triedAt = -Infinity;
+  #failedAt = -Infinity;
   #fetching: Promise<void> | undefined;
+  /** Over when the fetch is, or when it takes too long to wait for. */
+  #patience: Promise<void> | undefined;
 
   constructor(issuer: string, ages: KeyAges = KEY_AGES) {
     this.#issuer = issuer;
@@ -60,9 +75,8 @@ export class DiscoveredKeys implements IssuerKeys {
 
   async #fetch(): Promise<void> {
     const at = performance.now();
-    this.#triedAt = at;
     this.#keysAt ??= await this.#discover();
-    const jwks = await fetchJson<JSONWebKeySet>(this.#keysAt).catch((error: unknown) => {
+    const jwks = await fetchJson<JSONWebKeySet>(this.#keysAt, this.#ages.timeOut).catch((error: unknown) => {
       this.#keysAt = undefined; // the issuer may have moved them
       throw error;
     });
@@ -77,7 +91,8 @@ export class DiscoveredKeys implements IssuerKeys {
 
   async #discover(): Promise<string> {
     type Document = { jwks_uri?: string; issuer?: string };
-    const document = await fetchJson<Document>(`${this.#issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
+    const url = `${this.#issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+    const document = await fetchJson<Document>(url, this.#ages.timeOut);
     if (document.issuer !== this.#issuer || !document.jwks_uri)
       throw new Error("the issuer's discovery document names another issuer or no keys");
     return document.jwks_uri;
@@ -85,9 +100,18 @@ export class DiscoveredKeys implements IssuerKeys {
 
   /** One fetch at a time, for all who wait. */
   #refetch(): Promise<void> {
-    this.#fetching ??= this.#fetch().finally(() => {
-      this.#fetching = undefined;
-    });
+    if (this.#fetching) return this.#fetching;
+    this.#fetching = this.#fetch()
+      .catch((error: unknown) => {
+        this.#failedAt = performance.now();
+        throw error;
+      })
+      .finally(() => {
+        this.#triedAt = performance.now();
+        this.#fetching = undefined;
+      });
+    const inTime = wait(this.#ages.patience, undefined, { ref: false });
+    this.#patience = Promise.race([this.#fetching, inTime]).catch(() => {});
     return this.#fetching;
   }
 
@@ -95,13 +119,20 @@ export class DiscoveredKeys implements IssuerKeys {
     const now = performance.now();
     const age = now - this.#fetchedAt;
     if (age < this.#ages.refresh) return undefined;
-    const cool = now - this.#triedAt >= this.#ages.coolDown;
-    const usable = age < this.#ages.unreachable;
-    if (usable && !cool && !this.#fetching) return undefined; // just tried, in vain
-    const fetched = this.#refetch().catch((cause: unknown) => {
-      if (!usable) throw new IssuerUnreachable("the token issuer cannot be reached", { cause });
-    });
-    return age < this.#ages.stale ? undefined : fetched;
+    if (age >= this.#ages.unreachable) return this.#any();
+    const sinceFailure = now - this.#failedAt;
+    if (sinceFailure >= this.#ages.coolDown) void this.#refetch(); // a failure is told by #failedAt
+    // Where it failed lately the issuer cannot be reached, and nobody waits to learn that once more.
+    return age < this.#ages.stale || sinceFailure < this.#ages.stale ? undefined : this.#patience;
+  }
+
+  /** Without good keys there is nothing but to wait for some. */
+  async #any(): Promise<void> {
+    try {
+      await this.#refetch();
+    } catch (cause) {
+      throw new IssuerUnreachable("the token issuer cannot be reached", { cause });
+    }
   }
 
   readonly find: JWTVerifyGetKey = async (header, token) => {
@@ -109,7 +140,8 @@ export class DiscoveredKeys implements IssuerKeys {
       return await (this.#keys as Keys)(header, token);
     } catch (error) {
       const unknown = (error as { code?: string }).code === "ERR_JWKS_NO_MATCHING_KEY";
-      if (!unknown || performance.now() - this.#triedAt < this.#ages.coolDown) throw error;
+      const justTried = !this.#fetching && performance.now() - this.#triedAt < this.#ages.coolDown;
+      if (!unknown || justTried) throw error;
       await this.#refetch().catch(() => {});
       return (this.#keys as Keys)(header, token);
     }

@@ -63,7 +63,9 @@ const eventName = (type: string): string =>
 const eventSchemas = (): Record<string, object> =>
   Object.fromEntries(
     Object.entries(EVENT_DATA).map(([type, data]) => {
-      const id = z.string().describe("For Last-Event-ID.");
+      const id = z
+        .string()
+        .describe(type === "run.queued" ? "Empty: there is nothing before it." : "For Last-Event-ID.");
       return [eventName(type), schemaOf(z.object({ id, type: z.literal(type), data }), "output")];
     }),
   );

@@ -31,3 +31,9 @@ export const noSuchRoute =
     const allow = [...allowed].sort().join(", ");
     throw new Problem(405, `${req.method} is not for this resource: ${allow}`, { allow });
   };
+
+/** Before routers, which would answer OPTIONS by themselves. */
+export const optionsLikeOthers =
+  (...routers: Router[]): RequestHandler =>
+  (req, res, next) =>
+    req.method === "OPTIONS" ? noSuchRoute(...routers)(req, res, next) : next();

@@ -93,7 +93,7 @@ function lastEventId(req: Request): Position | undefined {
   return position;
 }
 
-const wantsEvents = (req: Request): boolean => /\btext\/event-stream\b/.test(req.header("accept") ?? "");
+const wantsEvents = (req: Request): boolean => /\btext\/event-stream\b/i.test(req.header("accept") ?? "");
 
 interface Taken {
   accepted: Exclude<Accepted, { outcome: "no_session" }>;
@@ -149,7 +149,7 @@ async function streamAccepted(source: FollowSource, res: Response, taken: Taken)
   const start = { seq: accepted.outcome === "started" ? accepted.lastSeq : 0, part: 0 };
   let from: Start = { at: start, begun: false };
   const channel = accepted.outcome === "started" ? source.channel(runId) : undefined;
-  if (accepted.outcome === "queued") stream.send({ type: "run.queued", data: { runId, sessionId }, at: start });
+  if (accepted.outcome === "queued") stream.send({ type: "run.queued", data: { runId, sessionId } });
   if (channel) {
     stream.send({ type: "run.started", data: { runId, sessionId }, at: start });
     const stopped = await sendLive(stream, channel, start);

@@ -25,9 +25,23 @@ export const sessionChange = z
 /** A body that says nothing. */
 export const nothing = z.strictObject({});
 
+/** Levels of objects and lists: what walks through them, here and in Postgres, does so with a stack. */
+export const MAX_DEPTH = 100;
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((it) => isDeeper(it, levels - 1)));
+
 export const newRun = z.strictObject({
   message: z.string().min(1).max(MAX_MESSAGE_CHARS).overwrite(storableText),
-  variables: z.record(z.string().max(64), z.unknown()).optional(),
+  variables: z
+    .record(z.string().max(64), z.unknown())
+    .refine(
+      (it) => !isDeeper(it, MAX_DEPTH),
+      `objects and lists in each other at most ${MAX_DEPTH} deep: make it flatter`,
+    )
+    .describe(`Objects and lists in each other at most ${MAX_DEPTH} deep.`)
+    .optional(),
 });
 
 export const session = z.object({
@@ -234,10 +248,11 @@ export const messagesQuery = z.strictObject({ limit: whole(1, 500, 100), after: 
 
 const DAY_MS = 86_400_000;
 const today = () => new Date().toISOString().slice(0, 10);
+const dayThatIs = day.refine((it) => it >= "0001-01-01", "there is no year 0: begin with 0001-01-01");
 export const usageQuery = z
   .strictObject({
-    from: day.default(() => `${today().slice(0, 8)}01`),
-    to: day.default(today),
+    from: dayThatIs.default(() => `${today().slice(0, 8)}01`),
+    to: dayThatIs.default(today),
     by: usage.shape.by.default("day"),
     scope: usage.shape.scope.default("user"),
   })

@@ -1,5 +1,12 @@
 import type { Response } from "express";
-import { eventId, isFinalEvent, type PlacedEvent, type Position, type RunChannel } from "../engine/events.ts";
+import {
+  eventId,
+  isFinalEvent,
+  type PlacedEvent,
+  type Position,
+  type RunChannel,
+  type RunEvent,
+} from "../engine/events.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 /** When a client is to come again, with `Last-Event-ID`, after a stream without a last event: what SSE has `retry` for. */
@@ -69,10 +76,11 @@ export class EventStream {
     return this.#draining !== undefined;
   }
 
-  send(event: PlacedEvent): void {
+  /** @param event without a place before the run begins: whoever comes again then is told all of it */
+  send(event: RunEvent & { at?: Position }): void {
     const { type, data, at } = event;
     this.#isWhole ||= isFinalEvent(event);
-    this.#waiting += `id: ${eventId(at)}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+    this.#waiting += `${at ? `id: ${eventId(at)}\n` : ""}event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {

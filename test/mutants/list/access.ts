@@ -124,8 +124,8 @@ export const ACCESS_CHECKS: Mutant[] = [
   {
     weakness: "a key that the issuer took back stays good",
     file: "src/runtime/http/issuer-keys.ts",
-    from: "return age < this.#ages.stale ? undefined : fetched;",
-    to: "fetched.catch(() => {});\n    return usable ? undefined : fetched;",
+    from: "return age < this.#ages.stale || sinceFailure < this.#ages.stale ? undefined : this.#patience;",
+    to: "return undefined;",
     killedBy: tokens("are waited for once they are stale"),
   },
   {
