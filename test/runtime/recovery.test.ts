@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -275,7 +276,10 @@ describe("a worker that has lost its run", () => {
       error: null,
       audit: [],
     });
-    await world.sql("UPDATE runs SET fence = 2, lease_owner = gen_random_uuid() WHERE id = $1", [id]);
+    const other = "INSERT INTO workers (id, agent, expires_at) VALUES ($1, 'other', now() + interval '1 minute')";
+    const worker = randomUUID();
+    await world.sql(other, [worker]); // while it lives, nobody else claims the run
+    await world.sql("UPDATE runs SET fence = 2, lease_owner = $2 WHERE id = $1", [id, worker]);
     const apply = async (fence: number, n: number) => (await applySteps(db, [step(fence, n)]))[0]?.applied;
     expect(await apply(1, 1)).toBe(false);
     expect(await apply(2, 2)).toBe(false);
@@ -283,6 +287,7 @@ describe("a worker that has lost its run", () => {
     expect(await apply(2, 1)).toBe(true);
     expect(await world.sql("SELECT step FROM runs WHERE id = $1", [id])).toEqual([{ step: 1 }]);
     await expect.poll(() => engine.active, { timeout: 10_000 }).toBe(0);
+    await world.sql("DELETE FROM workers WHERE id = $1", [worker]);
     await expect.poll(state(id), { timeout: 10_000 }).toBe("completed"); // claimed anew, as its owner does not live
     expect(await roles(session.id)).toEqual(["user", "assistant"]);
     await db.close();

@@ -147,7 +147,7 @@ test("a run with two tools and another agent, over two processes, is one trace, 
   });
   const delegation = one(spans, "execute_tool researcher");
   expect(delegation.from).toBeLessThanOrEqual(child.from);
-  expect(delegation.to).toBeGreaterThanOrEqual(child.to - 1);
+  expect(delegation.to).toBeGreaterThanOrEqual(child.to - 500); // each process ends its own when it hears of the answer
   for (const it of spans) expect([it.name, it.to >= it.from]).toEqual([it.name, true]);
 
   // Attributes, all of them, as the semantic conventions name them (1.41; GenAI in development).
