@@ -12,9 +12,12 @@ export interface ChatOptions extends AgentOptions {
   message?: string;
 }
 
-/** `agentpg chat`: a conversation at the terminal. */
-export const chat = (agentName: string, options: ChatOptions): Promise<number> =>
-  withAgent(agentName, options, (agent) => talk(agent, options));
+/** `agentpg chat`: a conversation at the terminal. @throws Error for an empty message, before there is a session for it */
+export async function chat(agentName: string, options: ChatOptions): Promise<number> {
+  if (options.message?.trim() === "")
+    throw new Error("the message of --message is empty: say what to ask, or leave it out for a conversation");
+  return withAgent(agentName, options, (agent) => talk(agent, options));
+}
 
 async function talk(agent: AgentClient, options: ChatOptions): Promise<number> {
   // One that is not there, or another user's, is told of before a question is typed.

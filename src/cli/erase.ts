@@ -10,6 +10,8 @@ export interface EraseOptions {
   confirm?: string;
   dryRun?: boolean;
   yes?: boolean;
+  /** It is no mistake when there is nothing to erase. */
+  allowEmpty?: boolean;
   /** Seconds that runs get to end in good order. */
   wait?: number;
 }
@@ -71,6 +73,7 @@ async function eraseSubject(world: EraseWorld, tenant: string, options: EraseOpt
     world.print(JSON.stringify({ found: counted }));
     return 0;
   }
+  if (!options.allowEmpty && isNothing(counted)) throw new Error(nothingOf(tenant, options));
   if (!options.yes && !(await agreed(world, `Erase ${what} of Tenant ${tenant}? It cannot be brought back.`))) return 1;
   const by = await world.user();
   const input = { ...subject, ...(by ? { by } : {}), ...(wait === undefined ? {} : { waitSeconds: wait }) };
@@ -84,6 +87,16 @@ async function eraseSubject(world: EraseWorld, tenant: string, options: EraseOpt
     `${left} sessions were begun meanwhile: keep the user out at your identity provider, and run this again`,
   );
   return 1;
+}
+
+/** What to do about a person, or a session, that the Tenant does not know: a slip of the pen must not pass for an erasure. */
+function nothingOf(tenant: string, { session, user }: EraseOptions): string {
+  const nothing = `nothing was erased: Tenant ${tenant} has nothing of ${session === undefined ? `user ${user}` : `session ${session}`}`;
+  const ids =
+    session === undefined
+      ? "A user's id is the `sub` of the token; that of a service account is system:serviceaccount:NAMESPACE:NAME"
+      : "A session's id is a UUID, as `agentpg sessions` lists them";
+  return `${nothing}. ${ids}. If there may be nothing: --allow-empty`;
 }
 
 async function agreed({ confirm, progress }: EraseWorld, question: string): Promise<boolean> {
@@ -113,6 +126,8 @@ const WORDS: Record<string, string> = {
   archivedMessages: "archived messages",
   auditRows: "audit lines to be emptied",
 };
+
+const isNothing = (counts: Line): boolean => Object.keys(WORDS).every((kind) => !counts[kind]);
 
 const inWords = (counts: Line): string =>
   Object.entries(WORDS)

@@ -124,6 +124,10 @@ withOperatorOptions(
   .option("--confirm <name>", "with --retained: the name once more")
   .option("--dry-run", "only count")
   .option("-y, --yes", "do not ask")
+  .option(
+    "--allow-empty",
+    "end with 0 when there is nothing to erase, and note the erasure in the audit log all the same",
+  )
   .option("--wait <seconds>", "how long runs under way get to end in good order", Number, 30)
   .action(async (options: EraseOptions & OperatorAccess) => {
     const { erase } = await import("./erase.ts");

@@ -40,6 +40,8 @@ const entry = z
     after: z.string().optional(),
     /** Words that it, or what looks at it, has to print. */
     says: z.array(z.string()).default([]),
+    /** Words that neither may print. */
+    never: z.array(z.string()).default([]),
   })
   .refine((it) => it.how !== "not-here" || it.unrun, { error: "not-here needs the reason: unrun: …" })
   .refine((it) => it.how !== "elsewhere" || it.by, { error: "elsewhere needs the file: by: test/…" });

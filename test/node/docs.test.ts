@@ -11,7 +11,7 @@ import { silentProgress } from "../../src/telemetry/progress.ts";
 import { blocksOf, pages } from "../docs/blocks.ts";
 import { testedBlocks } from "../docs/entries.ts";
 import { removeFolder, runBlock, workFolder } from "../docs/shell.ts";
-import { scriptOf, unsaid } from "./documented-pages.ts";
+import { scriptOf, saidWrongly } from "./documented-pages.ts";
 import { typedPrograms } from "./typed-programs.ts";
 
 const { kubeconfig } = inject("demo");
@@ -61,7 +61,7 @@ async function follow(page: string): Promise<void> {
   });
   const said = `${ran.out}\n${ran.err}`.slice(-6000);
   expect(ran.code, said).toBe(0);
-  expect(unsaid(own, ran.out), said).toEqual([]);
+  expect(saidWrongly(own, ran.out), said).toEqual([]);
 }
 
 /** Followed side by side, because each is about Tenants of its own. */

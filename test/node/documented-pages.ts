@@ -35,14 +35,17 @@ const columnsOf = ({ language, text }: Tested): string[] =>
 
 const oneBlank = (text: string) => text.replaceAll(/ +/g, " ");
 
-/** Words that the page or its entry promises, and that the blocks did not print. */
-export function unsaid(blocks: readonly Tested[], out: string): string[] {
+/** Words that the page or its entry promises, and that the blocks did not print; and those that they should not have. */
+export function saidWrongly(blocks: readonly Tested[], out: string): string[] {
   return blocks.flatMap((block, i) => {
     const next = blocks[i + 1];
     const [, behind = ""] = out.split(`${marker(block.line)}\n`);
     const [said = ""] = next ? behind.split(marker(next.line)) : [behind];
-    return [...block.says, ...columnsOf(block)]
-      .filter((words) => !oneBlank(said).includes(oneBlank(words).trim()))
-      .map((words) => `line ${block.line} did not say: ${words}`);
+    const isSaid = (words: string) => oneBlank(said).includes(oneBlank(words).trim());
+    const promised = [...block.says, ...columnsOf(block)].filter((words) => !isSaid(words));
+    return [
+      ...promised.map((words) => `line ${block.line} did not say: ${words}`),
+      ...block.never.filter(isSaid).map((words) => `line ${block.line} said: ${words}`),
+    ];
   });
 }

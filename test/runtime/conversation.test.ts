@@ -39,6 +39,16 @@ describe("a conversation", () => {
     });
   });
 
+  it("ends with what it cost, to as many places as are stored", async () => {
+    const one = { name: "one", description: "One.", sql: { statement: "select 1 as one" } };
+    const { client } = await world.start({ tools: [one] });
+    const session = await client.createSession();
+    for (let question = 0; question < 5; question++) {
+      const { runId, usd } = await client.ask(session.id, "USE_TOOL 5 one");
+      expect(usd).toBe(Number((await client.getRun(runId)).usd));
+    }
+  });
+
   it("tells the whole answer although it cannot be stored yet, and its end once it is", async () => {
     await world.fresh({ latencyMs: 300 });
     const { client } = await world.start();

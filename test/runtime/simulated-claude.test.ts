@@ -74,6 +74,14 @@ describe("the simulated model", () => {
     const talk = [says("I am Ann."), { role: "assistant", content: "Hello" }, says("What did I ask first?")];
     expect((await ask(talk)).body.content?.[0]?.text).toContain("I am Ann.");
   });
+  it("takes a note when it has notes", async () => {
+    const question = says("Please note: two loaves for Ann");
+    const notes = { name: "notes", input_schema: { type: "object", properties: {} } };
+    expect((await ask([question], { tools: [notes] })).body.content).toMatchObject([
+      { name: "notes", input: { action: "append", path: "notes.txt", content: "two loaves for Ann\n" } },
+    ]);
+    expect((await ask([question], { tools })).body.content).toMatchObject([{ type: "text" }]);
+  });
   it("says the same to the same request", async () => {
     const [one, two] = [await ask([says("THINK REPLY_CHARS 9")]), await ask([says("THINK REPLY_CHARS 9")])];
     expect(one.body.content).toEqual(two.body.content);

@@ -63,6 +63,14 @@ it("a session finds its own files again, with either tool, and no other session 
   expect(readFileSync(join(volume, "sessions", mine.id, "note.txt"), "utf8")).toBe("tuesday");
 });
 
+it("the tutorial's question writes its note", async () => {
+  await world.fresh();
+  const { client } = await start();
+  const session = await client.createSession();
+  await client.ask(session.id, "Please note: three rye loaves for Ann");
+  expect(readFileSync(join(volume, "sessions", session.id, "notes.txt"), "utf8")).toBe("three rye loaves for Ann\n");
+});
+
 it("the files of a session that is erased go with it", async () => {
   const { client } = await start();
   const [erased, kept] = [await client.createSession(), await client.createSession()];

@@ -85,7 +85,7 @@ async function chooseModel(cluster: Cluster, progress: Progress): Promise<Model>
   };
 }
 
-const NEXT = (kubeconfig: string, kubectl: string) => `
+const NEXT = (kubeconfig: string, kubectl: string, helm: string) => `
 ── Try next ──
   export KUBECONFIG=${kubeconfig}
   ${kubectl} get tenants,agents -A
@@ -93,6 +93,8 @@ const NEXT = (kubeconfig: string, kubectl: string) => `
   ${kubectl} -n acme scale agent/support --replicas=2
   npm run agentpg -- chat support --namespace acme --kubeconfig ${kubeconfig}
   npm run agentpg -- status --kubeconfig ${kubeconfig}
+  ${kubectl} -n acme port-forward deployment/agent-support 9090     # metrics: curl http://localhost:9090/metrics
+  ${helm} upgrade agentpg charts/agentpg -n ${OPERATOR_NAMESPACE} --reuse-values --set console.enabled=true   # the web console: docs/console.md
 `;
 
 /** Cilium is a third of what a cluster from source takes to build: the first demo does without it, and says so. */
@@ -167,7 +169,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       });
       model = await chooseModel(cluster, progress);
       await show(environment, cluster, model);
-      process.stdout.write(NEXT(cluster.kubeconfig, tools["kubectl"] ?? "kubectl"));
+      process.stdout.write(NEXT(cluster.kubeconfig, tools["kubectl"] ?? "kubectl", tools["helm"] ?? "helm"));
     };
     // An interruption ends the wait; what is under way is cut off by taking the cluster down.
     await Promise.race([work(), stopped]);

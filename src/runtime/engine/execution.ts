@@ -227,9 +227,14 @@ export class Execution {
     }
   }
 
+  /** What the run has cost, in US dollars, to as many places as Postgres keeps. */
+  #usd(): number {
+    return Number(this.run.usd.toFixed(8));
+  }
+
   /** The next write, with nothing but what the run knows of itself. */
   #nextStep() {
-    const { id, sessionId, fence, tokens, usd } = this.run;
+    const { id, sessionId, fence, tokens } = this.run;
     return {
       ...NOTHING_DONE,
       run: id,
@@ -240,7 +245,7 @@ export class Execution {
       to: "running" as const,
       iteration: this.iteration,
       tokens,
-      usd: Number(usd.toFixed(8)),
+      usd: this.#usd(),
       error: null,
       audit: [],
     };
@@ -298,7 +303,7 @@ export class Execution {
       stopReason: end.stopReason,
       error: end.error,
       tokens: run.tokens,
-      usd: run.usd,
+      usd: this.#usd(),
     };
     this.channel.tell({ type: `run.${state}`, data: result });
   }

@@ -109,7 +109,7 @@ export interface Rule {
   answer: string;
 }
 
-/** What makes a demo feel natural: orders by number, a researcher to ask, and a memory. */
+/** What makes a demo feel natural: orders by number, a researcher to ask, notes to take, and a memory. */
 export const DEMO_RULES: Rule[] = [
   { match: "what (?:did|was|were).*\\b(?:first|before|earlier)\\b|remember|my first question", answer: "{{memory}}" },
   {
@@ -123,6 +123,12 @@ export const DEMO_RULES: Rule[] = [
     tool: "researcher",
     input: { task: "$1" },
     answer: "The researcher says: {{result}}",
+  },
+  {
+    match: "\\bnote[ ,:]+(?:that )?(.+)",
+    tool: "notes",
+    input: { action: "append", path: "notes.txt", content: "$1\n" },
+    answer: "I have noted: $1",
   },
   {
     match: "^(?:please )?(?:find|look|research|compare|summari[sz]e|explain|check)\\b",
