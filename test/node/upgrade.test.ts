@@ -163,7 +163,7 @@ describe("the chart's life", { retry: 0 }, () => {
   }, 300_000);
 
   test("upgraded again, with a NetworkPolicy and the console: it works, is scraped, and nobody else gets to its ports", async () => {
-    const policy = "--reuse-values --set networkPolicy.enabled=true";
+    const policy = "--reset-then-reuse-values --set networkPolicy.enabled=true";
     await desk.shell(`helm upgrade agentpg charts/agentpg -n ${OPERATOR_NAMESPACE} ${policy}`);
     const bystanders = Promise.all(["monitoring", "elsewhere"].map((it) => startBystander(client, it, product)));
     bystanders.catch(() => {}); // said where they are needed

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from "jose";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { World } from "./fixture.ts";
+import { AgentClient } from "../../src/runtime/client.ts";
+import { all, types, World } from "./fixture.ts";
 
 let world: World;
 let issuer: string;
@@ -69,6 +70,34 @@ async function call(url: string, path: string, bearer?: string, headers: Record<
     body: (await response.json()) as never,
   };
 }
+
+describe("a stream of events", () => {
+  const SKEW = 30;
+  /** A token that is good for so many more seconds. */
+  const lasting = (seconds: number) => token({ sub: "ann", tenant: "acme" }, { exp: `${seconds - SKEW}s` });
+
+  it("ends with its token; a client that has another one goes on by itself", async () => {
+    const { url } = await world.start({ access: oidc() });
+    await world.fresh({ chunkDelayMs: 300, chunks: 25 });
+    const tokens = [await lasting(300), await lasting(4)];
+    let asked = 0;
+    const client = new AgentClient({
+      baseUrl: url,
+      token: async () => tokens[asked++] ?? (await token({ sub: "ann", tenant: "acme" })),
+    });
+    const events = await all(client.run((await client.createSession()).id, "Hello"));
+    expect(asked).toBeGreaterThan(2);
+    expect(types(events).at(-1)).toBe("run.completed");
+  });
+
+  it("says to a client that has no other token that it is not valid any more", async () => {
+    const { url } = await world.start({ access: oidc() });
+    await world.fresh({ chunkDelayMs: 300, chunks: 25 });
+    const client = new AgentClient({ baseUrl: url, token: await lasting(4) });
+    const { id } = await client.createSession();
+    await expect(all(client.run(id, "Hello"))).rejects.toMatchObject({ status: 401 });
+  });
+});
 
 describe("who may call", () => {
   it("is nobody whose id Postgres cannot keep as it is", async () => {

@@ -319,6 +319,25 @@ describe("between two runs", () => {
     expect(await transcript(agent, session.id)).toHaveLength(14);
   });
 
+  it("a session that is looked at again and again is counted once, and an empty one never", async () => {
+    const agent = await start();
+    const session = await agent.client.createSession();
+    const counted = () => world.claude.stats.countTokens;
+    const looks = () => Promise.all(Array.from({ length: 5 }, () => agent.client.context(session.id)));
+    const before = counted();
+    const [empty] = await looks();
+    expect([empty?.messages, counted()]).toEqual([0, before]);
+    await ask(agent, session.id, ["Hello"]);
+    const asked = counted();
+    const seen = [...(await looks()), ...(await looks())];
+    expect(counted()).toBe(asked + 1);
+    expect(new Set(seen.map((it) => it.tokens)).size).toBe(1);
+    await ask(agent, session.id, ["And now?"]);
+    const again = counted();
+    expect((await agent.client.context(session.id)).tokens).toBeGreaterThan(seen[0]?.tokens ?? Infinity);
+    expect(counted()).toBe(again + 1);
+  });
+
   it("a session of somebody else is out of reach, and a caller with no runs left has to wait", async () => {
     const agent = await start({ tenantLimits: { runsPerMinute: 1, concurrentRuns: 10 } });
     const session = await agent.client.createSession();

@@ -436,7 +436,7 @@ describe("the OpenAPI document", () => {
 
   it("has each route of the API, and no other", async () => {
     const unused = {} as never;
-    const config = { agent: { name: "support" } };
+    const config = world.config();
     const routes = {
       ...({ db: unused, agent: "support", engine: unused, load: unused, tools: unused } as unknown as ApiRoutes),
       compaction: { config } as never,

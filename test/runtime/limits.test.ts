@@ -106,6 +106,27 @@ describe("limits", () => {
     });
   });
 
+  it("bounds the sessions that one user opens in a minute, and nobody else's", async () => {
+    const { url } = await world.start({ tenantLimits: { runsPerMinute: 1, concurrentRuns: 1 } });
+    const open = async (user: string) => {
+      const headers = { "content-type": "application/json", "x-user-id": user };
+      const response = await fetch(`${url}/v1/sessions`, { method: "POST", headers, body: "{}" });
+      await response.text();
+      return response;
+    };
+    const seen = new Set<number>();
+    for (let i = 0; i < 1200; i += 50)
+      for (const { status } of await Promise.all(Array.from({ length: 50 }, () => open("ann")))) seen.add(status);
+    expect([...seen]).toEqual([201]);
+    const refused = await open("ann");
+    expect([refused.status, refused.headers.get("content-type")]).toEqual([
+      429,
+      "application/problem+json; charset=utf-8",
+    ]);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await open("bob")).status).toBe(201);
+  });
+
   it("bounds the queue: a run too many is refused with 429 and when to come again", async () => {
     world.claude.config.latencyMs = 3000;
     const { client } = await world.start({ limits: { concurrentRuns: 1, queuedRuns: 2 } });

@@ -267,6 +267,64 @@ describe("a call that needs a person", () => {
   });
 });
 
+describe("several calls in one message", () => {
+  const idOf = (it: ReceivedEvent) => `${it.type} ${"toolUseId" in it.data ? it.data.toolUseId : ""}`;
+  const toolEvents = (events: ReceivedEvent[]) => events.filter((it) => it.type.startsWith("tool.")).map(idOf);
+  beforeEach(() => {
+    const rounds = [[{ tool: "note" }, { tool: "retry" }, { tool: "note" }]];
+    world.claude.config.rules = [{ match: "^three$", rounds, answer: "done" }];
+  });
+
+  it("lose no listener any event that stops after one of them, whichever pod it goes on with", async () => {
+    const [first, second] = [await withTools(), await withTools()];
+    const { id: session } = await first.client.createSession();
+    const seen = await all(first.client.run(session, "three"));
+    const told = toolEvents(seen);
+    expect(new Set(told).size).toBe(6);
+    const runId = (seen.find((it) => it.type === "run.started")?.data as { runId: string }).runId;
+    for (const from of seen.filter((it) => it.type.startsWith("tool."))) {
+      const rest = await all(second.client.events(runId, { lastEventId: from.id as string }));
+      expect(toolEvents(rest)).toEqual(told.slice(told.indexOf(idOf(from)) + 1));
+      expect(types(rest)).not.toContain("restarted");
+    }
+  });
+
+  it("are told to the last while the run goes on", async () => {
+    const [first, second] = [await withTools(), await withTools()];
+    const { id: session } = await first.client.createSession();
+    for (const agent of [first, second]) {
+      const before: ReceivedEvent[] = [];
+      for await (const event of first.client.run(session, "three")) {
+        before.push(event);
+        if (event.type === "tool.started") break;
+      }
+      const runId = (before.find((it) => it.type === "run.started")?.data as { runId: string }).runId;
+      const rest = await all(agent.client.events(runId, { lastEventId: before.at(-1)?.id as string }));
+      const told = toolEvents([...before, ...rest]);
+      expect(told).toEqual(toolEvents(await all(agent.client.events(runId))));
+      expect(types(rest)).not.toContain("restarted");
+    }
+  });
+
+  it("tell each end once to who listens all the while, though one of them waits for a person", async () => {
+    world.claude.config.rules = [{ match: "^mixed$", rounds: [[{ tool: "retry" }, { tool: "note" }]], answer: "done" }];
+    const agent = await withTools(approvals());
+    const { id: session } = await agent.client.createSession();
+    const seen: ReceivedEvent[] = [];
+    for await (const event of agent.client.run(session, "mixed")) {
+      seen.push(event);
+      if (event.type === "approval.requested") await decide(agent.url, (await waiting(agent.url))[0] as Waiting, true);
+    }
+    const ends = toolEvents(seen).filter((it) => it.startsWith("tool.finished"));
+    expect(ends).toHaveLength(2);
+    expect(new Set(ends).size).toBe(2);
+    const runId = (seen.find((it) => it.type === "run.started")?.data as { runId: string }).runId;
+    const parked = seen.find((it) => it.type === "tool.finished")?.id as string;
+    const rest = toolEvents(await all(agent.client.events(runId, { lastEventId: parked })));
+    expect(rest.filter((it) => it.startsWith("tool.finished"))).toEqual(expect.arrayContaining(ends.slice(1)));
+  });
+});
+
 describe("a tool", () => {
   it.each([
     ["by a cancel", {}, "cancelled", "the run was cancelled"],

@@ -4,6 +4,7 @@ import type { AgentDatabase } from "../../database/runs/database.ts";
 import type { Session } from "../../database/runs/sessions.ts";
 import type { CompactionResult } from "../engine/events.ts";
 import type { Compactor } from "./compactor.ts";
+import type { CountedContexts } from "./counted-contexts.ts";
 import { IdleSessionWork, SessionBusy } from "./idle-session.ts";
 
 export interface SessionCompaction {
@@ -13,6 +14,8 @@ export interface SessionCompaction {
   worker: string;
   budget: { written(run: string): void; forget(run: string): void };
 }
+
+const NEVER = new AbortController().signal;
 
 /** How full a session's context is. Tokens are as the API counts them, or, when it does not say, about right. */
 export interface ContextStats {
@@ -37,11 +40,11 @@ export interface CompactedSession extends CompactionResult {
 export async function contextStats(
   host: SessionCompaction,
   session: Session,
-  signal: AbortSignal,
+  counted: CountedContexts,
 ): Promise<ContextStats> {
-  const work = await open(host, session, signal);
+  const work = await open(host, session, NEVER); // others may wait for the same count
   const { window, trigger, target } = host.compactor.limits;
-  const tokens = await host.compactor.tokens(work);
+  const tokens = await counted.tokens(session, work.lastSeq, () => host.compactor.tokens(work));
   return {
     tokens,
     windowTokens: window,

@@ -83,7 +83,7 @@ export class Compactor {
     const { count, request, log } = this.#host;
     const gauge = this.#gauge(work);
     const reading = gauge.read(work.messages, this.#fixed);
-    if (reading.exact) return reading.tokens;
+    if (reading.exact || work.messages.length === 0) return reading.tokens;
     try {
       const tokens = await count(request([...work.messages]), work.signal);
       gauge.counted(tokens, work.messages.length);

@@ -30,6 +30,8 @@ export class IdleSessionWork implements CompactedWork {
   readonly channel: RunChannel;
   readonly signal: AbortSignal;
   readonly messages: Message[];
+  /** Of the last message; 0 when there is none. */
+  readonly lastSeq: number;
   result: CompactionResult | undefined;
   /** Whether there is a run of it. */
   written = false;
@@ -37,7 +39,6 @@ export class IdleSessionWork implements CompactedWork {
   readonly #config: AgentConfig;
   readonly #worker: string;
   readonly #session: Session;
-  readonly #lastSeq: number;
 
   constructor(
     host: { db: AgentDatabase; config: AgentConfig; worker: string },
@@ -49,11 +50,11 @@ export class IdleSessionWork implements CompactedWork {
     this.#config = host.config;
     this.#worker = host.worker;
     this.#session = session;
-    this.#lastSeq = entries.at(-1)?.seq ?? 0;
+    this.lastSeq = entries.at(-1)?.seq ?? 0;
     this.messages = entries.map(({ role, content }) => ({ role, content }));
     this.signal = signal;
     this.run = freshRun({ id: uuidv7(), sessionId: session.id, userId: session.userId });
-    this.channel = new RunChannel(this.#lastSeq);
+    this.channel = new RunChannel(this.lastSeq);
     this.channel.listen((event) => {
       if (event?.type === "compaction.finished") this.result = event.data;
     });
@@ -104,7 +105,7 @@ export class IdleSessionWork implements CompactedWork {
       model: this.#config.compaction.summarizerModel,
       title: "(compaction)",
       compactions: this.#session.compactions,
-      lastSeq: this.#lastSeq,
+      lastSeq: this.lastSeq,
     };
     if (!(await compactIdleSession(this.#db, run, step, rewrite))) throw new SessionBusy();
     this.written = true;

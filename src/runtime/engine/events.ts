@@ -58,12 +58,34 @@ export interface RunResult {
 }
 
 /**
- * Where a listener is: it has all messages up to `seq` (numbers of the session), and `part` pieces of what comes next.
- * As the id of a server-sent event: `seq` or `seq.part`.
+ * Where a listener is: it has all messages up to `seq` (numbers of the session), and `part` pieces of what comes next; from
+ * {@link BLOCKS} on, `part - BLOCKS` whole blocks of the message that comes next. Blocks are the same wherever they are told from,
+ * pieces are not. As the id of a server-sent event: `seq` or `seq.part`.
  */
 export interface Position {
   seq: number;
   part: number;
+}
+/** More pieces than any message has. */
+const BLOCKS = 1_000_000;
+
+/** How many blocks of the message after `seq` are told; undefined when it is not known in blocks. */
+export const blocksTold = ({ part }: Position): number | undefined => (part >= BLOCKS ? part - BLOCKS : undefined);
+
+/** An event that a message tells with one of its blocks. */
+export interface BlockEvent {
+  event: RunEvent;
+  /** The block's index in the content. */
+  block: number;
+}
+
+/** What a message tells, in the order of its blocks: who has the last of it has the message. */
+export function placedBlocks(seq: number, events: BlockEvent[]): PlacedEvent[] {
+  const inOrder = events.toSorted((a, b) => a.block - b.block);
+  return inOrder.map(({ event, block }, i) => ({
+    ...event,
+    at: i === inOrder.length - 1 ? { seq, part: 0 } : { seq: seq - 1, part: BLOCKS + block + 1 },
+  }));
 }
 export type PlacedEvent = RunEvent & { at: Position };
 
@@ -112,6 +134,16 @@ export class RunChannel {
   /** Something that the stored messages tell as well. */
   tell(event: RunEvent): void {
     this.#send({ ...event, at: this.#at }, false);
+  }
+
+  /** What the message tells that was committed last. */
+  tellBlocks(events: BlockEvent[]): void {
+    for (const event of placedBlocks(this.#at.seq, events)) this.#send(event, false);
+  }
+
+  /** What the message after the last committed one will tell, when it is there, once more. */
+  tellAhead(event: RunEvent): void {
+    this.#send({ ...event, at: { seq: this.#at.seq, part: BLOCKS } }, false);
   }
 
   #send(event: PlacedEvent, keep: boolean): void {

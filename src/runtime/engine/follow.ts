@@ -4,7 +4,10 @@ import { isFinal } from "../../database/runs/run.ts";
 import type { RunView } from "../../database/runs/read-run.ts";
 import { ApprovalNews, type ApprovalSource } from "./approval-news.ts";
 import {
+  type BlockEvent,
+  blocksTold,
   isFinalEvent,
+  placedBlocks,
   type PlacedEvent,
   type Position,
   type RunChannel,
@@ -59,14 +62,17 @@ function eventOfBlock(block: ContentBlock, source: FollowSource, names: Map<stri
   ];
 }
 
-/** What a stored message tells; the question itself tells nothing. Only the last event carries the message's own position. */
-function eventsOf(message: StoredMessage, source: FollowSource, names: Map<string, string>): PlacedEvent[] {
-  const blocks = message.role === "user" ? message.content.filter((it) => it.type !== "text") : message.content;
-  const events = blocks.flatMap((block) => eventOfBlock(block, source, names));
-  return events.map((event, i) => ({
-    ...event,
-    at: i === events.length - 1 ? { seq: message.seq, part: 0 } : { seq: message.seq - 1, part: 1 },
-  }));
+/** What a stored message tells, without its first so many blocks; the question itself tells nothing. */
+function eventsOf(message: StoredMessage, told: number, source: FollowSource, names: Map<string, string>) {
+  const { seq, role, content } = message;
+  const events = content.flatMap((it, block): BlockEvent[] => {
+    if (role === "user" && it.type === "text") return [];
+    return eventOfBlock(it, source, names).map((event) => ({ event, block }));
+  });
+  return placedBlocks(
+    seq,
+    events.filter(({ block }) => block >= told),
+  );
 }
 
 /** So many events are kept for a listener that is slow; beyond that it reads what it has missed from the database. */
@@ -145,7 +151,7 @@ class Follower {
 
   /** Half a message was told by a source that is no more: it is told again from its start. */
   *#startMessageAgain(): Generator<PlacedEvent> {
-    if (this.#at.part === 0) return;
+    if (this.#at.part === 0 || blocksTold(this.#at) !== undefined) return;
     this.#at = { seq: this.#at.seq, part: 0 };
     yield { type: "restarted", data: { reason: "the answer is told again from its start" }, at: this.#at };
   }
@@ -184,7 +190,8 @@ class Follower {
     const messages = await this.#source.messages(this.#sessionId, this.#runId, this.#at.seq);
     await this.#learnNames(messages);
     for (const message of messages) {
-      const events = eventsOf(message, this.#source, this.#names);
+      const told = message.seq === this.#at.seq + 1 ? blocksTold(this.#at) : undefined;
+      const events = eventsOf(message, told ?? 0, this.#source, this.#names);
       const finished = events.flatMap((it) => (it.type === "tool.finished" ? [it.data] : []));
       yield* this.#placed(this.#approvals.finished(finished));
       this.#at = { seq: message.seq, part: 0 };

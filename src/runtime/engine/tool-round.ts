@@ -1,10 +1,11 @@
 import type { ChildRun, FinishedExecution, StartedExecution } from "../../database/runs/apply-steps.ts";
-import type { Message, ToolExecution } from "../../database/runs/run.ts";
+import type { ContentBlock, Message, ToolExecution } from "../../database/runs/run.ts";
 import type { Annotations } from "../hooks/hook.ts";
 import type { ToolOutcome } from "../tools/tool.ts";
 import { childTrace } from "../tracing/agent-tracing.ts";
 import { uuidv7 } from "../uuid.ts";
 import { auditLine } from "./audit.ts";
+import type { BlockEvent } from "./events.ts";
 import type { Execution } from "./execution.ts";
 import { checkedCalls, checkedTasks } from "./message-hooks.ts";
 import { isOver, resultBlock, type ToolTask, type ToolUse, toolTasks, toolUsesOf } from "./pending-tools.ts";
@@ -112,6 +113,7 @@ function auditOfStart(execution: Execution, { started, children }: Round) {
 /** Stores the calls, unless they are, and with them what is about to begin. A run that only waits is parked by the same write. */
 async function begin(execution: Execution, round: Round, park: Waits | undefined): Promise<void> {
   const { callsAreStored, messages } = execution;
+  const { content } = messages.at(-1) as Message;
   if (callsAreStored && !round.started.length && !park) return;
   await execution.store({
     to: park ? stateOf(park) : "running",
@@ -124,15 +126,17 @@ async function begin(execution: Execution, round: Round, park: Waits | undefined
   execution.callsAreStored = true;
   const asked = round.started.filter(({ task }) => task.do === "approve").length;
   if (asked) execution.host.metrics.approvals.inc({ outcome: "requested" }, asked);
-  announce(execution, round);
+  const announced = round.started.map((it) => announcement(it, content));
+  if (callsAreStored) for (const { event } of announced) execution.channel.tell(event);
+  else execution.channel.tellBlocks(announced);
 }
 
-function announce({ channel }: Execution, round: Round): void {
-  for (const { task } of round.started) {
-    const { id: toolUseId, name } = task.use;
-    if (task.do === "delegate") channel.tell({ type: "delegation.started", data: { toolUseId, agent: task.agent } });
-    else channel.tell({ type: "tool.started", data: { toolUseId, name } });
-  }
+function announcement({ task }: StartedCall, calls: ContentBlock[]): BlockEvent {
+  const { id: toolUseId, name } = task.use;
+  const block = calls.findIndex((it) => it.id === toolUseId);
+  if (task.do === "delegate")
+    return { event: { type: "delegation.started", data: { toolUseId, agent: task.agent } }, block };
+  return { event: { type: "tool.started", data: { toolUseId, name } }, block };
 }
 
 const finishedRow = ({ use, outcome, attempts }: Finished): FinishedExecution => ({
@@ -161,16 +165,29 @@ function answersTo(uses: ToolUse[], finished: Finished[]): Message {
   };
 }
 
-function tellFinished({ channel, host }: Execution, finished: Finished[]): void {
+function countFinished({ host }: Execution, finished: Finished[]): void {
   for (const { use, outcome, refused } of finished) {
+    const isAgent = host.tools.get(use.name)?.body.kind === "agent";
+    if (refused) host.metrics.toolCalled(refused.tool, "invalid");
+    else if (isAgent) host.metrics.toolCalled(use.name, outcome.isError ? "error" : "ok");
+  }
+}
+
+/**
+ * Of calls that ended before the run was parked it is told again with the others: who listens now may not have heard it.
+ * @param uses the calls that the results' message answers, block by block; left out: there is no such message yet
+ */
+function tellFinished({ channel, host }: Execution, finished: Finished[], uses?: ToolUse[]): void {
+  const told = finished.map(({ use, outcome: { isError } }): BlockEvent => {
     const { id: toolUseId, name } = use;
     const body = host.tools.get(name)?.body;
-    if (refused) host.metrics.toolCalled(refused.tool, "invalid");
-    else if (body?.kind === "agent") host.metrics.toolCalled(name, outcome.isError ? "error" : "ok");
+    const block = uses?.findIndex((it) => it.id === toolUseId) ?? 0;
     if (body?.kind === "agent")
-      channel.tell({ type: "delegation.finished", data: { toolUseId, agent: body.agent, isError: outcome.isError } });
-    else channel.tell({ type: "tool.finished", data: { toolUseId, name, isError: outcome.isError } });
-  }
+      return { event: { type: "delegation.finished", data: { toolUseId, agent: body.agent, isError } }, block };
+    return { event: { type: "tool.finished", data: { toolUseId, name, isError } }, block };
+  });
+  if (uses) channel.tellBlocks(told);
+  else for (const { event } of told) channel.tellAhead(event);
 }
 
 /** Calls of other agents are over with their answers, which came while nobody worked on this run. */
@@ -261,7 +278,8 @@ export async function runTools(execution: Execution): Promise<"answered" | "park
     // What has no row is looked at again when the run goes on, and told then.
     audit: unwritten.filter((it) => it.executed || !parks).map((it) => auditOf(execution, it)),
   });
-  tellFinished(execution, parks ? executed : unwritten);
+  countFinished(execution, parks ? executed : unwritten);
+  tellFinished(execution, parks ? executed : all, parks ? undefined : uses);
   traceAnswered(execution, unwritten, earlier);
   execution.executions = [];
   return parks ? "parked" : "answered";

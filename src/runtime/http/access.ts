@@ -52,10 +52,10 @@ function byToken(
     if (found) return found;
     checkedAddress(req, attempts); // after the look: others may come from the same address, through a proxy
     const payload = await verified(token, keys, access.issuer, access.audience);
-    const caller = callerOfToken(access, payload, approverRoles);
-    const until = (payload.exp as number) + CLOCK_SKEW_SECONDS;
+    const until = ((payload.exp as number) + CLOCK_SKEW_SECONDS) * 1000;
+    const caller = { ...callerOfToken(access, payload, approverRoles), until };
     // An unknown key may have brought new ones meanwhile: then it is checked once more next time.
-    if (generation === keys.generation) known.set(token, caller, until * 1000, generation);
+    if (generation === keys.generation) known.set(token, caller, until, generation);
     return caller;
   };
 }

@@ -9,6 +9,7 @@ import { compactionRoutes } from "./compaction.ts";
 import { openApiDocument } from "./openapi.ts";
 import { eraseRoutes } from "./erase.ts";
 import { checkedMedia } from "./input.ts";
+import { OpenStreams } from "./open-streams.ts";
 import { BODY_LIMIT_BYTES, problemHandler } from "./problems.ts";
 import { noSuchRoute, optionsLikeOthers } from "./routes.ts";
 import { securityHeaders } from "./security-headers.ts";
@@ -41,8 +42,8 @@ export type ApiRoutes = RunRoutes & {
 
 /** All that is below `/v1`. */
 export const apiRouters = (routes: ApiRoutes): Router[] => [
-  runRoutes(routes),
-  sessionRoutes(routes.db, routes.agent, routes.protection),
+  runRoutes(routes, new OpenStreams(routes.compaction.config)),
+  sessionRoutes(routes.db, routes.compaction.config, routes.protection),
   eraseRoutes(routes, routes.compaction.config),
   treeRoutes(routes),
   approvalRoutes(routes),

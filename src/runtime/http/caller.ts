@@ -10,6 +10,8 @@ export interface Caller {
   admin: boolean;
   /** May decide on calls of tools in others' sessions (Agent spec.approvals.approverRoles). */
   approver: boolean;
+  /** When what says so is good no longer, in milliseconds since the epoch; left out: never. */
+  until?: number;
 }
 
 /** In the token's `scope` (or `scp`), as the issuer grants it. */

@@ -1,5 +1,6 @@
 import { type Request, type Response, Router } from "express";
 import { compactSession, contextStats, type SessionCompaction } from "../compaction/compact-session.ts";
+import { CountedContexts } from "../compaction/counted-contexts.ts";
 import { SessionBusy } from "../compaction/idle-session.ts";
 import { Problem } from "./problems.ts";
 import type { RunRoutes } from "./runs.ts";
@@ -22,10 +23,11 @@ function admit({ engine, load }: Pick<RunRoutes, "engine" | "load">): void {
 /** How full a session's context is, and compacting it before a run has to. */
 export function compactionRoutes(host: SessionCompaction, routes: Pick<RunRoutes, "engine" | "load">): Router {
   const router = Router();
+  const counted = new CountedContexts();
   const session = (req: Request, res: Response) =>
     ownSession(host.db, host.config.agent.name, uuidParam(req, "id", "session"), callerOf(res));
   router.get("/sessions/:id/context", async (req, res) => {
-    res.json(await contextStats(host, await session(req, res), whileCallerWaits(res)));
+    res.json(await contextStats(host, await session(req, res), counted));
   });
   router.post("/sessions/:id/compact", async (req, res) => {
     const own = await session(req, res);

@@ -50,6 +50,7 @@ export const OPERATIONS: Operation[] = [
     summary: "Open a session",
     body: ["NewSession", { metadata: { channel: "web" } }],
     answers: [[201, "Opened; Location has its place.", "Session"]],
+    problems: { 429: "You have opened too many within a minute; see Retry-After." },
   },
   {
     path: "/sessions",
@@ -185,7 +186,7 @@ export const OPERATIONS: Operation[] = [
       },
     ],
     answers: [[200, "Its events.", "events"]],
-    problems: NO_RUN,
+    problems: { ...NO_RUN, 429: "You have too many streams open; see Retry-After." },
   },
   {
     path: "/runs/:id/tree",

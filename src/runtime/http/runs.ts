@@ -16,6 +16,7 @@ import type { Tools } from "../tools/registry.ts";
 import type { Caller } from "./caller.ts";
 import { checkedQuestion, type QuestionCheck } from "./checked-question.ts";
 import { bodyOf, mustTakeEvents, queryOf } from "./input.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";
 import { newRun, runsQuery } from "./schemas.ts";
 import { callerOf, ownSession, uuidParam } from "./sessions.ts";
@@ -145,7 +146,7 @@ async function whyNoSession({ db, agent }: RunRoutes, sessionId: string): Promis
 /** Sends what happens to a run that was just taken: straight from the work on it while that is here, else as anybody may follow it. */
 async function streamAccepted(source: FollowSource, res: Response, taken: Taken): Promise<void> {
   const { accepted, runId, sessionId } = taken;
-  const stream = new EventStream(res);
+  const stream = new EventStream(res, callerOf(res));
   const start = { seq: accepted.outcome === "started" ? accepted.lastSeq : 0, part: 0 };
   let from: Start = { at: start, begun: false };
   const channel = accepted.outcome === "started" ? source.channel(runId) : undefined;
@@ -160,10 +161,11 @@ async function streamAccepted(source: FollowSource, res: Response, taken: Taken)
   await sendEvents(stream, followRun(source, runId, sessionId, from, stream.signal));
 }
 
-export function runRoutes(routes: RunRoutes): Router {
+export function runRoutes(routes: RunRoutes, streams: OpenStreams): Router {
   const router = Router();
   const source = followSource(routes);
   router.post("/sessions/:id/runs", async (req, res) => {
+    if (wantsEvents(req)) streams.count(callerOf(res).userId, res);
     const taken = await acceptRequest(routes, req, res);
     const { accepted, runId, sessionId } = taken;
     res.location(`/v1/runs/${runId}`);
@@ -183,7 +185,8 @@ export function runRoutes(routes: RunRoutes): Router {
     mustTakeEvents(req);
     const run = await ownRun(routes, uuidParam(req, "id", "run"), callerOf(res));
     const last = lastEventId(req);
-    const stream = new EventStream(res).open();
+    streams.count(run.userId, res);
+    const stream = new EventStream(res, callerOf(res)).open();
     const from = { at: last ?? { seq: 0, part: 0 }, begun: last !== undefined };
     await sendEvents(stream, followRun(source, run.id, run.sessionId, from, stream.signal));
   });

@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from "express";
+import type { AgentConfig } from "../../api/agent-config.ts";
 import type { TranscriptDatabase } from "../../database/encryption/transcript-database.ts";
 import type { Queryable } from "../../database/runs/database.ts";
 import {
@@ -16,6 +17,7 @@ import { isUuid, uuidv7 } from "../uuid.ts";
 import { cleanJson } from "./clean.ts";
 import type { Caller } from "./caller.ts";
 import { bodyOf, queryOf } from "./input.ts";
+import { MinuteCounts } from "./minute-counts.ts";
 import { forbidden, notFound, Problem } from "./problems.ts";
 import { MAX_METADATA_ENTRIES, messagesQuery, newSession, sessionChange, sessionsQuery } from "./schemas.ts";
 
@@ -42,11 +44,28 @@ export async function ownSession(db: Queryable, agent: string, id: string, calle
   return session;
 }
 
+/** Sessions that a user may open in a minute in one process, at least: as many as the tenant may have runs, when those are more. */
+const SESSIONS_PER_MINUTE = 1200;
+
+/** Counts the sessions that users open. @throws Problem 429, what it gives */
+function openingRate(runsPerMinute: number): (userId: string) => void {
+  const limit = Math.max(SESSIONS_PER_MINUTE, runsPerMinute);
+  const opened = new MinuteCounts(limit);
+  return (userId) => {
+    const wait = opened.blockedFor(userId);
+    if (wait !== undefined)
+      throw new Problem(429, `you have opened ${limit} sessions in a minute: wait`, { "retry-after": String(wait) });
+    opened.count(userId);
+  };
+}
+
 /** Sessions in one statement. */
 const MOST_OPENED_AT_ONCE = 64;
 
-export function sessionRoutes(db: TranscriptDatabase, agent: string, protection?: Protection): Router {
+export function sessionRoutes(db: TranscriptDatabase, config: AgentConfig, protection?: Protection): Router {
   const router = Router();
+  const agent = config.agent.name;
+  const count = openingRate(config.tenantLimits.runsPerMinute);
   const own = (req: Request, res: Response) => ownSession(db, agent, uuidParam(req, "id", "session"), callerOf(res));
   const clean = <T>(metadata: T): T => (protection ? cleanJson(protection, "#/metadata", metadata) : metadata);
   const opening = new Lane<NewSession, Session>({
@@ -58,7 +77,9 @@ export function sessionRoutes(db: TranscriptDatabase, agent: string, protection?
   });
   router.post("/sessions", async (req, res) => {
     const metadata = clean(bodyOf(newSession, req).metadata);
-    const session = await opening.write({ id: uuidv7(), userId: callerOf(res).userId, metadata });
+    const { userId } = callerOf(res);
+    count(userId);
+    const session = await opening.write({ id: uuidv7(), userId, metadata });
     res.status(201).location(`/v1/sessions/${session.id}`).json(shown(session));
   });
   router.get("/sessions", async (req, res) => {

@@ -137,9 +137,9 @@ export const ACCESS_CHECKS: Mutant[] = [
   },
   {
     weakness: "bad tokens can be tried without end",
-    file: "src/runtime/http/failed-attempts.ts",
-    from: "if (!seen || seen.failed < this.#limit) return undefined;",
-    to: "if (!seen || seen.failed < Number.MAX_SAFE_INTEGER) return undefined;",
+    file: "src/runtime/http/minute-counts.ts",
+    from: "if (!seen || seen.times < this.#limit) return undefined;",
+    to: "if (!seen || seen.times < Number.MAX_SAFE_INTEGER) return undefined;",
     killedBy: tokens("too many bad tokens"),
   },
   {
