@@ -169,8 +169,8 @@ export class AgentClient {
   cancel(id: string): Promise<Run> {
     return this.#json("POST", ["runs", id, "cancel"], {}, true);
   }
-  approvals(): Promise<ApprovalPage> {
-    return this.#json("GET", ["approvals"]);
+  approvals(query: { limit?: number; after?: string } = {}): Promise<ApprovalPage> {
+    return this.#json("GET", ["approvals"], { query });
   }
   decide(runId: string, toolUseId: string, approve: boolean, reason?: string): Promise<Decided> {
     const body = { approve, ...(reason === undefined ? {} : { reason }) };

@@ -233,6 +233,30 @@ describe("a call that needs a person", () => {
     expect(calls).toEqual([]);
   });
 
+  it("is found in pages, the oldest first, by its owner and by an approver", async () => {
+    const agent = await withTools(approvals({ approverRoles: ["boss"] }));
+    const five = Array.from({ length: 5 }, () => ({ tool: "note" }));
+    world.claude.config.rules = [{ match: "^five$", rounds: [five], answer: "done" }];
+    const { id: runId } = await asks(agent, "five");
+    const pages = async (who: Record<string, string>) => {
+      const found: string[] = [];
+      let after = "";
+      do {
+        const response = await fetch(`${agent.url}/v1/approvals?limit=2${after}`, { headers: who });
+        const { items, next } = (await response.json()) as { items: Waiting[]; next: string | null };
+        found.push(...items.map((it) => it.toolUseId));
+        after = next === null ? "" : `&after=${encodeURIComponent(next)}`;
+      } while (after);
+      return found;
+    };
+    const all = (await executions(runId)).map((it) => it.toolUseId);
+    expect(all).toHaveLength(5);
+    for (const who of [as(), as("eve", "boss")]) expect((await pages(who)).sort()).toEqual(all);
+    expect(await pages(as("eve"))).toEqual([]);
+    const bad = await fetch(`${agent.url}/v1/approvals?after=x`);
+    expect([bad.status, (await bad.json()) as unknown]).toMatchObject([400, { field: "?after" }]);
+  });
+
   it("is shown with the input that a hook has made of it, and that is what is run", async () => {
     const seen: unknown[] = [];
     const note = TOOLS.find(({ name }) => name === "note") as (typeof TOOLS)[number];

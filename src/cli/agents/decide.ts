@@ -14,7 +14,11 @@ type Waiting = ApprovalPage["items"][number];
 
 /** `agentpg approvals AGENT`: the tool calls that wait for a person. */
 export async function listApprovals(agentName: string, options: DecideOptions): Promise<void> {
-  const { items } = await withAgent(agentName, options, (agent) => agent.approvals());
+  const items = await withAgent(agentName, options, async (agent) => {
+    const all: Waiting[] = [];
+    for await (const it of waitingCalls(agent)) all.push(it);
+    return all;
+  });
   if (options.output === "json") return say(JSON.stringify(items, undefined, 2));
   if (items.length === 0) return say("no tool call waits for a person");
   const rows = items.map((it) => [
@@ -39,10 +43,24 @@ export async function decide(agentName: string, call: string, approve: boolean, 
   });
 }
 
+async function* waitingCalls(agent: AgentClient): AsyncGenerator<Waiting> {
+  let after: string | null = null;
+  do {
+    const page: ApprovalPage = await agent.approvals(after === null ? {} : { after });
+    yield* page.items;
+    after = page.next;
+  } while (after !== null);
+}
+
+/** Calls that are named when one is not found. */
+const MOST_NAMED = 20;
+
 async function waitingCall(agent: AgentClient, call: string): Promise<Waiting> {
-  const { items } = await agent.approvals();
-  const found = items.find((it) => it.toolUseId === call);
-  if (found) return found;
-  const others = items.map((it) => it.toolUseId).join(", ");
-  throw new Error(`no call ${call} waits for a person; ${others ? `these do: ${others}` : "none does"}`);
+  const others: string[] = [];
+  for await (const it of waitingCalls(agent)) {
+    if (it.toolUseId === call) return it;
+    if (others.length < MOST_NAMED) others.push(it.toolUseId);
+  }
+  const which = others.length ? `these do: ${others.join(", ")}` : "none does";
+  throw new Error(`no call ${call} waits for a person; ${which}`);
 }

@@ -36,6 +36,23 @@ SELECT t.run_id AS "runId", r.session_id AS "sessionId", s.user_id AS "user", t.
 FROM tool_executions t JOIN runs r ON r.id = t.run_id JOIN sessions s ON s.id = r.session_id
 WHERE t.state = 'awaiting_approval' AND t.approval_until > now() AND r.state = 'awaiting_approval' AND r.agent = $1`;
 
+/** A place in a list of calls that wait. */
+export interface ApprovalPlace {
+  runId: string;
+  toolUseId: string;
+}
+
+export interface ApprovalPaging {
+  limit: number;
+  /** Those after this call; null: from the start. */
+  after: ApprovalPlace | null;
+}
+
+const paged = (first: number): string => `
+  AND ($${first}::uuid IS NULL OR (t.started_at, t.run_id, t.tool_use_id) >
+    (SELECT started_at, run_id, tool_use_id FROM tool_executions WHERE run_id = $${first} AND tool_use_id = $${first + 1}))
+ORDER BY t.started_at, t.run_id, t.tool_use_id LIMIT $${first + 2}`;
+
 function shown(db: TranscriptDatabase, row: PendingRow): PendingApproval {
   return {
     ...row,
@@ -50,10 +67,11 @@ export async function approvalsOfUser(
   db: TranscriptDatabase,
   agent: string,
   userId: string,
-  limit: number,
+  { limit, after }: ApprovalPaging,
 ): Promise<PendingApproval[]> {
-  const text = `${PENDING} AND s.user_id = $2 ORDER BY t.started_at LIMIT $3`;
-  const rows = await db.query<PendingRow>("approvals_of_user", text, [agent, userId, limit]);
+  const text = `${PENDING} AND s.user_id = $2 ${paged(3)}`;
+  const values = [agent, userId, after?.runId ?? null, after?.toolUseId ?? null, limit];
+  const rows = await db.query<PendingRow>("approvals_of_user", text, values);
   return rows.map((row) => shown(db, row));
 }
 
@@ -61,10 +79,11 @@ export async function approvalsOfUser(
 export async function approvalsOfAgent(
   db: TranscriptDatabase,
   agent: string,
-  limit: number,
+  { limit, after }: ApprovalPaging,
 ): Promise<PendingApproval[]> {
-  const text = `${PENDING} ORDER BY t.started_at LIMIT $2`;
-  return (await db.query<PendingRow>("approvals_of_agent", text, [agent, limit])).map((row) => shown(db, row));
+  const values = [agent, after?.runId ?? null, after?.toolUseId ?? null, limit];
+  const rows = await db.query<PendingRow>("approvals_of_agent", `${PENDING} ${paged(2)}`, values);
+  return rows.map((row) => shown(db, row));
 }
 
 /** What of a run waits for a person. @throws TranscriptUnreadable */

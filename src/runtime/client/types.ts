@@ -190,6 +190,8 @@ export type ApprovalPage = {
     requestedAt: string;
     expiresAt: string;
   }[];
+  /** The value of `after` for the next page. */
+  next: string | null;
 };
 
 export type Decided = { runId: string; toolUseId: string; approved: boolean };

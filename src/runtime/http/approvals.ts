@@ -1,5 +1,6 @@
 import { type Request, type Response, Router } from "express";
 import {
+  type ApprovalPaging,
   approvalsOfAgent,
   approvalsOfUser,
   decideApproval,
@@ -11,13 +12,12 @@ import { auditLine } from "../engine/audit.ts";
 import { decidesAs, notYoursToDecide } from "./approval-rights.ts";
 import { cleanText } from "./clean.ts";
 import type { Caller } from "./caller.ts";
-import { bodyOf } from "./input.ts";
+import { bodyOf, queryOf } from "./input.ts";
 import { notFound, Problem } from "./problems.ts";
 import type { RunRoutes } from "./runs.ts";
-import { decision } from "./schemas.ts";
+import { approvalsQuery, decision } from "./schemas.ts";
 import { callerOf, uuidParam } from "./sessions.ts";
 
-const MOST = 100;
 const noSuchCall = () => notFound("call that waits for an approval");
 
 function refuse(outcome: DecisionOutcome): void {
@@ -63,18 +63,21 @@ async function decide(routes: RunRoutes, req: Request, res: Response) {
   res.json({ runId: run.id, toolUseId, approved: approve });
 }
 
-async function pending({ db, agent, engine }: RunRoutes, caller: Caller) {
+async function pending({ db, agent, engine }: RunRoutes, caller: Caller, paging: ApprovalPaging) {
   const items = await (caller.approver
-    ? approvalsOfAgent(db, agent, MOST)
-    : approvalsOfUser(db, agent, caller.userId, MOST));
+    ? approvalsOfAgent(db, agent, paging)
+    : approvalsOfUser(db, agent, caller.userId, paging));
   return items.map((it) => ({ ...it, mayDecide: decidesAs(engine.config, it.user, caller) !== undefined }));
 }
 
 /** Calls of tools that wait for a person (Agent spec.approvals): the owner of the session, or an approver, sees them and decides. */
 export function approvalRoutes(routes: RunRoutes): Router {
   const router = Router();
-  router.get("/approvals", async (_req, res) => {
-    res.json({ items: await pending(routes, callerOf(res)) });
+  router.get("/approvals", async (req, res) => {
+    const { limit, after } = queryOf(approvalsQuery, req);
+    const items = await pending(routes, callerOf(res), { limit, after: after ?? null });
+    const last = items.length === limit ? items.at(-1) : undefined;
+    res.json({ items, next: last ? `${last.runId}.${last.toolUseId}` : null });
   });
   router.post("/runs/:id/approvals/:toolUseId", (req, res) => decide(routes, req, res));
   return router;

@@ -213,7 +213,8 @@ export const OPERATIONS: Operation[] = [
     tag: "Approvals",
     summary:
       "List the tool calls that wait for a person, the oldest first: those of your runs; for an approver, those of all runs",
-    answers: [[200, "At most 100.", "ApprovalPage"]],
+    parameters: [limit(100, 100), query("after", { type: "string", maxLength: 512 }, "The `next` of the page before.")],
+    answers: [[200, "A page.", "ApprovalPage"]],
   },
   {
     path: "/runs/:id/approvals/:toolUseId",

@@ -171,6 +171,7 @@ export const approvalPage = z.object({
       expiresAt: z.iso.datetime(),
     }),
   ),
+  next: z.string().nullable().describe("The value of `after` for the next page."),
 });
 
 export const decision = z
@@ -227,7 +228,15 @@ const whole = (least: number, most: number, otherwise: number) =>
     .transform(Number)
     .pipe(z.int().min(least).max(most))
     .default(otherwise);
-const cursor = z.uuid("is no cursor: give the `next` of the page before").optional();
+const NO_CURSOR = "is no cursor: give the `next` of the page before";
+const cursor = z.uuid(NO_CURSOR).optional();
+/** `RUN.CALL`. */
+const callCursor = z
+  .string()
+  .max(512)
+  .transform((it) => ({ runId: it.slice(0, 36), toolUseId: it.slice(37) }))
+  .pipe(z.object({ runId: z.uuid(NO_CURSOR), toolUseId: z.string().regex(/^[\x21-\x7e]+$/, NO_CURSOR) }))
+  .optional();
 /** `key:value`, once or more often. */
 const metadataFilter = z
   .union([z.string(), z.array(z.string()).max(8)])
@@ -244,6 +253,7 @@ export const runsQuery = z.strictObject({
   before: cursor,
   state: run.shape.state.optional(),
 });
+export const approvalsQuery = z.strictObject({ limit: whole(1, 100, 100), after: callCursor });
 export const messagesQuery = z.strictObject({ limit: whole(1, 500, 100), after: whole(0, 2 ** 31 - 1, 0) });
 
 const DAY_MS = 86_400_000;
