@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AgentDatabase } from "../database/runs/database.ts";
 import { fingerprint } from "../runtime/credentials/api-key.ts";
 import { bearerToken } from "../runtime/credentials/bearer-token.ts";
-import { databaseSource, type DatabaseSettings } from "../runtime/credentials/database-settings.ts";
+import { databaseSource, type DatabaseSettings, schemaReplaced } from "../runtime/credentials/database-settings.ts";
 import type { Watched } from "../process/watched.ts";
 import { DatabaseHealth } from "../runtime/database-health.ts";
 import type { FailedAttempts } from "../runtime/http/failed-attempts.ts";
@@ -28,6 +28,8 @@ export interface Broker {
   port: number;
   metricsPort: number;
   metrics: BrokerMetrics;
+  /** As an agent's. */
+  overtaken: Promise<Error>;
   /** Lets calls under way end, and closes everything. @param drainSeconds the grace; the configured one unless told */
   stop(drainSeconds?: number): Promise<void>;
 }
@@ -97,6 +99,7 @@ export async function startBroker(
 
   const source = await databaseSource(env).start();
   const settings = await firstSettings(source, log);
+  const overtaken = schemaReplaced(source, settings);
   const limits = {
     min: 1,
     max: CONNECTIONS,
@@ -133,6 +136,7 @@ export async function startBroker(
     port: api.port,
     metricsPort: metricsServer.port,
     metrics,
+    overtaken,
     async stop(drainSeconds = env.AGENTPG_DRAIN_SECONDS) {
       // Agents learn only with a delay that they are to go elsewhere: until then all are served.
       open = false;

@@ -90,7 +90,7 @@ export class InsufficientPrivilege extends DatabaseError {
 export class DependentObjectsRemain extends DatabaseError {
   override readonly name = "DependentObjectsRemain";
 }
-/** A newer leader has taken over: this process must not write any more. */
+/** A newer leader has taken over, or the database knows nothing of this one: this process must not write any more. */
 export class StaleEpoch extends DatabaseError {
   override readonly name = "StaleEpoch";
   override readonly retryable = false;

@@ -1,4 +1,5 @@
 import { StaleEpoch } from "./errors.ts";
+import { hasOperatorSchema } from "./operator-schema.ts";
 import type { Queryable } from "./session.ts";
 
 /**
@@ -36,6 +37,18 @@ export async function assertEpoch(client: Queryable, clusterUid: string, epoch: 
   const current = rows[0];
   if (current && Number(current.epoch) === epoch) return;
   throw new StaleEpoch(whyStale(epoch, current && { holder: current.holder, epoch: Number(current.epoch) }));
+}
+
+/**
+ * After something was not found. Nobody leads in a database that lost the registry: whoever starts anew makes it, and takes an epoch.
+ * A leader that made it itself could be one from before, which does not know yet that another leads.
+ * @throws StaleEpoch if the operator's own schema is gone
+ */
+export async function refuseWithoutRegistry(client: Queryable, epoch: number): Promise<void> {
+  if (await hasOperatorSchema(client)) return;
+  throw new StaleEpoch(
+    `leader epoch ${epoch} is not in this database, which has lost the operator's schema agentpg_operator: it came back empty, or is another one; this process must stop, and the next leader makes the schema and takes a new epoch`,
+  );
 }
 
 const whyStale = (epoch: number, current: { holder: string; epoch: number } | undefined): string =>

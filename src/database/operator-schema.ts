@@ -103,6 +103,9 @@ async function versionOf(client: Queryable): Promise<number> {
   return version.rows[0]?.version ?? 0;
 }
 
+/** Whether this database has an operator's schema at all, of whichever version. */
+export const hasOperatorSchema = async (client: Queryable): Promise<boolean> => (await versionOf(client)) > 0;
+
 /** Whether {@link bootstrap} has nothing to do. */
 export async function isBootstrapped(client: Queryable): Promise<boolean> {
   return (await versionOf(client)) >= VERSIONS.length && !(await publicMayConnect(client));

@@ -6,7 +6,7 @@ import { type DeletionPolicy, deprovisionTenant } from "./deprovision.ts";
 import { TenantNotProvisioned } from "./errors.ts";
 import { type EnsuredTenant, ensureTenant, type TenantRequest } from "./ensure.ts";
 import { type Holder, holderOf, takeOver } from "./holder.ts";
-import { acquireEpoch } from "./leader-epoch.ts";
+import { acquireEpoch, refuseWithoutRegistry } from "./leader-epoch.ts";
 import { type DataKeyStore, dataKeyStore } from "./encryption/data-key-store.ts";
 import { type AuditAnchor, auditAnchor } from "./lifecycle/audit-anchor.ts";
 import { type TenantLifecycle, tenantLifecycle } from "./lifecycle/lifecycle.ts";
@@ -39,6 +39,8 @@ export interface TenantDatabase {
   bootstrap(): Promise<void>;
   /** Once per won election: makes `holder` the leader. Writes with an older epoch are refused from then on. */
   acquireEpoch(holder: string): Promise<number>;
+  /** For a leader who was told that a table or schema does not exist. @throws StaleEpoch if it is the registry that is gone */
+  refuseWithoutRegistry(epoch: number): Promise<void>;
   /** Provisions or repairs the tenant and migrates its schema, if `mayMigrate` agrees. Writes nothing if nothing differs. */
   ensure(tenant: TenantRequest, epoch: number, mayMigrate?: MigrationGate): Promise<EnsuredTenant>;
   /** What a rollout of migrations over all tenants needs. */
@@ -108,6 +110,8 @@ export async function createTenantDatabase(options: TenantDatabaseOptions): Prom
       sessions.unfenced("taking the leadership", (client) =>
         acquireEpoch(client, clusterUid, holder, options.tenantSelector),
       ),
+    refuseWithoutRegistry: (epoch) =>
+      sessions.read("looking for the operator's schema", (client) => refuseWithoutRegistry(client, epoch)),
     ensure: (tenant, epoch, mayMigrate) => ensureTenant(environment, tenant, epoch, mayMigrate),
     migrations: migrationStore(environment),
     ensureCredentials: (request, epoch) => ensureCredentials({ environment, server: admin, request, epoch }),

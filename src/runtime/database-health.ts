@@ -9,7 +9,7 @@ import type { Watched } from "../process/watched.ts";
 /** The migration that this runtime's statements are written for. */
 export const NEEDED_SCHEMA_VERSION = 6;
 
-/** Whether the database can be used, and with which credentials; moves the pools to new credentials. */
+/** Whether the database can be used, and with which credentials; moves the pools to new credentials of the same schema. */
 export class DatabaseHealth {
   readonly #databases: AgentDatabase[];
   readonly #source: Watched<DatabaseSettings>;
@@ -22,6 +22,7 @@ export class DatabaseHealth {
   #problem: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #rotating: Promise<void> | undefined;
+  readonly #schema: string;
   #inUse: string;
 
   /** @param onUsable called with each check that finds the database in order; its failure is the check's */
@@ -39,6 +40,7 @@ export class DatabaseHealth {
     this.#onRotated = onRotated;
     this.#onUsable = onUsable;
     this.#revision = settings.revision;
+    this.#schema = settings.schema;
     this.#inUse = JSON.stringify(settings);
   }
 
@@ -88,7 +90,7 @@ export class DatabaseHealth {
 
   async #rotate(): Promise<void> {
     const settings = this.#source.value;
-    if (!settings || JSON.stringify(settings) === this.#inUse) return;
+    if (!settings || settings.schema !== this.#schema || JSON.stringify(settings) === this.#inUse) return;
     try {
       for (const database of this.#databases) await database.rotate(settings.connection);
       this.#inUse = JSON.stringify(settings);

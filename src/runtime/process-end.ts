@@ -3,30 +3,33 @@ import type { Logger } from "../telemetry/log.ts";
 import { scrubText } from "../telemetry/scrub.ts";
 import { ConfigError } from "./config.ts";
 
-/** 0: ended as asked · 1: a fault · 2: the configuration has to be changed. */
+/** 0: ended as asked · 1: a fault, or it has to be started anew · 2: the configuration has to be changed. */
 export type ExitCode = 0 | 1 | 2;
 
 interface Program {
   env: Record<string, string | undefined>;
   log: Logger;
-  /** @throws ConfigError when the configuration has to be changed */
-  start(): Promise<{ stop(): Promise<void> }>;
+  /** `overtaken` resolves, with why, when the process has to be started anew. @throws ConfigError when the configuration has to be changed */
+  start(): Promise<{ stop(): Promise<void>; overtaken: Promise<Error> }>;
   /** What is logged when `start` fails for another reason. */
   couldNotStart: string;
 }
 
-/** Serves until it is asked to end, then drains. Gives the exit code. */
+/** Serves until it is asked to end or is overtaken, then drains. Gives the exit code. */
 export async function serve({ env, log, start, couldNotStart }: Program): Promise<ExitCode> {
   const end = askedToEnd();
   try {
     // Asked to end before it has begun: there is nothing to drain.
     const first = await Promise.race([start(), end]);
     if (typeof first === "string") return 0;
-    const signal = await end;
-    log.info({ signal }, "draining");
+    const why = await Promise.race([end, first.overtaken]);
+    if (typeof why === "string") log.info({ signal: why }, "draining");
+    else log.warn({ err: why }, "this process has to be started anew: draining");
     await first.stop();
     log.info("bye");
-    return 0;
+    if (typeof why === "string") return 0;
+    await lastWords(env, why.message);
+    return 1;
   } catch (error) {
     const wrong = error instanceof ConfigError;
     log.fatal({ err: error as Error }, wrong ? "the configuration does not work" : couldNotStart);

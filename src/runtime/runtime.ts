@@ -10,7 +10,7 @@ import type { RuntimeConfig } from "./config.ts";
 import { ConnectionShare } from "./connection-share.ts";
 import { modelKeySource } from "./credentials/api-key.ts";
 import { brokerCertificates } from "./credentials/broker-certificates.ts";
-import { databaseSource, type DatabaseSettings } from "./credentials/database-settings.ts";
+import { databaseSource, type DatabaseSettings, schemaReplaced } from "./credentials/database-settings.ts";
 import { transcriptKeySource, untilTranscriptKeys } from "./credentials/transcript-keys.ts";
 import type { Watched } from "../process/watched.ts";
 import { DatabaseHealth } from "./database-health.ts";
@@ -64,6 +64,8 @@ export interface Runtime {
   engine: Engine;
   metrics: RuntimeMetrics;
   status: () => unknown;
+  /** Resolves, with why, when this process can serve no longer and another has to begin in its place. */
+  overtaken: Promise<Error>;
   /** Drains and closes everything. @param drainSeconds the grace for work under way; the configured one unless told */
   stop(drainSeconds?: number): Promise<void>;
 }
@@ -180,6 +182,7 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
 
   const source = await databaseSource(env).start();
   const settings = await firstSettings(source, log);
+  const overtaken = schemaReplaced(source, settings);
   const keys = await transcriptKeySource(env).start();
   const cipher = new TranscriptCipher(settings.schema, () => keys.value, agent.encryptTranscripts);
   transcripts = cipher;
@@ -200,8 +203,9 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     () => listener.reconnect(),
     () => share.refresh(engine !== undefined),
   );
-  await untilReady(health, log);
-  await untilTranscriptKeys(keys, cipher, log);
+  const usable = untilReady(health, log).then(() => untilTranscriptKeys(keys, cipher, log));
+  const tooLate = await Promise.race([usable, overtaken]);
+  if (tooLate) throw tooLate;
 
   const invalidStatement = await statementProblem(agent.tools, toolDb, log);
   let errorsRedacted: boolean | null = null;
@@ -308,5 +312,5 @@ export async function startRuntime(config: RuntimeConfig, parts: RuntimeParts = 
     await tracing?.stop(TRACING_GRACE_MS);
     await metricsServer.close(1000);
   }
-  return { port: api.port, metricsPort: metricsServer.port, engine: ready, metrics, status, stop };
+  return { port: api.port, metricsPort: metricsServer.port, engine: ready, metrics, status, overtaken, stop };
 }

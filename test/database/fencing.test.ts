@@ -41,6 +41,20 @@ test("an epoch that was never given out is refused", async () => {
   await expect(database.ensure(aTenant(), 99)).rejects.toThrow(StaleEpoch);
 });
 
+test("a leader whose registry is gone is refused until another makes it; a table of others that is gone is no matter", async () => {
+  const { admin, database, epoch } = await aLeader(postgres);
+  await database.refuseWithoutRegistry(epoch);
+  await run(admin, "DROP SCHEMA agentpg_operator CASCADE");
+  await expect(database.ensure(aTenant(), epoch)).rejects.toMatchObject({ code: "42P01" });
+  const refused = await database.refuseWithoutRegistry(epoch).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(StaleEpoch);
+  expect((refused as Error).message).toMatch(/lost the operator's schema agentpg_operator: it came back empty/);
+  const successor = await openDatabase(admin);
+  await successor.bootstrap();
+  await successor.ensure(aTenant(), await successor.acquireEpoch("successor"));
+  await expect(database.ensure(aTenant(), epoch)).rejects.toThrow(StaleEpoch);
+});
+
 test("a new leader starts only when the old one's transaction is over", async () => {
   const { admin, database, epoch } = await aLeader(postgres);
   const pool = operatorPool(admin, () => {});

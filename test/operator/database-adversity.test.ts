@@ -222,3 +222,31 @@ describe("a restore from an older backup", () => {
     }
   });
 });
+
+describe("a database that came back empty", () => {
+  test("ends the leader; the next one makes every Tenant anew, and says so", async () => {
+    await it.stopOperator();
+    const leader = await it.startOperator();
+    await it.prepareTenantNamespace("newest", "newest"); // it is Ready once this leader has written
+    await it.apply(TENANT, aTenant("newest"));
+    await it.condition("Tenant", "newest", "Ready", "True", undefined, 60);
+    const lostSchema = await schemaOf("resting");
+    await asSuperuser(`DROP DATABASE ${it.admin.database} WITH (FORCE)`);
+    await asSuperuser(`CREATE DATABASE ${it.admin.database} OWNER ${it.admin.user}`);
+    expect(await leader.ended).toBe("lost");
+    expect(it.log.join("")).toMatch(/lost the operator's schema agentpg_operator: it came back empty/);
+    await it.startOperator();
+    await eventually(
+      () => schemaOf("resting"),
+      (schema) => typeof schema === "string" && schema !== lostSchema,
+      60,
+    );
+    await it.condition("Tenant", "resting", "Ready", "True", undefined, 60);
+    expect(await run(await loginOf("resting"), "SELECT count(*)::int AS n FROM sessions")).toEqual([{ n: 0 }]);
+    const [said] = await eventually(
+      () => eventsOf("resting", "DatabaseWentBack"),
+      (events) => events.length > 0,
+    );
+    expect(said?.message).toContain(String(lostSchema));
+  }, 120_000);
+});

@@ -20,7 +20,7 @@ import { modelFetch } from "../../src/runtime/model/transport.ts";
 import { FailedAttempts } from "../../src/runtime/http/failed-attempts.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "../support/eventually.ts";
-import { all, SecretVolume, textOf, types, World } from "./fixture.ts";
+import { all, secretFiles, SecretVolume, textOf, types, World } from "./fixture.ts";
 
 const ISSUER = "https://kubernetes.default.svc.cluster.local";
 const KEY = "sk-ant-test-0001";
@@ -468,6 +468,15 @@ describe("the tenant's budget", () => {
     expect((await ask(url, aQuestion({ stream: true }))).status).toBe(200);
     expect((await ask(url, aQuestion())).status).toBe(402);
     expect(await ratio()).toBeGreaterThan(0.95); // though no run has written anything down
+  });
+
+  it("is looked up in the schema that the broker began with: one that gets another is to be started anew", async () => {
+    const { overtaken } = await aBroker();
+    const other = "t_0123456789ab";
+    await world.database.publish(secretFiles(world.connection, other, "2"));
+    const { message } = await overtaken;
+    await world.database.publish(secretFiles(world.connection, world.names.schema));
+    expect(message).toContain(`name the schema ${other}, and this process began with ${world.names.schema}`);
   });
 
   it("that cannot be looked up lets no call through: it is to come again", async () => {

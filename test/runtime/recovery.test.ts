@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { TenantDatabaseNames } from "../../src/api/names.ts";
 import { decideApproval } from "../../src/database/runs/approvals.ts";
 import { applySteps, type RunStep } from "../../src/database/runs/apply-steps.ts";
 import { AgentDatabase, isTransient } from "../../src/database/runs/database.ts";
@@ -11,6 +13,8 @@ import { z } from "zod";
 import { clientOptions } from "../../src/database/connection.ts";
 import { contentsOf } from "../../src/runtime/modules/contents.ts";
 import { defineTool } from "../../src/runtime/modules/interface.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/postgres.ts";
 import { type AgentProcess, startProcess } from "./agent-process.ts";
 import { all, SecretVolume, secretFiles, World } from "./fixture.ts";
 import { mounted } from "./module-folder.ts";
@@ -375,6 +379,73 @@ describe("a changed password", () => {
     expect((await client.ask(session.id, "Hello")).state).toBe("completed");
     expect((status() as { database: { revision: string } }).database.revision).toBe("3");
     await world.database.publish(secretFiles(world.connection, world.names.schema, "3"));
+  });
+});
+
+describe("credentials that name another schema", () => {
+  const provisioned = async () => {
+    const request = { ...world.tenant, uid: randomUUID(), name: `made-${randomUUID()}` };
+    const { names } = await world.operator.ensure(request, world.epoch);
+    const { connection } = await world.operator.ensurePassword(request, undefined, world.epoch);
+    return { names, connection };
+  };
+  const drop = ({ schema }: TenantDatabaseNames) => world.sql(`DROP SCHEMA ${schema} CASCADE`);
+  const published = async (files: Record<string, string>) => {
+    const volume = new SecretVolume(join(world.folder, randomUUID()));
+    await volume.publish(files);
+    return { volume, env: { AGENTPG_DATABASE_DIR: volume.path } };
+  };
+  const exitCode = ({ child }: AgentProcess) =>
+    eventually(
+      () => child.exitCode,
+      (code) => code !== null,
+    );
+
+  it("end the process once its work is done, to be started anew", async () => {
+    await world.fresh({ latencyMs: 1500 });
+    const { connection, names } = await provisioned();
+    const { volume, env } = await published(secretFiles(world.connection, world.names.schema));
+    const agent = await start({}, env);
+    const session = await agent.client.createSession();
+    const { id } = await agent.client.startRun(session.id, "Hello");
+    await volume.publish(secretFiles(connection, names.schema, "2"));
+    expect(await exitCode(agent)).toBe(1);
+    expect(await state(id)()).toBe("completed");
+    expect(agent.output()).not.toContain("new database credentials are in use");
+  });
+
+  it("end one whose own schema is lost, with the reason in its last words; its successor serves", async () => {
+    await world.fresh({ latencyMs: 60_000 });
+    const [lost, made] = [await provisioned(), await provisioned()];
+    const { volume, env } = await published(secretFiles(lost.connection, lost.names.schema));
+    const words = join(world.folder, "termination-log");
+    await writeFile(words, "");
+    const agent = await start({}, { ...env, AGENTPG_TERMINATION_LOG: words, AGENTPG_DRAIN_SECONDS: "1" });
+    const session = await agent.client.createSession();
+    await agent.client.startRun(session.id, "Hello");
+    await drop(lost.names);
+    await volume.publish(secretFiles(made.connection, made.names.schema, "2"));
+    expect(await exitCode(agent)).toBe(1);
+    expect(await readFile(words, "utf8")).toMatch(
+      new RegExp(`name the schema ${made.names.schema}, and this process began with ${lost.names.schema}: it ends`),
+    );
+    await world.fresh();
+    const { client } = await start({}, env);
+    expect((await client.ask((await client.createSession()).id, "Hello")).state).toBe("completed");
+  });
+
+  it("end one that still waits for the schema it began with", async () => {
+    const [lost, made] = [await provisioned(), await provisioned()];
+    await drop(lost.names);
+    const { volume, env } = await published(secretFiles(lost.connection, lost.names.schema));
+    const port = await freePort();
+    const started = start({}, { ...env, AGENTPG_METRICS_PORT: String(port) }).catch((error: Error) => error.message);
+    await eventually(
+      async () => (await fetch(`http://127.0.0.1:${port}/status`)).text(),
+      (status) => status.includes('"revision":"1"'), // of the credentials that it waits with
+    );
+    await volume.publish(secretFiles(made.connection, made.names.schema, "2"));
+    expect(await started).toContain(`name the schema ${made.names.schema}`);
   });
 });
 

@@ -50,9 +50,10 @@ function podProblem(pod: KubernetesObject): Problem | undefined {
     if (waiting === "CrashLoopBackOff" || state?.terminated) {
       const end = lastState?.terminated ?? state?.terminated;
       if (end?.exitCode === 2 && end.message) return { reason: CONFIGURATION_REFUSED, message: end.message };
+      const how = `${end?.reason ?? "error"}, exit code ${end?.exitCode ?? "unknown"}`;
       return {
         reason: "PodCrashes",
-        message: `pod ${name} ended (${end?.reason ?? "error"}, exit code ${end?.exitCode ?? "unknown"}): see kubectl logs --previous ${name}`,
+        message: `pod ${name} ended (${how}): ${end?.message || `see kubectl logs --previous ${name}`}`,
       };
     }
     if (waiting === "CreateContainerConfigError" || waiting === "CreateContainerError") {

@@ -51,6 +51,20 @@ test("a configuration that the pods refuse to run is said in their words, while 
   expect(agentConditions(facts(refused)).find((it) => it.type === "Ready")?.message).toBe(message);
 });
 
+test("a pod that ended is said in its last words, or where to look if it had none", () => {
+  const ended = (message?: string) => {
+    const terminated = { exitCode: 1, reason: "Error", ...(message ? { message } : {}) };
+    return startProblem([
+      { metadata: { name: "agent-a-1" }, status: { containerStatuses: [{ state: { terminated } }] } },
+    ]);
+  };
+  expect(ended("the schema is another")).toEqual({
+    reason: "PodCrashes",
+    message: "pod agent-a-1 ended (Error, exit code 1): the schema is another",
+  });
+  expect(ended()?.message).toMatch(/exit code 1\): see kubectl logs --previous agent-a-1/);
+});
+
 test("what is wrong with the spec stands in Ready, while the old pods stay available", () => {
   expect(summary({ problem: { reason: "DelegateMissing", message: "m" } })).toMatchObject({
     Ready: "False DelegateMissing",

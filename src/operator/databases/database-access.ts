@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConnectionSettings } from "../../database/connection.ts";
 import { DatabaseError, DatabaseUnreachable } from "../../database/errors.ts";
+import { hasCode, SQLSTATE } from "../../database/sqlstate.ts";
 import { createTenantDatabase, type TenantDatabase } from "../../database/tenants.ts";
 import { contentHash } from "../../kubernetes/apply.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -107,7 +108,11 @@ export class DatabaseAccess {
       throw error;
     });
     this.#hasAnswered = true;
-    return work(database, epoch);
+    return work(database, epoch).catch(async (error: unknown) => {
+      if (hasCode(error, SQLSTATE.undefinedTable, SQLSTATE.undefinedSchema))
+        await database.refuseWithoutRegistry(epoch);
+      throw error;
+    });
   }
 
   /** Whether the server answered when it was last asked; undefined before the first answer. */

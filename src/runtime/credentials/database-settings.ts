@@ -13,6 +13,25 @@ export interface DatabaseSettings {
   revision: string;
 }
 
+/** The tenant's data is in another schema than the one that this process began with. */
+class SchemaReplaced extends Error {
+  override name = "SchemaReplaced";
+}
+
+/**
+ * Resolves when the credentials name another schema: the operator made the tenant anew, as in a database that came back empty.
+ * Statements, keys and wake-ups are bound to the schema, and all that the process knows is of the former one: it has to begin anew.
+ */
+export const schemaReplaced = (source: Watched<DatabaseSettings>, { schema }: DatabaseSettings): Promise<Error> =>
+  new Promise((resolve) =>
+    source.onChange((now) => {
+      if (now.schema !== schema) resolve(new SchemaReplaced(whyReplaced(schema, now.schema)));
+    }),
+  );
+
+const whyReplaced = (former: SchemaName, now: SchemaName): string =>
+  `the database credentials name the schema ${now}, and this process began with ${former}: it ends, to be started anew with the other`;
+
 /** `Transaction` is the only pooler that makes a difference. */
 function poolerOf(name: string | undefined): { pooler?: "Transaction" } {
   if (!name || name === "None") return {};

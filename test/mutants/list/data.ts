@@ -252,8 +252,8 @@ export const FENCES: Mutant[] = [
   {
     weakness: "whoever takes a run over has the number of the one before",
     file: "src/database/runs/claim-runs.ts",
-    from: "fence = r.fence + 1",
-    to: "fence = r.fence",
+    from: "fence = r.fence + 1, step = 0",
+    to: "fence = r.fence, step = 0",
     killedBy: [{ file: "test/runtime/recovery.test.ts", tests: "stands still for longer than its lease" }],
   },
 ];
