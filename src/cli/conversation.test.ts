@@ -20,6 +20,8 @@ const telling = (...events: Omit<ReceivedEvent, "id">[]) =>
     },
   }) as unknown as AgentClient;
 
+const ESCAPE = String.fromCharCode(27);
+const withoutDim = (text: string) => text.replaceAll(`${ESCAPE}[2m`, "").replaceAll(`${ESCAPE}[0m`, "");
 const BAD = "\u001b]0;owned\u0007\u009b2J\r";
 const end = { runId: "r", response: "", stopReason: null, tokens: {}, usd: 0 };
 
@@ -35,7 +37,7 @@ test.each([true, false])("nothing that an agent says gives the terminal orders (
   );
   let written = "";
   await converse(agent, "s", "Hello", { isTTY, write: (text: string) => Boolean((written += text)) });
-  expect(written.replaceAll(/\u001b\[[02]m/g, "")).not.toMatch(/[^\P{Cc}\n]/u);
+  expect(withoutDim(written)).not.toMatch(/[^\P{Cc}\n]/u);
   expect(written.split("\\x1b]0;owned\\x07\\x9b2J\\x0d")).toHaveLength(10);
 });
 

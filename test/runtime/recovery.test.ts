@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
-import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";

@@ -71,9 +71,9 @@ describe("a streamed message", () => {
     const output = Math.ceil((30 + 38 + "{}".length) / 3); // three bytes a token
     expect(message.spent(100)?.output).toBe(output);
     expect(message.spent(10)?.output).toBe(10); // the request's limit
-    message.add({ type: "content_block_stop", index: 1 } as never);
+    message.add({ type: "content_block_stop", index: 1 });
     expect(message.spent(100)?.output).toBe(Math.ceil(68 / 3));
-    message.add({ type: "message_delta", delta: {}, usage: { output_tokens: 50 } } as never);
+    message.add({ type: "message_delta", delta: {}, usage: { output_tokens: 50 } });
     expect(message.spent(100)?.output).toBe(50);
   });
 

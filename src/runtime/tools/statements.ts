@@ -22,7 +22,7 @@ export async function statementProblem(
       await checkToolQuery(db, sql.statement);
     } catch (error) {
       const { code = "", message } = error as { code?: string; message: string };
-      if (INVALID.has(code) && !/^permission denied/.test(message))
+      if (INVALID.has(code) && !message.startsWith("permission denied"))
         return {
           reason: "ToolInvalid",
           message: `spec.tools: ${name}.sql.statement: ${message} (a tool runs one query that reads, such as SELECT)`,

@@ -333,8 +333,8 @@ const TLS: Mutant[] = [
   {
     weakness: "a broker takes plain HTTP",
     file: "src/runtime/listen.ts",
-    from: "certificate ? tlsServer(app, certificate) : createServer(app)",
-    to: "createServer(app)",
+    from: "certificate ? tlsServer(withHost(app), certificate) : createServer(HTTP, withHost(app))",
+    to: "createServer(HTTP, withHost(app))",
     killedBy: tls,
   },
   {

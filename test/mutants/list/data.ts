@@ -36,8 +36,8 @@ export const SQL_TOOL: Mutant[] = [
   {
     weakness: "an sql tool's statement may change the role while it runs",
     file: TOOL_QUERY,
-    from: "  refuseToLeaveRole(statement);\n",
-    to: '  if (statement === "") refuseToLeaveRole(statement);\n',
+    from: "  refuseToLeaveRole(statement);\n  const query",
+    to: '  if (statement === "") refuseToLeaveRole(statement);\n  const query',
     killedBy: sql("leaves its role by no function"),
   },
   {
