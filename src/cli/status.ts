@@ -5,6 +5,7 @@ import { type ClusterOptions, openConfig } from "./open-config.ts";
 import { table } from "./table.ts";
 
 type WithConditions = KubernetesObject & {
+  spec?: { paused?: boolean };
   status?: {
     conditions?: { type: string; status: string; reason: string; message: string }[];
     schema?: string;
@@ -13,6 +14,11 @@ type WithConditions = KubernetesObject & {
 };
 
 const ready = (it: WithConditions) => it.status?.conditions?.find(({ type }) => type === "Ready");
+
+function messageOf(it: WithConditions): string {
+  const message = ready(it)?.message ?? "the operator has not looked at it yet: is it running?";
+  return it.spec?.paused ? `paused: the operator changes nothing of it; as it was, ${message}` : message;
+}
 
 /** `agentpg status`: every Tenant and Agent, and why it is not ready. Gives 0 when all are. */
 export async function showStatus(options: ClusterOptions & { output: "table" | "json" }): Promise<number> {
@@ -29,7 +35,7 @@ export async function showStatus(options: ClusterOptions & { output: "table" | "
         name: it.metadata.namespace ? `${it.metadata.namespace}/${it.metadata.name}` : it.metadata.name,
         ready: ready(it)?.status ?? "Unknown",
         reason: ready(it)?.reason ?? "NotLookedAt",
-        message: ready(it)?.message ?? "the operator has not looked at it yet: is it running?",
+        message: messageOf(it),
       }),
     );
     if (options.output === "json") process.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);

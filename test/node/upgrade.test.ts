@@ -163,8 +163,8 @@ describe("the chart's life", { retry: 0 }, () => {
   }, 300_000);
 
   test("upgraded again, with a NetworkPolicy and the console: it works, is scraped, and nobody else gets to its ports", async () => {
-    const policy = "--reset-then-reuse-values --set networkPolicy.enabled=true";
-    await desk.shell(`helm upgrade agentpg charts/agentpg -n ${OPERATOR_NAMESPACE} ${policy}`);
+    await desk.writeValues(values(product, { networkPolicy: { enabled: true } }));
+    await desk.shell(`helm upgrade agentpg charts/agentpg -n ${OPERATOR_NAMESPACE} -f values.yaml`);
     const bystanders = Promise.all(["monitoring", "elsewhere"].map((it) => startBystander(client, it, product)));
     bystanders.catch(() => {}); // said where they are needed
     await desk.follow(CONSOLE, "Open the console");

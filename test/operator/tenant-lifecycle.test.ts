@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -263,6 +263,10 @@ describe("what goes wrong is said, and mends itself", () => {
     await readyTenant("resting");
     await it.client.mergePatch(TENANT, "resting", undefined, { spec: { paused: true } });
     await it.condition("Tenant", "resting", "Paused", "True");
+    const shown = spawnSync(process.execPath, ["src/cli/main.ts", "status", "--kubeconfig", it.kubeconfig], {
+      encoding: "utf8",
+    });
+    expect(shown.stdout).toMatch(/resting +True +Ready +paused: the operator changes nothing of it/);
     await it.client.delete(kinds.LIMIT_RANGE, "agentpg-tenant", "resting");
     await it.condition("Tenant", "resting", "Paused", "True");
     await it.client.mergePatch(TENANT, "resting", undefined, { spec: { paused: false } });
