@@ -39,7 +39,7 @@ async function statementsOf(work: () => Promise<unknown>): Promise<{ calls: numb
   // What comes by the clock is none of the work's.
   const [found] = await world.sql<{ calls: number; texts: number }>(
     `SELECT sum(calls)::int AS calls, count(DISTINCT queryid)::int AS texts FROM public.pg_stat_statements
-     WHERE userid = $1::regrole AND query ~ '(sessions|messages|INSERT INTO runs)' AND query NOT LIKE '%candidate%'`,
+     WHERE userid = $1::regrole AND query ~ '(sessions|messages|INSERT INTO runs)' AND query !~ 'candidate|unwanted'`,
     [world.connection.user],
   );
   return found as { calls: number; texts: number };
