@@ -23,7 +23,7 @@ export interface LaneOptions<Item, Outcome> {
 }
 
 /** How long items are waited for at most, in milliseconds, from the start of the write before. */
-const GATHER_MS = 12;
+const GATHER_MS = 6;
 
 /** Whether the database takes nothing now, from nobody; a lock that somebody holds may be in the way of one item alone. */
 const isAway = (error: unknown): boolean =>
