@@ -83,6 +83,12 @@ function warned(agent: Agent): string {
 /** Reasons of Progressing that say why there is no pod to answer. */
 const HINDRANCES: ReadonlySet<string> = new Set(["PodsRefused", "RolloutStuck"]);
 
+function readyCondition(culprit: ConditionInput | undefined, { reason, message }: ConditionInput): ConditionInput {
+  if (culprit) return condition("Ready", "False", culprit.reason, culprit.message);
+  if (reason === "ScaledToZero") return condition("Ready", "True", reason, message);
+  return condition("Ready", "True", "Ready", "pods answer and the configuration is valid");
+}
+
 /** The conditions of an Agent. */
 export function agentConditions(facts: AgentFacts): ConditionInput[] {
   const keyRefused = facts.podProblem?.reason.startsWith("Key") ? facts.podProblem : undefined;
@@ -101,11 +107,5 @@ export function agentConditions(facts: AgentFacts): ConditionInput[] {
   const culprit =
     [configuration, credentials].find((it) => it.status !== "True") ??
     (availability.status === "True" ? undefined : hindered ? progress : availability);
-  const asleep = facts.agent.spec.replicas === 0 && facts.deployment !== undefined;
-  const ready = culprit
-    ? condition("Ready", "False", culprit.reason, culprit.message)
-    : asleep
-      ? condition("Ready", "True", availability.reason, availability.message)
-      : condition("Ready", "True", "Ready", "pods answer and the configuration is valid");
-  return [ready, ...list];
+  return [readyCondition(culprit, availability), ...list];
 }

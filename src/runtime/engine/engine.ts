@@ -163,7 +163,7 @@ export class Engine {
         await this.load.refresh().catch(() => {});
         await this.budget.giveBack().catch(() => {});
         await this.#delegates.look().catch(() => {});
-        void this.#unwanted.look().catch(() => {}); // what it writes must not hold up the next beat
+        await this.#unwanted.look().catch(() => {});
       },
     });
   }

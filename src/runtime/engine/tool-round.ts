@@ -262,8 +262,10 @@ export async function runTools(execution: Execution): Promise<"answered" | "park
   if (mustWait && !calls.length) return "parked";
 
   const { executed, postponed, cut } = await executeAll(execution, calls);
-  if (cut) await keepResults(execution, executed, postponed);
-  if (cut) throw cut.reason;
+  if (cut) {
+    await keepResults(execution, executed, postponed);
+    throw cut.reason;
+  }
   const later = postponed.map((it) => it.seconds);
   const parks = mustWait || later.length > 0;
   const all = [...answered(execution, round.tasks, earlier), ...executed];

@@ -34,7 +34,6 @@ export class UnwantedRuns {
   readonly #host: UnwantedRunsHost;
   /** By the monotonic clock. */
   #lookedAt = -Infinity;
-  #looking = false;
 
   constructor(host: UnwantedRunsHost) {
     this.#host = host;
@@ -50,14 +49,9 @@ export class UnwantedRuns {
 
   /** Looks for such runs when it is time to. @throws when the database cannot be reached */
   async look(): Promise<void> {
-    if (this.#looking || performance.now() - this.#lookedAt < EVERY_MS) return;
+    if (performance.now() - this.#lookedAt < EVERY_MS) return;
     this.#lookedAt = performance.now();
-    this.#looking = true;
-    try {
-      await this.#end(await cancelUnwanted(this.#host.db));
-    } finally {
-      this.#looking = false;
-    }
+    await this.#end(await cancelUnwanted(this.#host.db));
   }
 
   async #end(runs: UnwantedRun[]): Promise<void> {
